@@ -1,0 +1,1 @@
+//! Typed configuration and the command line of the servers.

@@ -1,0 +1,175 @@
+//! The loop that every transport runs: inputs to the server, outputs to the transport.
+
+use crate::event::Event;
+use crate::id::{ConnId, ListenerId};
+use crate::time::{Deadline, Instant};
+use alloc::vec::Vec;
+use core::net::SocketAddr;
+use core::task::{Context, Poll};
+
+/// Memory to send, in order.
+pub type Slices<'a> = heapless::Vec<&'a [u8], 8>;
+
+/// Something that happened outside of the server.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Input<'a> {
+    /// A listener accepted a connection; `conn` is new.
+    Opened {
+        /// Its id, chosen by the driver.
+        conn: ConnId,
+        /// Where it came in.
+        listener: ListenerId,
+        /// The other end.
+        peer: SocketAddr,
+    },
+    /// Bytes came.
+    Received {
+        /// The connection.
+        conn: ConnId,
+        /// The bytes.
+        bytes: &'a [u8],
+    },
+    /// A write took `len` bytes of the slices; fewer than offered means that the socket is full
+    /// until `Writable`.
+    Wrote {
+        /// The connection.
+        conn: ConnId,
+        /// How many bytes.
+        len: usize,
+        /// How many were offered.
+        offered: usize,
+    },
+    /// A full socket takes bytes again.
+    Writable {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// The peer closed, or the socket failed. The driver forgets `conn`.
+    Closed {
+        /// The connection.
+        conn: ConnId,
+        /// `None` for an orderly end.
+        failure: Option<IoFailure>,
+    },
+    /// A deadline has come.
+    Timeout,
+    /// End all sessions in order: players and publishers are told, then closed.
+    Shutdown,
+}
+
+/// Something that the driver has to do.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Output {
+    /// Ask `Server::slices`, make one vectored write, report `Wrote`.
+    Write {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Read or do not read from the connection.
+    SetReading {
+        /// The connection.
+        conn: ConnId,
+        /// True to read.
+        enabled: bool,
+    },
+    /// Close; the server has forgotten `conn` and takes no more inputs for it.
+    Close {
+        /// The connection.
+        conn: ConnId,
+    },
+    /// Report.
+    Event(Event),
+}
+
+/// How a socket failed.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum IoFailure {
+    /// Nobody listens there.
+    Refused,
+    /// The peer reset the connection.
+    Reset,
+    /// The network gave up waiting for the peer.
+    TimedOut,
+    /// No route.
+    Unreachable,
+    /// Anything else.
+    Other,
+}
+
+/// Something is ready, as a transport found it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum Ready {
+    /// A connection was accepted; the transport already holds it.
+    Accepted {
+        /// Its id.
+        conn: ConnId,
+        /// Where it came in.
+        listener: ListenerId,
+        /// The other end.
+        peer: SocketAddr,
+    },
+    /// Bytes or an end can be read.
+    Readable(ConnId),
+    /// A full socket takes bytes again.
+    Writable(ConnId),
+    /// The deadline has come.
+    Deadline,
+    /// The operator wants the server to end.
+    Shutdown,
+}
+
+/// Bounds on one turn of the loop, for fairness.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Budget {
+    /// Reads of one connection in one turn.
+    pub reads_max: u32,
+}
+
+impl Default for Budget {
+    fn default() -> Self {
+        Self { reads_max: 4 }
+    }
+}
+
+/// The result of one read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Read {
+    /// So many bytes, at least one.
+    Bytes(usize),
+    /// The peer will send no more.
+    End,
+    /// Nothing now; `Ready::Readable` follows when there is.
+    Pending,
+}
+
+/// What a runtime has to offer. A transport is thin: it decides nothing.
+pub trait Transport {
+    /// Appends what is ready to `ready`, or registers the task of `cx` to be woken.
+    fn poll_ready(&mut self, cx: &mut Context<'_>, ready: &mut Vec<Ready>) -> Poll<()>;
+
+    /// The monotonic clock; strictly growing.
+    fn now(&mut self) -> Instant;
+
+    /// One read that does not block.
+    ///
+    /// # Errors
+    /// The socket failed.
+    fn read(&mut self, conn: ConnId, scratch: &mut [u8]) -> Result<Read, IoFailure>;
+
+    /// One vectored write that does not block; gives the bytes taken, 0 when the socket is full.
+    /// After a short write `Ready::Writable` follows when the socket takes bytes again.
+    ///
+    /// # Errors
+    /// The socket failed.
+    fn write(&mut self, conn: ConnId, slices: &[&[u8]]) -> Result<usize, IoFailure>;
+
+    /// Carries out `SetReading`, `Close` and `Event`.
+    fn perform(&mut self, output: Output);
+
+    /// Replaces the deadline.
+    fn set_deadline(&mut self, deadline: Option<Deadline>);
+}

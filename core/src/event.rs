@@ -1,0 +1,233 @@
+//! What happened: the only reporting channel of the server.
+//!
+//! The log, metrics, the HTTP API and traces all read this one stream.
+
+use crate::flv::tag::Codec;
+use crate::handshake::HandshakeKind;
+use crate::id::{ConnId, ListenerId, SourceId};
+use crate::name::StreamName;
+use crate::session::{Ignored, SessionError};
+use alloc::sync::Arc;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+/// One thing that happened, at the time of the input that caused it.
+#[derive(Clone, PartialEq, Debug)]
+#[non_exhaustive]
+pub enum Event {
+    /// A connection was accepted.
+    Accepted {
+        /// The connection.
+        conn: ConnId,
+        /// Where it came in.
+        listener: ListenerId,
+        /// The other end.
+        peer: SocketAddr,
+    },
+    /// A connection is over; each `Accepted` has exactly one.
+    Closed {
+        /// The connection.
+        conn: ConnId,
+        /// Why.
+        reason: CloseReason,
+        /// Bytes that the peer sent.
+        received: u64,
+        /// Bytes that the peer was sent.
+        sent: u64,
+        /// How long it lasted.
+        age: Duration,
+    },
+    /// `connect` was accepted.
+    Connected {
+        /// The connection.
+        conn: ConnId,
+        /// `vhost/app`, escaped.
+        app: Arc<str>,
+        /// The client program (`flashVer`), escaped.
+        client: Arc<str>,
+        /// Simple or complex.
+        handshake: HandshakeKind,
+    },
+    /// A stream got a publisher.
+    Published {
+        /// The publisher.
+        conn: ConnId,
+        /// The stream.
+        source: SourceId,
+        /// Its name.
+        name: StreamName,
+        /// Players that were waiting for it.
+        players: u32,
+    },
+    /// A stream lost its publisher; each `Published` has exactly one.
+    Unpublished {
+        /// The publisher.
+        conn: ConnId,
+        /// The stream.
+        source: SourceId,
+        /// Its name.
+        name: StreamName,
+        /// How long it was published.
+        age: Duration,
+    },
+    /// A stream showed its first audio or video, or changed its codec.
+    Codec {
+        /// The stream.
+        source: SourceId,
+        /// Its name.
+        name: StreamName,
+        /// The codec.
+        codec: Codec,
+    },
+    /// A player joined.
+    Played {
+        /// The player.
+        conn: ConnId,
+        /// The stream.
+        source: SourceId,
+        /// Its name.
+        name: StreamName,
+        /// Someone publishes it now.
+        live: bool,
+    },
+    /// A player left; each `Played` has exactly one.
+    Stopped {
+        /// The player.
+        conn: ConnId,
+        /// The stream.
+        source: SourceId,
+        /// Its name.
+        name: StreamName,
+        /// How long it played.
+        age: Duration,
+    },
+    /// A player was too slow and goes on at the newest keyframe.
+    Skipped {
+        /// The player.
+        conn: ConnId,
+        /// The stream's name.
+        name: StreamName,
+        /// Bytes that it did not get.
+        bytes: u64,
+    },
+    /// A request was refused; the connection ends.
+    Refused {
+        /// The connection.
+        conn: ConnId,
+        /// The reason, in a word of the metrics.
+        reason: RefuseReason,
+        /// What was asked for, escaped; never a secret.
+        subject: Arc<str>,
+    },
+    /// A message had no effect; reported once per connection and kind.
+    Ignored {
+        /// The connection.
+        conn: ConnId,
+        /// What and why.
+        what: Ignored,
+    },
+    /// The timestamps of a publisher jumped, and the stream's time line was mended.
+    Jumped {
+        /// The stream.
+        source: SourceId,
+        /// Its name.
+        name: StreamName,
+        /// The jump in milliseconds.
+        millis: i64,
+    },
+    /// A periodic report of a publisher or player.
+    Progress {
+        /// The connection.
+        conn: ConnId,
+        /// The stream's name.
+        name: StreamName,
+        /// True for the publisher.
+        publisher: bool,
+        /// How long it has published or played.
+        age: Duration,
+        /// Bits per second to or from the peer since the last report.
+        bits_per_second: u64,
+        /// Media frames per second since the last report (publisher) or 0.
+        frames_per_second: u32,
+        /// Bytes waiting for the peer.
+        lag_bytes: u64,
+    },
+    /// A periodic report of a stream.
+    StreamProgress {
+        /// The stream.
+        source: SourceId,
+        /// Its name.
+        name: StreamName,
+        /// Someone publishes it.
+        live: bool,
+        /// Players attached.
+        players: u32,
+        /// Bits per second from the publisher since the last report.
+        bits_per_second: u64,
+        /// Bytes on its tape.
+        tape_bytes: u64,
+    },
+}
+
+/// Why a connection ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// The peer broke the protocol, a limit or a deadline.
+    Error(SessionError),
+    /// The socket failed.
+    Io(crate::drive::IoFailure),
+    /// The peer closed.
+    Peer,
+    /// A request was refused.
+    Refused(RefuseReason),
+    /// The server shuts down.
+    Shutdown,
+    /// The player made no progress.
+    SlowReader,
+    /// The peer does not read replies.
+    RepliesUnread,
+    /// The stream ended, and the grace period too.
+    StreamEnded,
+    /// Another publisher took the stream over.
+    TakenOver,
+}
+
+/// Why a request was refused.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+#[non_exhaustive]
+pub enum RefuseReason {
+    /// The name of the app or stream is not legal.
+    BadName,
+    /// The stream has a publisher.
+    Busy,
+    /// More connections than the limit.
+    ConnectionsMax,
+    /// More connections from one address than the limit.
+    ConnectionsPerIp,
+    /// The server shuts down.
+    Shutdown,
+    /// More streams than the limit.
+    SourcesMax,
+    /// Nobody published the stream in time.
+    StreamNotFound,
+    /// The vhost is unknown or disabled.
+    Vhost,
+}
+
+impl RefuseReason {
+    /// The word of logs and metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::BadName => "bad_name",
+            Self::Busy => "busy",
+            Self::ConnectionsMax => "max",
+            Self::ConnectionsPerIp => "per_ip",
+            Self::Shutdown => "shutdown",
+            Self::SourcesMax => "sources_max",
+            Self::StreamNotFound => "stream_not_found",
+            Self::Vhost => "vhost",
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The sans-IO core of millstream: deterministic state machines that consume bytes and time and
+//! produce outputs. No clock, no socket, no file, no thread and no randomness lives here.
+#![no_std]
+#![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
+#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used))]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod amf;
+pub mod chunk;
+pub mod config;
+pub mod drive;
+pub mod event;
+pub mod flv;
+pub mod frame;
+pub mod handshake;
+pub mod id;
+pub mod limits;
+pub mod message;
+pub mod name;
+pub mod rng;
+pub mod session;
+pub mod time;

@@ -1,0 +1,105 @@
+//! Every limit of the server in one place.
+
+use core::time::Duration;
+
+/// Bounds on what peers can make the server hold or do. Each has a test at the limit.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Limits {
+    /// Nesting of AMF values.
+    pub amf_depth_max: u8,
+    /// Values in one AMF message.
+    pub amf_nodes_max: u32,
+    /// Bytes of the app part of a name.
+    pub app_len_max: usize,
+    /// Chunk streams with state on one connection.
+    pub chunk_streams_max: u16,
+    /// Smallest chunk size that a peer may announce.
+    pub chunk_size_min: u32,
+    /// Time to complete `connect` after the handshake, however many bytes arrive.
+    pub connect_timeout: Duration,
+    /// Connections in all.
+    pub connections_max: u32,
+    /// Connections from one address. Loopback addresses are exempt.
+    pub connections_per_ip_max: u32,
+    /// Bytes of the GOP cache of one stream.
+    pub gop_bytes_max: u64,
+    /// Frames in the GOP cache of one stream.
+    pub gop_frames_max: u32,
+    /// Media time in the GOP cache of one stream.
+    pub gop_span_max: Duration,
+    /// How long players stay attached when their publisher has gone.
+    pub grace: Duration,
+    /// Time to complete the handshake, however many bytes arrive.
+    pub handshake_timeout: Duration,
+    /// Bytes of incomplete messages on one connection, above the longest message allowed.
+    pub incomplete_bytes_max: u32,
+    /// Bytes of one message before a role was granted.
+    pub message_len_max_early: u32,
+    /// Bytes of one message of a publisher.
+    pub message_len_max: u32,
+    /// Bytes of metadata kept for players that join later.
+    pub metadata_len_max: usize,
+    /// Message streams on one connection.
+    pub message_streams_max: u8,
+    /// How long a player of a stream that was never published waits for it.
+    pub play_wait: Duration,
+    /// Time without progress after which a player that has data waiting is closed.
+    pub player_idle_timeout: Duration,
+    /// Bytes that a player may lag behind before it skips to the newest keyframe.
+    pub player_lag_bytes_max: u64,
+    /// Media time that a player may lag behind before it skips to the newest keyframe.
+    pub player_lag_max: Duration,
+    /// Time without media after which a publisher is removed.
+    pub publisher_idle_timeout: Duration,
+    /// Unsent bytes of replies on one connection, media not counted.
+    pub reply_bytes_max: usize,
+    /// Time to publish or play after `connect`.
+    pub role_timeout: Duration,
+    /// Streams with a publisher or waiting players.
+    pub sources_max: u32,
+    /// Bytes of the stream part of a name.
+    pub stream_len_max: usize,
+    /// Bytes of a tcUrl.
+    pub tc_url_len_max: usize,
+    /// Sequence headers kept for each of audio and video (tracks of Enhanced RTMP).
+    pub tracks_max: u8,
+    /// Messages of unknown type or commands of unknown name before a connection is closed.
+    pub unknown_messages_max: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            amf_depth_max: 32,
+            amf_nodes_max: 4_096,
+            app_len_max: 128,
+            chunk_streams_max: 64,
+            chunk_size_min: 128,
+            connect_timeout: Duration::from_secs(10),
+            connections_max: 10_000,
+            connections_per_ip_max: 64,
+            gop_bytes_max: 16 << 20,
+            gop_frames_max: 2_500,
+            gop_span_max: Duration::from_secs(15),
+            grace: Duration::from_secs(15),
+            handshake_timeout: Duration::from_secs(10),
+            incomplete_bytes_max: 256 << 10,
+            message_len_max_early: 64 << 10,
+            message_len_max: 8 << 20,
+            metadata_len_max: 64 << 10,
+            message_streams_max: 16,
+            play_wait: Duration::from_secs(30),
+            player_idle_timeout: Duration::from_secs(30),
+            player_lag_bytes_max: 8 << 20,
+            player_lag_max: Duration::from_secs(10),
+            publisher_idle_timeout: Duration::from_secs(15),
+            reply_bytes_max: 64 << 10,
+            role_timeout: Duration::from_secs(10),
+            sources_max: 10_000,
+            stream_len_max: 256,
+            tc_url_len_max: 2_048,
+            tracks_max: 8,
+            unknown_messages_max: 100,
+        }
+    }
+}

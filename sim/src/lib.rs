@@ -1,0 +1,1 @@
+//! Replays captured sessions through the server core on a virtual clock.

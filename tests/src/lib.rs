@@ -1,0 +1,1 @@
+//! Shared by the conformance, interop and capture tests beside it.

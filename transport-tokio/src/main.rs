@@ -1,0 +1,2 @@
+//! The `millstream` server on tokio.
+fn main() {}
