@@ -17,6 +17,7 @@ pub mod flv;
 pub mod frame;
 pub mod handshake;
 pub mod id;
+pub mod jitter;
 pub mod limits;
 pub mod message;
 pub mod name;
