@@ -22,5 +22,8 @@ pub mod limits;
 pub mod message;
 pub mod name;
 pub mod rng;
+pub mod server;
 pub mod session;
+pub mod source;
+pub mod tape;
 pub mod time;
