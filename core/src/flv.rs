@@ -2,7 +2,9 @@
 //!
 //! Sources: Adobe "Video File Format Specification 10.1", annex E; Enhanced RTMP v1 and v2.
 
+pub mod codec;
 pub mod file;
+pub mod fuzz;
 pub mod tag;
 
 use crate::frame::{FrameClass, FrameKind};

@@ -72,6 +72,18 @@ fn a_file_read_is_the_file_written() {
 }
 
 #[test]
+fn random_bytes_keep_the_invariants() {
+    fn property(bytes: Vec<u8>, size: u8) {
+        crate::flv::fuzz::file(&bytes);
+        crate::flv::fuzz::file(&[&[size], &FlvHeader::AUDIO_VIDEO.to_bytes()[..], &bytes].concat());
+        let mut writer = FlvWriter::new(Vec::new(), FlvHeader::AUDIO_VIDEO).unwrap();
+        writer.write(FrameKind::Audio, Timestamp(7), &bytes).unwrap();
+        crate::flv::fuzz::file(&[&[size], &writer.into_inner()[..], &bytes].concat());
+    }
+    quickcheck::quickcheck(property as fn(Vec<u8>, u8));
+}
+
+#[test]
 fn wrong_back_pointers_are_tolerated() {
     let tags = [tag(FrameKind::Audio, 1, b"a"), tag(FrameKind::Video, 2, b"b")];
     let mut file = write(&tags);

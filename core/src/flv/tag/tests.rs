@@ -414,6 +414,22 @@ fn check_short(body: &[u8]) {
 }
 
 #[test]
+fn random_bodies_keep_the_invariants() {
+    fn property(bytes: Vec<u8>, first: u8, second: u8) {
+        crate::flv::fuzz::tag(&bytes);
+        // Bias towards enhanced headers, which random bytes hardly ever complete.
+        let packet_type = first & 15;
+        let types = second & 0x13;
+        for start in [0x80 | first, 0x90 | packet_type] {
+            crate::flv::fuzz::tag(&[&[start], &bytes[..]].concat());
+            crate::flv::fuzz::tag(&[&[start, types], &b"avc1"[..], &bytes].concat());
+            crate::flv::fuzz::tag(&[&[start, 0], &bytes[..]].concat());
+        }
+    }
+    quickcheck::QuickCheck::new().tests(2_000).quickcheck(property as fn(Vec<u8>, u8, u8));
+}
+
+#[test]
 fn names_of_codecs() {
     for (codec, name) in [
         (Codec::Hevc, "HEVC"),
