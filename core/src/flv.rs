@@ -34,3 +34,6 @@ fn classify_data(payload: &[u8]) -> Result<FrameClass, TagError> {
     let is_metadata = data.starts_with(b"\x02\x00\x0aonMetaData");
     Ok(if is_metadata { FrameClass::Metadata } else { FrameClass::Control })
 }
+
+#[cfg(test)]
+mod tests;
