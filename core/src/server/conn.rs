@@ -150,8 +150,10 @@ impl Conn {
 
     /// The earliest of the connection's own deadlines.
     pub(super) fn deadline(&self, player_idle_timeout: Duration) -> Option<Deadline> {
+        if self.closing.is_some() {
+            return self.linger_at.map(|at| Deadline { at, reason: TimerKind::Linger });
+        }
         let own = [
-            (self.linger_at, TimerKind::Linger),
             (self.stalls_at(player_idle_timeout), TimerKind::Idle),
             (self.report_at, TimerKind::Progress),
         ];

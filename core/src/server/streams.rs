@@ -321,7 +321,7 @@ impl Server {
         if deadline.reason == TimerKind::Flush && deadline.at <= self.now {
             deadline = Deadline { at: stream.report_at, reason: TimerKind::Progress };
         }
-        self.timers.arm(&mut stream.timer_at, deadline, Owner::Source(id));
+        self.timers.arm(self.now, &mut stream.timer_at, deadline, Owner::Source(id));
     }
 
     pub(super) fn attach_player(
