@@ -236,10 +236,8 @@ impl Client {
                 if command.property(1, "level") == *"error" {
                     return self.error(command);
                 }
-                let success = *"NetConnection.Connect.Success";
-                if command.transaction != transaction::CONNECT
-                    && command.property(1, "code") != success
-                {
+                let succeeds = command.property(1, "code") == *"NetConnection.Connect.Success";
+                if command.transaction != transaction::CONNECT && !succeeds {
                     return None;
                 }
                 self.connected(now, config, control, writer);

@@ -4,7 +4,7 @@ use super::data;
 use super::event::{Ignored, SessionEvent};
 use crate::amf::{AmfLimits, Text};
 use crate::chunk::{Message, MessageHeader};
-use crate::flv;
+use crate::flv::tag;
 use crate::frame::{Frame, FrameKind};
 use crate::id::MessageStreamId;
 use crate::message::{Aggregate, MessageType};
@@ -24,10 +24,10 @@ pub(super) struct Media {
 /// The header of the tag, or the name of the data, cannot be read.
 pub(super) fn read(message: Message, limits: AmfLimits) -> Result<Option<Media>, Ignored> {
     let Message { header: MessageHeader { type_id, timestamp, .. }, payload } = message;
-    let kind = if type_id == MessageType::Audio.id() {
-        FrameKind::Audio
+    let (kind, tag) = if type_id == MessageType::Audio.id() {
+        (FrameKind::Audio, tag::parse_audio(&payload))
     } else if type_id == MessageType::Video.id() {
-        FrameKind::Video
+        (FrameKind::Video, tag::parse_video(&payload))
     } else {
         let data = data::parse(type_id, payload, limits).map_err(Ignored::Data)?;
         return Ok(data.map(|data::Data { name, class, payload }| Media {
@@ -35,7 +35,7 @@ pub(super) fn read(message: Message, limits: AmfLimits) -> Result<Option<Media>,
             name,
         }));
     };
-    let class = flv::classify(kind, &payload).map_err(Ignored::Tag)?;
+    let class = tag.map_err(Ignored::Tag)?.class;
     let frame = Frame { kind, class, timestamp, payload };
     Ok(Some(Media { frame, name: Text::default() }))
 }
