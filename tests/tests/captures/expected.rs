@@ -34,7 +34,8 @@ pub(crate) struct Facts {
     pub(crate) handshake: String,
     /// Bytes in this direction.
     pub(crate) bytes: String,
-    /// Server: each `connect` with its app, `publish` and `play` with the stream argument.
+    /// Server: each `connect` with its app, `publish` and `play` with the stream argument, and their
+    /// ends `unpublish` and `stop`.
     /// Client: each result, status (`level=code`) and `eof`.
     pub(crate) commands: String,
     /// Audio, then video, each in the order of the alphabet.

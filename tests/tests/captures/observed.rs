@@ -42,10 +42,9 @@ impl Observed {
             SessionEvent::Ended { code } => self.word("ended", &code),
             SessionEvent::Media { frame, .. } => self.frame(&frame),
             SessionEvent::Ignored(ignored) => self.ignored(&ignored),
-            SessionEvent::Paused { .. }
-            | SessionEvent::Selected { .. }
-            | SessionEvent::Unpublished { .. }
-            | SessionEvent::Stopped { .. } => {}
+            SessionEvent::Unpublished { .. } => self.words.push("unpublish".to_owned()),
+            SessionEvent::Stopped { .. } => self.words.push("stop".to_owned()),
+            SessionEvent::Paused { .. } | SessionEvent::Selected { .. } => {}
             other => self.words.push(format!("{other:?}")),
         }
     }
