@@ -13,6 +13,8 @@ pub mod fuzz;
 mod media;
 mod server;
 #[cfg(test)]
+mod testing;
+#[cfg(test)]
 mod tests;
 
 pub use event::{
