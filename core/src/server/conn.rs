@@ -207,10 +207,9 @@ pub(super) const fn refusal(reason: RefuseReason, asked: Asked) -> Refusal {
         (RefuseReason::Shutdown, _) => {
             ("NetConnection.Connect.Closed", "The server shuts down: connect again later.")
         }
-        (RefuseReason::SourcesMax, Asked::Play) => (
-            "NetStream.Play.Failed",
-            "The server has as many streams as it may: try again later.",
-        ),
+        (RefuseReason::SourcesMax, Asked::Play) => {
+            ("NetStream.Play.Failed", "The server has as many streams as it may: try again later.")
+        }
         (RefuseReason::SourcesMax, _) => (
             "NetStream.Publish.Denied",
             "The server has as many streams as it may: try again later.",

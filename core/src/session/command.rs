@@ -210,8 +210,7 @@ impl Writer<'_> {
 
     /// A command without transaction whose only argument is `information`.
     pub(super) fn on_stream(&mut self, stream: MessageStreamId, name: &str, information: Value) {
-        let csid =
-            if stream.0 == 0 { ChunkStreamId::COMMAND } else { ChunkStreamId::STREAM };
+        let csid = if stream.0 == 0 { ChunkStreamId::COMMAND } else { ChunkStreamId::STREAM };
         self.command(csid, stream, name, 0.0, &[Value::Null, information]);
     }
 
