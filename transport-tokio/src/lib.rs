@@ -1,0 +1,1 @@
+//! The `millstream` server on tokio.
