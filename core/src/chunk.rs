@@ -1,6 +1,10 @@
 //! The RTMP chunk stream: messages to chunks and back (Adobe RTMP 1.0, section 5).
 
+#[doc(hidden)]
+pub mod fuzz;
 mod reader;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 pub use reader::{ChunkLimits, ChunkReader};
@@ -11,6 +15,9 @@ pub use writer::{
 use crate::id::MessageStreamId;
 use crate::time::Timestamp;
 use bytes::Bytes;
+
+/// The timestamp field that says that 4 bytes of extended timestamp follow (section 5.3.1.3).
+const EXTENDED: u32 = 0xFF_FFFF;
 
 /// A chunk stream id, 2 to 65,599 (section 5.3.1.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]

@@ -223,8 +223,9 @@ impl Source {
 
     /// Pauses a player or lets it go on; it goes on at the newest keyframe.
     pub fn set_paused(&mut self, id: ConsumerId, paused: bool) {
-        if let Some(consumer) = self.consumer_mut(id) {
-            consumer.set_paused(paused);
+        let consumer = self.consumers.get_mut(id.0 as usize).and_then(Option::as_deref_mut);
+        if let Some(consumer) = consumer {
+            consumer.set_paused(&self.tape, paused);
         }
     }
 
@@ -378,7 +379,9 @@ impl Source {
             .filter_map(Consumer::position)
             .min()
             .map_or(self.tape.end(), |slowest| slowest.max(floor));
-        let start = self.tape.start_after_trim(slowest.min(self.join_offset()));
+        let newest = self.tape.newest().map_or(self.tape.end(), |mark| mark.offset);
+        let keep_from = slowest.min(self.join_offset()).min(newest);
+        let start = self.tape.start_after_trim(keep_from);
         for consumer in self.consumers.iter_mut().flatten() {
             if let Some(bytes) = consumer.lap(&self.tape, start) {
                 lapped.push(Lapped { conn: consumer.conn(), bytes });

@@ -152,6 +152,12 @@ impl Tape {
         self.clocks.get(slot(kind)).copied().flatten()
     }
 
+    /// The newest message.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Mark> {
+        self.marks.back()
+    }
+
     /// The messages from `offset` on, which must be a boundary between messages.
     pub fn marks_from(&self, offset: u64) -> impl Iterator<Item = &Mark> {
         self.marks.range(self.index(offset)..)

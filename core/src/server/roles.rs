@@ -8,12 +8,10 @@ use super::conn::{Action, App, Asked, Conn, Role, refusal};
 use crate::config::PublishPolicy;
 use crate::event::{CloseReason, Event, RefuseReason};
 use crate::id::{ConsumerId, MessageStreamId, RequestId, SourceId};
-use crate::name::{Address, StreamArgument, StreamName, escape};
+use crate::name::{Address, DEFAULT_VHOST, StreamArgument, StreamName, escape};
 use crate::session::{ConnectRequest, PlayRequest, PublishRequest, SessionEvent, StatusLevel};
 use alloc::sync::Arc;
 
-/// The vhost of everyone who does not ask for one by `?vhost=`.
-const DEFAULT_VHOST: &str = "__defaultVhost__";
 /// Bytes of a peer's text in an event.
 const SUBJECT_LEN_MAX: usize = 256;
 

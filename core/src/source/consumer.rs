@@ -149,7 +149,7 @@ impl Consumer {
     }
 
     pub(super) fn position(&self) -> Option<u64> {
-        (self.joined && !self.paused).then_some(self.cursor)
+        self.joined.then_some(self.cursor)
     }
 
     pub(super) fn lag_bytes(&self, tape: &Tape) -> u64 {
@@ -160,20 +160,28 @@ impl Consumer {
         }
     }
 
-    pub(super) fn set_paused(&mut self, paused: bool) {
+    /// A message that has begun is finished; what has not begun is not sent.
+    pub(super) fn set_paused(&mut self, tape: &Tape, paused: bool) {
         self.paused = paused;
-        if !paused {
-            return;
+        if paused {
+            self.leave(tape);
         }
-        // A message that has begun is finished; what has not begun is not sent.
+    }
+
+    /// Gives up the place on the tape, but for the rest of the message that has begun.
+    fn leave(&mut self, tape: &Tape) {
         if self.is_begun() {
-            self.run_end = self.cursor.max(self.within);
+            if self.cursor < self.within {
+                tape.copy(self.cursor, self.within, &mut self.private);
+            }
+            self.private_begun = true;
         } else {
             self.private = BytesMut::new();
-            self.joined = false;
-            self.within = 0;
-            self.run_end = self.cursor;
         }
+        self.joined = false;
+        self.cursor = tape.end();
+        self.run_end = self.cursor;
+        self.within = 0;
     }
 
     pub(super) const fn set_selected(&mut self, kind: FrameKind, enabled: bool) {
@@ -189,14 +197,13 @@ impl Consumer {
 
     /// Finds the next bytes: true when there are any.
     pub(super) fn prepare(&mut self, source: &Source) -> bool {
-        if self.joined && !self.paused && self.is_plain(source.tape()) {
+        if self.joined && self.is_plain(source.tape()) {
             self.run_end = source.tape().end();
         }
         if !self.private.is_empty() || self.cursor < self.within {
             return true;
         }
         if self.paused {
-            self.joined = false;
             return false;
         }
         if !self.joined {
@@ -445,26 +452,11 @@ impl Consumer {
         self.private
     }
 
-    /// The tape is about to begin at `start`: a player behind it keeps the rest of the message that
-    /// it has begun, and joins anew. Gives the bytes that it misses.
+    /// The tape is about to begin at `start`: a player behind it joins anew. Gives the bytes that it
+    /// misses.
     pub(super) fn lap(&mut self, tape: &Tape, start: u64) -> Option<u64> {
-        if self.position()? >= start {
-            return None;
-        }
-        if self.is_begun() {
-            if self.cursor < self.within {
-                tape.copy(self.cursor, self.within, &mut self.private);
-                self.cursor = self.within;
-            }
-            self.private_begun = true;
-        } else {
-            self.private = BytesMut::new();
-        }
-        let missed = tape.end().saturating_sub(self.cursor);
-        self.joined = false;
-        self.cursor = tape.end();
-        self.run_end = self.cursor;
-        self.within = 0;
-        Some(missed)
+        let cursor = self.position().filter(|&cursor| cursor < start)?;
+        self.leave(tape);
+        Some(tape.end().saturating_sub(cursor))
     }
 }
