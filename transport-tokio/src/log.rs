@@ -135,10 +135,15 @@ impl Queue {
 
     /// Waits until all lines so far are written, but not for long.
     fn flush(&self, time: Duration) {
-        if self.sender.try_send(Item::Flush).is_ok() {
-            let flushed = self.flushed.lock().unwrap_or_else(PoisonError::into_inner);
-            let _ = flushed.recv_timeout(time);
+        let start = std::time::Instant::now();
+        while let Err(TrySendError::Full(_)) = self.sender.try_send(Item::Flush) {
+            if start.elapsed() >= time {
+                return;
+            }
+            thread::sleep(Duration::from_millis(1));
         }
+        let flushed = self.flushed.lock().unwrap_or_else(PoisonError::into_inner);
+        let _ = flushed.recv_timeout(time.saturating_sub(start.elapsed()));
     }
 }
 
@@ -159,8 +164,7 @@ fn write_all(
         }
         let count = lost.swap(0, Ordering::Relaxed);
         if count > 0 {
-            let _ =
-                writeln!(to, "{{\"level\":\"WARN\",\"message\":\"{count} log lines were lost\"}}");
+            let _ = to.write_all(lost_line(count, format).as_bytes());
         }
     }
 }

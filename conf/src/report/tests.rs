@@ -70,7 +70,7 @@ fn events_become_words() {
     check(
         Event::Codec { source: SOURCE, name: name(), codec: Codec::UnknownFourCc(*b"a\x1b1\n") },
         info,
-        "vhost/live/demo has codec `a\\x1b1\\n`",
+        "vhost/live/demo has codec `a\\x1b1\\x0a`",
     );
     check(
         Event::Progress {
