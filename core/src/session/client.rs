@@ -1,9 +1,9 @@
 //! The client side: what servers are asked for, and what they answer.
 
+use super::SessionConfig;
 use super::command::{Command, Writer, message_stream_id, string};
 use super::control::Control;
 use super::event::{ClientRequest, Ignored, Intent, Misuse, SessionEvent};
-use super::SessionConfig;
 use super::media::Media;
 use crate::amf::{Text, Value, amf0};
 use crate::chunk::{ChunkSize, ChunkStreamId, ChunkWriter, MessageHeader};
@@ -15,6 +15,9 @@ use crate::time::{Deadline, Instant, TimerKind};
 use alloc::borrow::Cow;
 use alloc::vec;
 use bytes::BytesMut;
+
+#[cfg(test)]
+mod tests;
 
 /// The state of the client side after the handshake.
 ///
@@ -55,9 +58,8 @@ const PUBLISHER: &str = "FMLE/3.0 (compatible; millstream)";
 const PLAYER: &str = "LNX 9,0,124,2";
 
 /// FourCCs of Enhanced RTMP that are relayed.
-const FOURCCS: [&str; 11] = [
-    "av01", "hvc1", "vp09", "vvc1", "vp08", "avc1", "Opus", "fLaC", "ac-3", "ec-3", "mp4a",
-];
+const FOURCCS: [&str; 11] =
+    ["av01", "hvc1", "vp09", "vvc1", "vp08", "avc1", "Opus", "fLaC", "ac-3", "ec-3", "mp4a"];
 
 /// Live, or else recorded; in the unit that ffmpeg and librtmp use.
 const START_LIVE_OR_RECORDED: f64 = -2_000.0;
@@ -233,10 +235,10 @@ impl Client {
     ) -> Option<SessionEvent> {
         match self.stage {
             Stage::Connecting => {
-                if command.property(1, "level") == *"error" {
+                if command.status("level") == *"error" {
                     return self.error(command);
                 }
-                let succeeds = command.property(1, "code") == *"NetConnection.Connect.Success";
+                let succeeds = command.status("code") == *"NetConnection.Connect.Success";
                 if command.transaction != transaction::CONNECT && !succeeds {
                     return None;
                 }
@@ -313,8 +315,8 @@ impl Client {
     }
 
     fn on_status(&mut self, command: &Command) -> Option<SessionEvent> {
-        let code = command.property(1, "code");
-        let failed = command.property(1, "level") == *"error" || is_failure(code.as_bytes());
+        let code = command.status("code");
+        let failed = command.status("level") == *"error" || is_failure(code.as_bytes());
         if failed {
             let started = self.stage == Stage::Started;
             return Some(if started { SessionEvent::Ended { code } } else { rejected(command) });
@@ -371,7 +373,7 @@ fn is_failure(code: &[u8]) -> bool {
 
 fn rejected(command: &Command) -> SessionEvent {
     SessionEvent::Rejected {
-        code: command.property(1, "code"),
-        description: command.property(1, "description"),
+        code: command.status("code"),
+        description: command.status("description"),
     }
 }

@@ -118,6 +118,14 @@ impl Command {
         let value = self.argument(index).and_then(|object| object.get(key));
         value.and_then(Value::as_text).cloned().unwrap_or_default()
     }
+
+    /// The text property `key` of the status object. Most servers send it behind the command
+    /// object, and some instead of it.
+    pub(super) fn status(&self, key: &str) -> Text {
+        let status = self.arguments.iter().find(|argument| argument.get("code").is_some());
+        let value = status.and_then(|object| object.get(key));
+        value.and_then(Value::as_text).cloned().unwrap_or_default()
+    }
 }
 
 /// A number as the id of a message stream, if it can be one.
@@ -206,8 +214,7 @@ impl Writer<'_> {
 
     /// A command without transaction whose only argument is `information`.
     pub(super) fn on_stream(&mut self, stream: MessageStreamId, name: &str, information: Value) {
-        let csid =
-            if stream.0 == 0 { ChunkStreamId::COMMAND } else { ChunkStreamId::STREAM };
+        let csid = if stream.0 == 0 { ChunkStreamId::COMMAND } else { ChunkStreamId::STREAM };
         self.command(csid, stream, name, 0.0, &[Value::Null, information]);
     }
 

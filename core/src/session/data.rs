@@ -6,6 +6,9 @@ use crate::message::MessageType;
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
 
+#[cfg(test)]
+mod tests;
+
 /// A data message that belongs to the stream.
 #[derive(Clone, Debug)]
 pub(super) struct Data {
@@ -49,7 +52,8 @@ pub(super) fn parse(
     }
     let is_metadata = name == *"onMetaData";
     let class = if is_metadata { FrameClass::Metadata } else { FrameClass::Control };
-    let rewritten = if is_metadata || is_amf3 { rewrite(&name, is_metadata, &mut reader) } else { None };
+    let rewritten =
+        if is_metadata || is_amf3 { rewrite(&name, is_metadata, &mut reader) } else { None };
     let payload = match rewritten {
         Some(written) => written,
         None => {
