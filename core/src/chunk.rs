@@ -32,6 +32,8 @@ impl ChunkStreamId {
     pub const AUDIO: Self = Self(4);
     /// Commands and data of a message stream.
     pub const STREAM: Self = Self(5);
+    /// Data messages of a player.
+    pub const DATA: Self = Self(7);
     /// Video of a player or publisher.
     pub const VIDEO: Self = Self(6);
 

@@ -235,10 +235,10 @@ impl Client {
     ) -> Option<SessionEvent> {
         match self.stage {
             Stage::Connecting => {
-                if command.status("level") == *"error" {
+                if command.property(1, "level") == *"error" {
                     return self.error(command);
                 }
-                let succeeds = command.status("code") == *"NetConnection.Connect.Success";
+                let succeeds = command.property(1, "code") == *"NetConnection.Connect.Success";
                 if command.transaction != transaction::CONNECT && !succeeds {
                     return None;
                 }
@@ -315,8 +315,8 @@ impl Client {
     }
 
     fn on_status(&mut self, command: &Command) -> Option<SessionEvent> {
-        let code = command.status("code");
-        let failed = command.status("level") == *"error" || is_failure(code.as_bytes());
+        let code = command.property(1, "code");
+        let failed = command.property(1, "level") == *"error" || is_failure(code.as_bytes());
         if failed {
             let started = self.stage == Stage::Started;
             return Some(if started { SessionEvent::Ended { code } } else { rejected(command) });
@@ -373,7 +373,7 @@ fn is_failure(code: &[u8]) -> bool {
 
 fn rejected(command: &Command) -> SessionEvent {
     SessionEvent::Rejected {
-        code: command.status("code"),
-        description: command.status("description"),
+        code: command.property(1, "code"),
+        description: command.property(1, "description"),
     }
 }

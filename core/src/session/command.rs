@@ -67,6 +67,10 @@ impl Command {
         while let Some(value) = reader.read()? {
             arguments.push(value);
         }
+        // The server of librtmp leaves the command object of a status out; elsewhere it is null.
+        if name == *"onStatus" && arguments.first().is_some_and(|it| it.properties().is_some()) {
+            arguments.insert(0, Value::Null);
+        }
         Ok(Self { name, transaction, arguments })
     }
 
@@ -116,14 +120,6 @@ impl Command {
     /// The text property `key` of the object at `index`; empty when there is none.
     pub(super) fn property(&self, index: usize, key: &str) -> Text {
         let value = self.argument(index).and_then(|object| object.get(key));
-        value.and_then(Value::as_text).cloned().unwrap_or_default()
-    }
-
-    /// The text property `key` of the status object. Most servers send it behind the command
-    /// object, and some instead of it.
-    pub(super) fn status(&self, key: &str) -> Text {
-        let status = self.arguments.iter().find(|argument| argument.get("code").is_some());
-        let value = status.and_then(|object| object.get(key));
         value.and_then(Value::as_text).cloned().unwrap_or_default()
     }
 }
@@ -266,5 +262,31 @@ const fn level_name(level: StatusLevel) -> &'static str {
         StatusLevel::Error => "error",
         StatusLevel::Status => "status",
         StatusLevel::Warning => "warning",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, information};
+    use crate::amf::{AmfLimits, Value, amf0};
+    use alloc::vec::Vec;
+    use bytes::BytesMut;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn a_status_has_its_information_where_the_command_object_is_missing() {
+        let information = Value::Object(information("status", "NetStream.Play.Start", "Started."));
+        let cases: [&[Value]; 2] = [&[Value::Null, information.clone()], &[information.clone()]];
+        for arguments in cases {
+            let mut payload = BytesMut::new();
+            amf0::write_string(b"onStatus", &mut payload);
+            amf0::write_number(0.0, &mut payload);
+            for argument in arguments {
+                amf0::write(argument, &mut payload);
+            }
+            let limits = AmfLimits { depth_max: 8, nodes_max: 64 };
+            let command = Command::parse(20, payload.freeze(), limits).expect("it is whole");
+            assert_eq!(command.arguments, Vec::from([Value::Null, information.clone()]));
+        }
     }
 }
