@@ -138,14 +138,18 @@ async fn serve(
     let banner = Banner { program: PROGRAM, listeners: &addresses, demo };
     say(&banner.render());
     let mut task = tokio::spawn(shard.run());
-    if let (Program::Demo, Some(&address)) = (program, addresses.first()) {
-        tokio::spawn(demo::run(address, Clip::demo()?));
-    }
+    let publisher = match (program, addresses.first()) {
+        (Program::Demo, Some(&address)) => Some(tokio::spawn(demo::run(address, Clip::demo()?))),
+        _ => None,
+    };
     tokio::select! {
         ended = &mut task => return Ok(ended?),
         () = signals.next() => {}
     }
     tracing::info!("shutting down; a second signal ends at once");
+    if let Some(publisher) = publisher {
+        publisher.abort();
+    }
     shutdown.shut_down();
     let outcome: Result<(), JoinError> = tokio::select! {
         ended = &mut task => ended,
