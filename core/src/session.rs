@@ -432,12 +432,8 @@ impl Session {
         let (config, control) = (&self.config, &mut self.control);
         let mut writer = Writer { chunk_size: &mut self.chunk_size, out };
         match &mut self.side {
-            Side::Client(client) => {
-                Ok(client.command(now, &command, config, control, &mut writer))
-            }
-            Side::Server(server) => {
-                server.command(header.stream_id, &command, config, &mut writer)
-            }
+            Side::Client(client) => Ok(client.command(now, &command, config, control, &mut writer)),
+            Side::Server(server) => server.command(header.stream_id, &command, config, &mut writer),
         }
     }
 

@@ -13,7 +13,7 @@ use crate::flv::tag::{Codec, TagInfo, parse_audio, parse_video};
 use crate::frame::{Frame, FrameClass, FrameKind};
 use crate::id::{ConnId, ConsumerId, MessageStreamId};
 use crate::jitter::Jitter;
-use crate::tape::{GopLimits, Tape, csid, type_id};
+use crate::tape::{GopLimits, Lane, Tape};
 use crate::time::{Instant, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -164,8 +164,7 @@ impl Source {
         }
         let corrected = self.jitter.correct(frame.kind, frame.timestamp, now);
         pushed.jump = corrected.jump;
-        let begun =
-            self.tape.push(frame.kind, frame.class, corrected.timestamp, &frame.payload);
+        let begun = self.tape.push(frame.kind, frame.class, corrected.timestamp, &frame.payload);
         self.tape.bound_gop(self.config.gop);
         if begun {
             self.trim(lapped);
@@ -232,7 +231,7 @@ impl Source {
     /// A player wants or does not want audio or video; video begins again at a keyframe.
     pub fn set_selected(&mut self, id: ConsumerId, kind: FrameKind, enabled: bool) {
         if let Some(consumer) = self.consumer_mut(id) {
-            consumer.set_selected(kind, enabled);
+            consumer.set_selected(Lane::of(kind, FrameClass::Coded), enabled);
         }
     }
 
@@ -251,12 +250,7 @@ impl Source {
 
     /// Appends what was prepared to `out`, with `replies` at the first boundary between messages;
     /// gives the bytes appended.
-    pub fn slices<'a>(
-        &'a self,
-        id: ConsumerId,
-        replies: &'a [u8],
-        out: &mut Slices<'a>,
-    ) -> usize {
+    pub fn slices<'a>(&'a self, id: ConsumerId, replies: &'a [u8], out: &mut Slices<'a>) -> usize {
         let Some(consumer) = self.consumer(id) else { return 0 };
         consumer.slices(&self.tape, replies, out)
     }
@@ -289,19 +283,17 @@ impl Source {
         keyframe.unwrap_or(self.tape.end())
     }
 
-    /// Appends metadata and sequence headers at `timestamp`, on the chunk streams of `consumer`.
+    /// Appends metadata (at time 0) and sequence headers (at `timestamp`) for `consumer`.
     fn write_prelude(&self, consumer: &Consumer, timestamp: Timestamp, out: &mut BytesMut) {
-        let metadata = self.metadata.iter().map(|payload| (FrameKind::Data, payload));
-        let headers = self.headers.iter().map(|header| (header.kind, &header.payload));
-        for (kind, payload) in metadata.chain(headers) {
-            if !consumer.wants(kind) {
-                continue;
-            }
+        let metadata = self.metadata.iter().map(|payload| (Lane::Metadata, payload));
+        let headers = self.headers.iter();
+        let headers = headers.map(|header| (Lane::of(header.kind, header.class), &header.payload));
+        for (lane, payload) in metadata.chain(headers).filter(|(lane, _)| consumer.wants(*lane)) {
             let header = MessageHeader {
-                csid: consumer.own_csid(kind).unwrap_or(csid(kind)),
-                type_id: type_id(kind),
+                csid: consumer.own_csid(lane).unwrap_or(lane.csid()),
+                type_id: lane.type_id(),
                 stream_id: consumer.stream(),
-                timestamp,
+                timestamp: if lane == Lane::Metadata { Timestamp(0) } else { timestamp },
             };
             write_message(header, payload, self.config.chunk_size, out);
         }

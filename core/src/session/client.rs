@@ -1,9 +1,9 @@
 //! The client side: what servers are asked for, and what they answer.
 
+use super::SessionConfig;
 use super::command::{Command, Writer, message_stream_id, string};
 use super::control::Control;
 use super::event::{ClientRequest, Ignored, Intent, Misuse, SessionEvent};
-use super::SessionConfig;
 use super::media::Media;
 use crate::amf::{Text, Value, amf0};
 use crate::chunk::{ChunkSize, ChunkStreamId, ChunkWriter, MessageHeader};
@@ -55,9 +55,8 @@ const PUBLISHER: &str = "FMLE/3.0 (compatible; millstream)";
 const PLAYER: &str = "LNX 9,0,124,2";
 
 /// FourCCs of Enhanced RTMP that are relayed.
-const FOURCCS: [&str; 11] = [
-    "av01", "hvc1", "vp09", "vvc1", "vp08", "avc1", "Opus", "fLaC", "ac-3", "ec-3", "mp4a",
-];
+const FOURCCS: [&str; 11] =
+    ["av01", "hvc1", "vp09", "vvc1", "vp08", "avc1", "Opus", "fLaC", "ac-3", "ec-3", "mp4a"];
 
 /// Live, or else recorded; in the unit that ffmpeg and librtmp use.
 const START_LIVE_OR_RECORDED: f64 = -2_000.0;

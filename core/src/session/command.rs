@@ -67,6 +67,10 @@ impl Command {
         while let Some(value) = reader.read()? {
             arguments.push(value);
         }
+        // The server of librtmp leaves the command object of a status out; elsewhere it is null.
+        if name == *"onStatus" && arguments.first().is_some_and(|it| it.properties().is_some()) {
+            arguments.insert(0, Value::Null);
+        }
         Ok(Self { name, transaction, arguments })
     }
 
@@ -206,8 +210,7 @@ impl Writer<'_> {
 
     /// A command without transaction whose only argument is `information`.
     pub(super) fn on_stream(&mut self, stream: MessageStreamId, name: &str, information: Value) {
-        let csid =
-            if stream.0 == 0 { ChunkStreamId::COMMAND } else { ChunkStreamId::STREAM };
+        let csid = if stream.0 == 0 { ChunkStreamId::COMMAND } else { ChunkStreamId::STREAM };
         self.command(csid, stream, name, 0.0, &[Value::Null, information]);
     }
 
@@ -259,5 +262,31 @@ const fn level_name(level: StatusLevel) -> &'static str {
         StatusLevel::Error => "error",
         StatusLevel::Status => "status",
         StatusLevel::Warning => "warning",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Command, information};
+    use crate::amf::{AmfLimits, Value, amf0};
+    use alloc::vec::Vec;
+    use bytes::BytesMut;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn a_status_has_its_information_where_the_command_object_is_missing() {
+        let information = Value::Object(information("status", "NetStream.Play.Start", "Started."));
+        let cases: [&[Value]; 2] = [&[Value::Null, information.clone()], &[information.clone()]];
+        for arguments in cases {
+            let mut payload = BytesMut::new();
+            amf0::write_string(b"onStatus", &mut payload);
+            amf0::write_number(0.0, &mut payload);
+            for argument in arguments {
+                amf0::write(argument, &mut payload);
+            }
+            let limits = AmfLimits { depth_max: 8, nodes_max: 64 };
+            let command = Command::parse(20, payload.freeze(), limits).expect("it is whole");
+            assert_eq!(command.arguments, Vec::from([Value::Null, information.clone()]));
+        }
     }
 }

@@ -49,7 +49,8 @@ pub(super) fn parse(
     }
     let is_metadata = name == *"onMetaData";
     let class = if is_metadata { FrameClass::Metadata } else { FrameClass::Control };
-    let rewritten = if is_metadata || is_amf3 { rewrite(&name, is_metadata, &mut reader) } else { None };
+    let rewritten =
+        if is_metadata || is_amf3 { rewrite(&name, is_metadata, &mut reader) } else { None };
     let payload = match rewritten {
         Some(written) => written,
         None => {

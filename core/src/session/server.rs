@@ -188,12 +188,8 @@ impl Server {
             Verb::DeleteStream => Ok(self.delete_stream(command, writer)),
             Verb::Pause => Ok(Some(self.pause(stream, command, writer))),
             Verb::Seek => Ok(Some(seek(stream, command, writer))),
-            Verb::ReceiveAudio => {
-                Ok(Some(self.select(stream, FrameKind::Audio, command, writer)))
-            }
-            Verb::ReceiveVideo => {
-                Ok(Some(self.select(stream, FrameKind::Video, command, writer)))
-            }
+            Verb::ReceiveAudio => Ok(Some(self.select(stream, FrameKind::Audio, command, writer))),
+            Verb::ReceiveVideo => Ok(Some(self.select(stream, FrameKind::Video, command, writer))),
             Verb::Reply => Ok(None),
             Verb::Unknown => {
                 writer.result(command.transaction, &[Value::Null, Value::Null]);
@@ -523,11 +519,7 @@ fn call(command: &Command, value: Value, writer: &mut Writer<'_>) -> Option<Sess
 }
 
 /// A live stream cannot seek; it goes on as it was.
-fn seek(
-    stream: MessageStreamId,
-    command: &Command,
-    writer: &mut Writer<'_>,
-) -> SessionEvent {
+fn seek(stream: MessageStreamId, command: &Command, writer: &mut Writer<'_>) -> SessionEvent {
     refuse_stream(stream, command, "NetStream.Seek.Failed", writer)
 }
 

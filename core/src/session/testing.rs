@@ -256,9 +256,9 @@ pub(super) fn values(payload: &Bytes) -> Vec<Value> {
 
 fn show(value: &Value) -> String {
     let list = |properties: &[(Text, Value)]| {
-        let shown = properties.iter().map(|(key, value)| {
-            format!("{}: {}", key.to_str_lossy(), show(value))
-        });
+        let shown = properties
+            .iter()
+            .map(|(key, value)| format!("{}: {}", key.to_str_lossy(), show(value)));
         shown.collect::<Vec<_>>().join(", ")
     };
     match value {

@@ -72,10 +72,7 @@ pub(super) fn play(stream: MessageStreamId, writer: &mut Writer<'_>) {
 
 /// The argument of `onFCPublish` and `onFCUnpublish`.
 pub(super) fn notice(code: &str, description: &str) -> Value {
-    Value::Object(vec![
-        ("code".into(), string(code)),
-        ("description".into(), string(description)),
-    ])
+    Value::Object(vec![("code".into(), string(code)), ("description".into(), string(description))])
 }
 
 /// What the server can do with tags of Enhanced RTMP: any codec is relayed.

@@ -58,22 +58,35 @@ fn encoders_of_the_fmle_kind_publish() {
     let (null, cam) = (Value::Null, text("cam"));
     check(&[
         (0, "connect", 1.0, &[connect_object()], &CONNECTED),
-        (0, "releaseStream", 2.0, &[null.clone(), cam.clone()], &[
-            "3/0 _result(2, null, undefined)",
-        ]),
+        (
+            0,
+            "releaseStream",
+            2.0,
+            &[null.clone(), cam.clone()],
+            &["3/0 _result(2, null, undefined)"],
+        ),
         (0, "FCPublish", 3.0, &[null.clone(), cam.clone()], &["3/0 _result(3, null, undefined)"]),
         (0, "createStream", 4.0, &[null.clone()], &["3/0 _result(4, null, 1)"]),
         (0, "_checkbw", 5.0, &[null.clone()], &["3/0 _result(5, null, null)"]),
-        (1, "publish", 6.0, &[null.clone(), cam.clone(), text("live")], &[
-            ON_FC_PUBLISH,
-            PUBLISHED,
-        ]),
-        (0, "FCUnpublish", 7.0, &[null.clone(), cam], &[
-            "5/1 onFCUnpublish(0, null, {code: \"NetStream.Unpublish.Success\", description: \
+        (
+            1,
+            "publish",
+            6.0,
+            &[null.clone(), cam.clone(), text("live")],
+            &[ON_FC_PUBLISH, PUBLISHED],
+        ),
+        (
+            0,
+            "FCUnpublish",
+            7.0,
+            &[null.clone(), cam],
+            &[
+                "5/1 onFCUnpublish(0, null, {code: \"NetStream.Unpublish.Success\", description: \
              \"Stop publishing stream.\"})",
-            "3/0 _result(7, null, undefined)",
-            UNPUBLISHED,
-        ]),
+                "3/0 _result(7, null, undefined)",
+                UNPUBLISHED,
+            ],
+        ),
         (0, "deleteStream", 8.0, &[null, number(1.0)], &["3/0 _result(8, null, null)"]),
     ]);
 }
@@ -113,24 +126,44 @@ fn players_play() {
         (0, "FCSubscribe", 3.0, &[null.clone(), cam.clone()], &["3/0 _result(3, null, null)"]),
         (0, "getStreamLength", 4.0, &[null.clone(), cam.clone()], &["3/0 _result(4, null, 0)"]),
         (1, "play", 5.0, &[null.clone(), cam.clone(), number(-2_000.0)], &PLAYED),
-        (1, "pause", 0.0, &[null.clone(), Value::Boolean(true), number(0.0)], &[
-            "5/1 onStatus(0, null, {level: \"status\", code: \"NetStream.Pause.Notify\", \
+        (
+            1,
+            "pause",
+            0.0,
+            &[null.clone(), Value::Boolean(true), number(0.0)],
+            &[
+                "5/1 onStatus(0, null, {level: \"status\", code: \"NetStream.Pause.Notify\", \
              description: \"Paused stream.\", clientid: \"MILLSTRM\"})",
-            "2/0 StreamEof(MessageStreamId(1))",
-        ]),
-        (1, "pauseRaw", 0.0, &[null.clone(), Value::Boolean(false), number(f64::NAN)], &[
-            "5/1 onStatus(0, null, {level: \"status\", code: \"NetStream.Unpause.Notify\", \
+                "2/0 StreamEof(MessageStreamId(1))",
+            ],
+        ),
+        (
+            1,
+            "pauseRaw",
+            0.0,
+            &[null.clone(), Value::Boolean(false), number(f64::NAN)],
+            &[
+                "5/1 onStatus(0, null, {level: \"status\", code: \"NetStream.Unpause.Notify\", \
              description: \"Unpaused stream.\", clientid: \"MILLSTRM\"})",
-            "2/0 StreamBegin(MessageStreamId(1))",
-        ]),
+                "2/0 StreamBegin(MessageStreamId(1))",
+            ],
+        ),
         (1, "receiveVideo", 0.0, &[null.clone(), Value::Boolean(false)], &[]),
-        (1, "receiveAudio", 6.0, &[null.clone(), Value::Boolean(true)], &[
-            "3/0 _result(6, null, null)",
-        ]),
-        (1, "seek", 0.0, &[null.clone(), number(1_000.0)], &[
-            "5/1 onStatus(0, null, {level: \"error\", code: \"NetStream.Seek.Failed\", \
-             description: \"The message stream cannot do that now.\", clientid: \"MILLSTRM\"})",
-        ]),
+        (
+            1,
+            "receiveAudio",
+            6.0,
+            &[null.clone(), Value::Boolean(true)],
+            &["3/0 _result(6, null, null)"],
+        ),
+        (
+            1,
+            "seek",
+            0.0,
+            &[null.clone(), number(1_000.0)],
+            &["5/1 onStatus(0, null, {level: \"error\", code: \"NetStream.Seek.Failed\", \
+             description: \"The message stream cannot do that now.\", clientid: \"MILLSTRM\"})"],
+        ),
         // A player of Flash that closes to pause, and plays again.
         (1, "closeStream", 0.0, &[null.clone()], &["2/0 StreamEof(MessageStreamId(1))"]),
         (1, "play", 0.0, &[null.clone(), cam, number(-2.0), number(-1.0), number(1.0)], &PLAYED),
@@ -142,11 +175,16 @@ fn players_play() {
 fn enhanced_clients_learn_what_is_relayed() {
     let mut rig = Rig::server(SessionConfig::default());
     let fourccs = Value::StrictArray(vec![text("hvc1"), text("av01")]);
-    let events = rig.call(0, "connect", 1.0, &[object(&[
-        ("app", text("live")),
-        ("fourCcList", fourccs),
-        ("objectEncoding", number(3.0)),
-    ])]);
+    let events = rig.call(
+        0,
+        "connect",
+        1.0,
+        &[object(&[
+            ("app", text("live")),
+            ("fourCcList", fourccs),
+            ("objectEncoding", number(3.0)),
+        ])],
+    );
     let [SessionEvent::Connect(connect)] = &events[..] else { panic!("{events:?}") };
     assert_eq!((connect.object_encoding, connect.tc_url.as_bytes()), (3.0, &b""[..]));
     let replies = rig.replies();
@@ -164,13 +202,18 @@ fn enhanced_clients_learn_what_is_relayed() {
 #[test]
 fn events_carry_what_was_asked_for() {
     let mut rig = Rig::server(SessionConfig::default());
-    let events = rig.call(0, "connect", 1.0, &[object(&[
-        ("app", text("live")),
-        ("flashVer", text("FMLE/3.0")),
-        ("tcUrl", text("rtmp://h/live")),
-        ("pageUrl", text("http://h/p")),
-        ("swfUrl", text("http://h/s")),
-    ])]);
+    let events = rig.call(
+        0,
+        "connect",
+        1.0,
+        &[object(&[
+            ("app", text("live")),
+            ("flashVer", text("FMLE/3.0")),
+            ("tcUrl", text("rtmp://h/live")),
+            ("pageUrl", text("http://h/p")),
+            ("swfUrl", text("http://h/s")),
+        ])],
+    );
     let [SessionEvent::Connect(connect)] = &events[..] else { panic!("{events:?}") };
     let texts = [&connect.app, &connect.flash_ver, &connect.tc_url, &connect.page_url];
     let texts = texts.map(|text| text.to_str_lossy().into_owned());
@@ -178,7 +221,8 @@ fn events_carry_what_was_asked_for() {
     assert_eq!(connect.swf_url, *"http://h/s");
 
     rig.call(0, "createStream", 2.0, &[]);
-    let events = rig.call(1, "play", 0.0, &[Value::Null, text("cam?k=1"), number(5.0), number(7.9)]);
+    let events =
+        rig.call(1, "play", 0.0, &[Value::Null, text("cam?k=1"), number(5.0), number(7.9)]);
     let [SessionEvent::Play(play)] = &events[..] else { panic!("{events:?}") };
     assert_eq!((play.start, play.duration), (5.0, Some(core::time::Duration::from_millis(7))));
     assert_eq!(play.argument, *"cam?k=1");
@@ -253,7 +297,11 @@ fn outcome(rig: &mut Rig, stream: u32, name: &'static str) -> String {
         [event] => {
             let shown = format!("{event:?}");
             let end = shown.find(|c: char| !c.is_alphanumeric()).unwrap_or(shown.len());
-            if shown.starts_with("Ignored(MediaState") { "drop".into() } else { shown[..end].into() }
+            if shown.starts_with("Ignored(MediaState") {
+                "drop".into()
+            } else {
+                shown[..end].into()
+            }
         }
         events => panic!("{events:?}"),
     };
@@ -276,7 +324,10 @@ fn row_056_state_and_command() {
     ];
     let table = [
         // Before connect, no such stream, idle, publishing, playing.
-        ("connect", ["Connect _result", "state _error", "state _error", "state _error", "state _error"]),
+        (
+            "connect",
+            ["Connect _result", "state _error", "state _error", "state _error", "state _error"],
+        ),
         ("createStream", ["state _error", "- _result", "- _result", "- _result", "- _result"]),
         ("releaseStream", ["state _error", "- _result", "- _result", "- _result", "- _result"]),
         ("FCPublish", ["state _error", "- _result", "- _result", "- _result", "- _result"]),
@@ -285,18 +336,48 @@ fn row_056_state_and_command() {
         ("getStreamLength", ["state _error", "- _result", "- _result", "- _result", "- _result"]),
         ("publish", ["state _error", "state error", "Publish", "state error", "state error"]),
         ("play", ["state _error", "state error", "Play", "state error", "state error"]),
-        ("publish(false)", ["state _error", "- _result", "- _result", "Unpublished _result", "Stopped _result"]),
-        ("play(false)", ["state _error", "- _result", "- _result", "Unpublished _result", "Stopped _result"]),
-        ("FCUnpublish", ["state _error", "- _result", "- _result", "Unpublished _result", "- _result"]),
-        ("closeStream", ["state _error", "- _result", "- _result", "Unpublished _result", "Stopped _result"]),
-        ("deleteStream", ["state _error", "state _error", "- _result", "Unpublished _result", "Stopped _result"]),
+        (
+            "publish(false)",
+            ["state _error", "- _result", "- _result", "Unpublished _result", "Stopped _result"],
+        ),
+        (
+            "play(false)",
+            ["state _error", "- _result", "- _result", "Unpublished _result", "Stopped _result"],
+        ),
+        (
+            "FCUnpublish",
+            ["state _error", "- _result", "- _result", "Unpublished _result", "- _result"],
+        ),
+        (
+            "closeStream",
+            ["state _error", "- _result", "- _result", "Unpublished _result", "Stopped _result"],
+        ),
+        (
+            "deleteStream",
+            ["state _error", "state _error", "- _result", "Unpublished _result", "Stopped _result"],
+        ),
         ("pause", ["state _error", "state error", "state error", "state error", "Paused"]),
         ("pauseRaw", ["state _error", "state error", "state error", "state error", "Paused"]),
-        ("receiveAudio", ["state _error", "state error", "state error", "state error", "Selected _result"]),
-        ("receiveVideo", ["state _error", "state error", "state error", "state error", "Selected _result"]),
+        (
+            "receiveAudio",
+            ["state _error", "state error", "state error", "state error", "Selected _result"],
+        ),
+        (
+            "receiveVideo",
+            ["state _error", "state error", "state error", "state error", "Selected _result"],
+        ),
         ("seek", ["state _error", "state error", "state error", "state error", "state error"]),
         ("_result", ["state _error", "-", "-", "-", "-"]),
-        ("play2", ["state _error", "Ignored _result", "Ignored _result", "Ignored _result", "Ignored _result"]),
+        (
+            "play2",
+            [
+                "state _error",
+                "Ignored _result",
+                "Ignored _result",
+                "Ignored _result",
+                "Ignored _result",
+            ],
+        ),
         ("media", ["drop", "drop", "drop", "Media", "drop"]),
     ];
     for (name, expected) in table {
@@ -317,10 +398,11 @@ fn row_053_connect_with_odd_arguments() {
         let mut rig = Rig::server(SessionConfig::default());
         let error = rig.fails(20, 0, &command("connect", 1.0, arguments));
         assert_eq!(error, SessionError::State);
-        assert_eq!(rig.replies(), [
-            "3/0 _error(1, null, {level: \"error\", code: \"NetConnection.Connect.Rejected\", \
-             description: \"The command object of connect is missing.\"})"
-        ]);
+        assert_eq!(
+            rig.replies(),
+            ["3/0 _error(1, null, {level: \"error\", code: \"NetConnection.Connect.Rejected\", \
+             description: \"The command object of connect is missing.\"})"]
+        );
     };
     rejects(&[]);
     rejects(&[text("live")]);
@@ -417,12 +499,16 @@ fn message_stream_zero_stands_for_the_only_one() {
     let [SessionEvent::Publish(publish)] = &events[..] else { panic!("{events:?}") };
     assert_eq!(publish.stream.0, 1);
     let cue = amf(&[text("onCuePoint")]);
-    assert!(matches!(&rig.send(18, 0, &cue)[..], [SessionEvent::Media { stream, .. }] if stream.0 == 1));
+    assert!(
+        matches!(&rig.send(18, 0, &cue)[..], [SessionEvent::Media { stream, .. }] if stream.0 == 1)
+    );
     // With two of them, it is not clear which one is meant.
     rig.call(0, "createStream", 2.0, &[]);
     rig.call(2, "publish", 0.0, &[Value::Null, text("cam2")]);
     assert_eq!(rig.send(18, 0, &cue), [SessionEvent::Ignored(Ignored::MediaState)]);
-    assert!(matches!(&rig.send(18, 2, &cue)[..], [SessionEvent::Media { stream, .. }] if stream.0 == 2));
+    assert!(
+        matches!(&rig.send(18, 2, &cue)[..], [SessionEvent::Media { stream, .. }] if stream.0 == 2)
+    );
     // Each is unpublished by its name.
     let events = rig.call(0, "FCUnpublish", 0.0, &[Value::Null, text("cam2?key=1")]);
     assert!(matches!(events[..], [SessionEvent::Unpublished { stream }] if stream.0 == 2));
