@@ -24,14 +24,13 @@ const PUBLISHED: &str = "5/1 onStatus(0, null, {level: \"status\", code: \
 const ON_FC_PUBLISH: &str = "5/1 onFCPublish(0, null, {code: \"NetStream.Publish.Start\", \
     description: \"Started publishing stream.\"})";
 
-const PLAYED: [&str; 5] = [
+const PLAYED: [&str; 4] = [
     "2/0 StreamBegin(MessageStreamId(1))",
     "5/1 onStatus(0, null, {level: \"status\", code: \"NetStream.Play.Reset\", description: \
      \"Playing and resetting stream.\", details: \"stream\", clientid: \"MILLSTRM\"})",
     "5/1 onStatus(0, null, {level: \"status\", code: \"NetStream.Play.Start\", description: \
      \"Started playing stream.\", details: \"stream\", clientid: \"MILLSTRM\"})",
     "5/1 @|RtmpSampleAccess(true, true)",
-    "5/1 @onStatus({code: \"NetStream.Data.Start\"})",
 ];
 
 const UNPUBLISHED: &str = "5/1 onStatus(0, null, {level: \"status\", code: \
