@@ -4,6 +4,11 @@
 
 pub mod amf0;
 pub mod amf3;
+#[doc(hidden)]
+pub mod fuzz;
+mod input;
+#[cfg(test)]
+mod testing;
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -112,9 +117,9 @@ impl Value {
 /// Budgets of one message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AmfLimits {
-    /// Nesting of values.
+    /// Objects and arrays inside of each other; a scalar at the top has depth 0.
     pub depth_max: u8,
-    /// Values in all.
+    /// Values in all, elements and properties included; the names of AMF3 traits count too.
     pub nodes_max: u32,
 }
 
@@ -142,7 +147,8 @@ pub enum AmfError {
         /// Offset in the message.
         at: u32,
     },
-    /// A marker that no specification names.
+    /// A marker that no specification names, that the specification only reserves, or whose
+    /// content cannot be delimited (AMF3 externalizable objects) or represented (dictionaries).
     UnknownMarker {
         /// Offset in the message.
         at: u32,

@@ -1,6 +1,10 @@
 //! The RTMP chunk stream: messages to chunks and back (Adobe RTMP 1.0, section 5).
 
+#[doc(hidden)]
+pub mod fuzz;
 mod reader;
+#[cfg(test)]
+pub(crate) mod tests;
 mod writer;
 
 pub use reader::{ChunkLimits, ChunkReader};
@@ -11,6 +15,9 @@ pub use writer::{
 use crate::id::MessageStreamId;
 use crate::time::Timestamp;
 use bytes::Bytes;
+
+/// The timestamp field that says that 4 bytes of extended timestamp follow (section 5.3.1.3).
+const EXTENDED: u32 = 0xFF_FFFF;
 
 /// A chunk stream id, 2 to 65,599 (section 5.3.1.1).
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -25,6 +32,8 @@ impl ChunkStreamId {
     pub const AUDIO: Self = Self(4);
     /// Commands and data of a message stream.
     pub const STREAM: Self = Self(5);
+    /// Data messages of a player.
+    pub const DATA: Self = Self(7);
     /// Video of a player or publisher.
     pub const VIDEO: Self = Self(6);
 

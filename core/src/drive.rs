@@ -2,6 +2,7 @@
 
 use crate::event::Event;
 use crate::id::{ConnId, ListenerId};
+use crate::server::Server;
 use crate::time::{Deadline, Instant};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -45,7 +46,7 @@ pub enum Input<'a> {
         /// The connection.
         conn: ConnId,
     },
-    /// The peer closed, or the socket failed. The driver forgets `conn`.
+    /// The peer closed, or the socket failed. `Output::Close` follows.
     Closed {
         /// The connection.
         conn: ConnId,
@@ -74,7 +75,8 @@ pub enum Output {
         /// True to read.
         enabled: bool,
     },
-    /// Close; the server has forgotten `conn` and takes no more inputs for it.
+    /// Close; the server has forgotten `conn` and takes no more inputs for it. Every `Opened` is
+    /// followed by exactly one `Close`.
     Close {
         /// The connection.
         conn: ConnId,
@@ -172,4 +174,97 @@ pub trait Transport {
 
     /// Replaces the deadline.
     fn set_deadline(&mut self, deadline: Option<Deadline>);
+}
+
+/// The loop: the same for every runtime and for the simulator.
+#[derive(Debug)]
+pub struct Drive {
+    budget: Budget,
+    ready: Vec<Ready>,
+    scratch: Vec<u8>,
+}
+
+/// All connections of a shard read into one scratch buffer of this size.
+const SCRATCH_LEN: usize = 64 << 10;
+
+impl Drive {
+    /// A loop within `budget`.
+    #[must_use]
+    pub fn new(budget: Budget) -> Self {
+        Self { budget, ready: Vec::new(), scratch: alloc::vec![0; SCRATCH_LEN] }
+    }
+
+    /// Runs turns until nothing is ready; `Ready` once a shutdown is complete.
+    pub fn poll<T: Transport>(
+        &mut self,
+        server: &mut Server,
+        transport: &mut T,
+        cx: &mut Context<'_>,
+    ) -> Poll<()> {
+        loop {
+            if server.is_drained() {
+                return Poll::Ready(());
+            }
+            if transport.poll_ready(cx, &mut self.ready).is_pending() {
+                return Poll::Pending;
+            }
+            let mut batch = core::mem::take(&mut self.ready);
+            for ready in batch.drain(..) {
+                self.take(server, transport, ready);
+            }
+            self.ready = batch;
+            drain(server, transport);
+            transport.set_deadline(server.poll_timeout());
+        }
+    }
+
+    fn take<T: Transport>(&mut self, server: &mut Server, transport: &mut T, ready: Ready) {
+        let input = match ready {
+            Ready::Accepted { conn, listener, peer } => Input::Opened { conn, listener, peer },
+            Ready::Readable(conn) => return self.read(server, transport, conn),
+            Ready::Writable(conn) => Input::Writable { conn },
+            Ready::Deadline => Input::Timeout,
+            Ready::Shutdown => Input::Shutdown,
+        };
+        server.handle(transport.now(), input);
+    }
+
+    fn read<T: Transport>(&mut self, server: &mut Server, transport: &mut T, conn: ConnId) {
+        for _ in 0..self.budget.reads_max {
+            let input = match transport.read(conn, &mut self.scratch) {
+                Ok(Read::Bytes(len)) => {
+                    let bytes = self.scratch.get(..len).unwrap_or_default();
+                    Input::Received { conn, bytes }
+                }
+                Ok(Read::End) => Input::Closed { conn, failure: None },
+                Ok(Read::Pending) => return,
+                Err(failure) => Input::Closed { conn, failure: Some(failure) },
+            };
+            let is_closed = matches!(input, Input::Closed { .. });
+            server.handle(transport.now(), input);
+            if is_closed {
+                return;
+            }
+        }
+    }
+}
+
+/// Carries out everything that the server wants done now.
+pub fn drain<T: Transport>(server: &mut Server, transport: &mut T) {
+    while let Some(output) = server.poll_output() {
+        let Output::Write { conn } = output else {
+            transport.perform(output);
+            continue;
+        };
+        let (wrote, offered) = {
+            let mut slices = Slices::new();
+            let offered = server.slices(conn, &mut slices);
+            (transport.write(conn, &slices), offered)
+        };
+        let input = match wrote {
+            Ok(len) => Input::Wrote { conn, len, offered },
+            Err(failure) => Input::Closed { conn, failure: Some(failure) },
+        };
+        server.handle(transport.now(), input);
+    }
 }

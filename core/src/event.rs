@@ -185,8 +185,6 @@ pub enum CloseReason {
     Shutdown,
     /// The player made no progress.
     SlowReader,
-    /// The peer does not read replies.
-    RepliesUnread,
     /// The stream ended, and the grace period too.
     StreamEnded,
     /// Another publisher took the stream over.

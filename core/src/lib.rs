@@ -2,7 +2,10 @@
 //! produce outputs. No clock, no socket, no file, no thread and no randomness lives here.
 #![no_std]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used))]
+#![cfg_attr(
+    test,
+    allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used)
+)]
 
 extern crate alloc;
 #[cfg(test)]
@@ -17,9 +20,13 @@ pub mod flv;
 pub mod frame;
 pub mod handshake;
 pub mod id;
+pub mod jitter;
 pub mod limits;
 pub mod message;
 pub mod name;
 pub mod rng;
+pub mod server;
 pub mod session;
+pub mod source;
+pub mod tape;
 pub mod time;

@@ -1,1 +1,6 @@
 //! Replays captured sessions through the server core on a virtual clock.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod capture;
+pub mod pcap;
+pub mod tcp;

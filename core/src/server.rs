@@ -1,0 +1,497 @@
+//! One shard of the server: all connections, all streams, and the rules between them.
+//!
+//! `handle` takes what happened, `poll_output` is drained to `None`, `poll_timeout` says when to call
+//! again. The parts: [`conn`] is what is kept of a connection, [`roles`] grants and ends publishing
+//! and playing, [`streams`] moves media from publishers to players, [`timers`] keeps deadlines,
+//! [`report`] tells what happened.
+
+mod conn;
+mod report;
+mod roles;
+mod streams;
+mod timers;
+
+use crate::chunk::ChunkSize;
+use crate::config::Config;
+use crate::drive::{Input, IoFailure, Output, Slices};
+use crate::event::{CloseReason, Event, RefuseReason};
+use crate::id::{ConnId, ListenerId, SourceId};
+use crate::name::{NameLimits, StreamName};
+use crate::rng::Rng;
+use crate::session::{Session, SessionConfig, SessionError};
+use crate::time::{Deadline, Instant, WallClock};
+use alloc::boxed::Box;
+use alloc::collections::{BTreeMap, VecDeque};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use bytes::Buf;
+use conn::Conn;
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use streams::Stream;
+use timers::{Owner, Timers};
+
+/// How long a peer may take to read why its connection is closed.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// One shard of the server. See the module's documentation.
+pub struct Server {
+    config: Arc<Config>,
+    conns: Vec<Option<Box<Conn>>>,
+    conns_len: u32,
+    /// Streams with media that are due.
+    due: Vec<SourceId>,
+    is_shutting_down: bool,
+    /// How long turns with writes take, smoothed: the measure of adaptive merging.
+    load: Duration,
+    names: BTreeMap<StreamName, SourceId>,
+    now: Instant,
+    outputs: VecDeque<Output>,
+    per_ip: BTreeMap<IpAddr, u32>,
+    queued: Vec<bool>,
+    rng: Rng,
+    session_config: Arc<SessionConfig>,
+    streams: Vec<Slot>,
+    timers: Timers,
+    turn_started: Option<Instant>,
+    turn_wrote: bool,
+    wall: WallClock,
+    writes: VecDeque<ConnId>,
+}
+
+#[derive(Default)]
+struct Slot {
+    generation: u32,
+    stream: Option<Box<Stream>>,
+}
+
+/// Sizes of the server, for reports and for tests of what it holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Stats {
+    /// Connections.
+    pub connections: u32,
+    /// Streams with a publisher or players.
+    pub streams: u32,
+    /// Streams with a publisher.
+    pub publishers: u32,
+    /// Players attached to streams.
+    pub players: u32,
+    /// Bytes on all tapes.
+    pub tape_bytes: u64,
+    /// Bytes of replies and incomplete messages.
+    pub session_bytes: u64,
+    /// Armed deadlines, outdated ones included.
+    pub timers: usize,
+}
+
+impl Server {
+    /// A server without connections. `seed` makes ids and handshakes; `wall` is the wall clock at
+    /// `now`.
+    #[must_use]
+    pub fn new(config: Arc<Config>, seed: u64, now: Instant, wall: WallClock) -> Self {
+        let session_config = SessionConfig {
+            chunk_size: ChunkSize::new(config.chunk_size).unwrap_or(ChunkSize::DEFAULT),
+            limits: config.limits.clone(),
+            window_ack_size: 2_500_000,
+        };
+        Self {
+            config,
+            conns: Vec::new(),
+            conns_len: 0,
+            due: Vec::new(),
+            is_shutting_down: false,
+            load: Duration::ZERO,
+            names: BTreeMap::new(),
+            now,
+            outputs: VecDeque::new(),
+            per_ip: BTreeMap::new(),
+            queued: Vec::new(),
+            rng: Rng::new(seed),
+            session_config: Arc::new(session_config),
+            streams: Vec::new(),
+            timers: Timers::default(),
+            turn_started: None,
+            turn_wrote: false,
+            wall,
+            writes: VecDeque::new(),
+        }
+    }
+
+    /// Takes one thing that happened at `now`. Inputs for a connection that was closed are ignored.
+    pub fn handle(&mut self, now: Instant, input: Input<'_>) {
+        self.now = now;
+        self.turn_started.get_or_insert(now);
+        match input {
+            Input::Opened { conn, listener, peer } => self.open(conn, listener, peer),
+            Input::Received { conn, bytes } => self.with_conn(conn, |server, conn| {
+                server.receive(conn, bytes);
+            }),
+            Input::Wrote { conn, len, offered } => self.with_conn(conn, |server, conn| {
+                server.wrote(conn, len, offered);
+            }),
+            Input::Writable { conn } => self.with_conn(conn, |server, conn| {
+                conn.blocked = false;
+                server.queue_write(conn.id);
+            }),
+            Input::Closed { conn, failure } => {
+                if let Some(mut conn) = self.take_conn(conn) {
+                    let reason = failure.map_or(CloseReason::Peer, CloseReason::Io);
+                    let reason = conn.closing.unwrap_or(reason);
+                    self.close_now(&mut conn, reason);
+                }
+            }
+            Input::Timeout => self.timeout(),
+            Input::Shutdown => self.shutdown(),
+        }
+    }
+
+    /// The next thing to do; `None` ends the turn.
+    #[must_use]
+    pub fn poll_output(&mut self) -> Option<Output> {
+        loop {
+            if let Some(output) = self.outputs.pop_front() {
+                return Some(output);
+            }
+            if let Some(id) = self.writes.pop_front() {
+                if let Some(queued) = self.queued.get_mut(id.slot as usize) {
+                    *queued = false;
+                }
+                if self.is_writable(id) {
+                    self.turn_wrote = true;
+                    return Some(Output::Write { conn: id });
+                }
+                continue;
+            }
+            if self.due.is_empty() {
+                self.end_turn();
+                return None;
+            }
+            for source in core::mem::take(&mut self.due) {
+                self.flush(source);
+            }
+        }
+    }
+
+    /// When to call `handle` with `Input::Timeout`.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Deadline> {
+        self.timers.next()
+    }
+
+    /// What to write to `conn` now; gives the bytes appended to `out`.
+    pub fn slices<'a>(&'a self, conn: ConnId, out: &mut Slices<'a>) -> usize {
+        let Some(conn) = self.conn(conn) else { return 0 };
+        match conn.sharing_player() {
+            Some((source, consumer)) => match self.stream(source) {
+                Some(stream) => stream.source.slices(consumer, &conn.replies, out),
+                None => 0,
+            },
+            None => {
+                let _ = out.push(&conn.replies);
+                conn.replies.len()
+            }
+        }
+    }
+
+    /// True once a shutdown is complete: no connection is left.
+    #[must_use]
+    pub const fn is_drained(&self) -> bool {
+        self.is_shutting_down && self.conns_len == 0
+    }
+
+    /// The wall clock now.
+    #[must_use]
+    pub fn wall_clock(&self) -> WallClock {
+        let millis = self.wall.unix_millis.saturating_add(self.now.as_millis());
+        WallClock { unix_millis: millis }
+    }
+
+    /// Sizes, counted anew.
+    #[must_use]
+    pub fn stats(&self) -> Stats {
+        let mut stats =
+            Stats { connections: self.conns_len, timers: self.timers.len(), ..Stats::default() };
+        for stream in self.streams.iter().filter_map(|slot| slot.stream.as_deref()) {
+            stats.streams = stats.streams.saturating_add(1);
+            let is_live = u32::from(stream.source.publisher().is_some());
+            stats.publishers = stats.publishers.saturating_add(is_live);
+            stats.players = stats.players.saturating_add(stream.source.players());
+            stats.tape_bytes = stats.tape_bytes.saturating_add(stream.source.tape().len());
+        }
+        for conn in self.conns.iter().flatten() {
+            let bytes = conn.replies.len().saturating_add(conn.session.buffered());
+            stats.session_bytes = stats.session_bytes.saturating_add(bytes as u64);
+        }
+        stats
+    }
+
+    fn open(&mut self, id: ConnId, listener: ListenerId, peer: SocketAddr) {
+        let limits = &self.config.limits;
+        let ip = peer.ip();
+        let from_ip = self.per_ip.get(&ip).copied().unwrap_or(0);
+        // Local encoders, proxies and load tests all come from loopback.
+        let is_crowded = !ip.is_loopback() && from_ip >= limits.connections_per_ip_max;
+        let refused = if self.is_shutting_down {
+            Some(RefuseReason::Shutdown)
+        } else if self.conns_len >= limits.connections_max {
+            Some(RefuseReason::ConnectionsMax)
+        } else if is_crowded {
+            Some(RefuseReason::ConnectionsPerIp)
+        } else {
+            None
+        };
+        let seed = self.rng.next_u64();
+        let session = Session::server(self.session_config.clone(), self.now, Rng::new(seed));
+        let mut conn = Box::new(Conn::new(id, listener, peer, session, self.now));
+        self.event(Event::Accepted { conn: id, listener, peer });
+        self.conns_len = self.conns_len.saturating_add(1);
+        self.per_ip.entry(ip).and_modify(|n| *n = n.saturating_add(1)).or_insert(1);
+        if let Some(reason) = refused {
+            let subject = Arc::from(report::address(peer));
+            self.event(Event::Refused { conn: id, reason, subject });
+            self.close_now(&mut conn, CloseReason::Refused(reason));
+            return;
+        }
+        let slot = id.slot as usize;
+        if self.conns.len() <= slot {
+            self.conns.resize_with(slot.saturating_add(1), || None);
+            self.queued.resize(slot.saturating_add(1), false);
+        }
+        self.put_conn(conn);
+    }
+
+    fn receive(&mut self, conn: &mut Conn, bytes: &[u8]) {
+        conn.received = conn.received.saturating_add(bytes.len() as u64);
+        let mut input = bytes;
+        while conn.closing.is_none() {
+            match conn.session.receive(self.now, &mut input, &mut conn.replies) {
+                Ok(Some(event)) => self.session_event(conn, event),
+                Ok(None) => break,
+                Err(error) => self.fail(conn, error),
+            }
+        }
+        if conn.replies.len() > self.config.limits.reply_bytes_max && conn.reads {
+            // The peer asks faster than it reads the answers: it is not read until it has.
+            conn.reads = false;
+            self.outputs.push_back(Output::SetReading { conn: conn.id, enabled: false });
+        }
+        if !conn.replies.is_empty() {
+            self.queue_write(conn.id);
+        }
+    }
+
+    fn wrote(&mut self, conn: &mut Conn, len: usize, offered: usize) {
+        let mut replies = len.min(conn.replies.len());
+        if let Some((source, consumer)) = conn.sharing_player()
+            && let Some(stream) = self.stream_mut(source)
+        {
+            replies = stream.source.wrote(consumer, len, conn.replies.len());
+        }
+        conn.replies.advance(replies.min(conn.replies.len()));
+        if conn.replies.is_empty() {
+            // The memory is given back: most connections never reply again.
+            conn.replies = bytes::BytesMut::new();
+            if !conn.reads {
+                conn.reads = true;
+                self.outputs.push_back(Output::SetReading { conn: conn.id, enabled: true });
+            }
+        }
+        conn.advance(self.now, len);
+        if len < offered {
+            conn.block(self.now);
+        } else {
+            self.queue_write(conn.id);
+        }
+    }
+
+    /// Readies the next write of a connection; closes it when it was closing and all is sent.
+    fn is_writable(&mut self, id: ConnId) -> bool {
+        let mut is_writable = false;
+        self.with_conn(id, |server, conn| {
+            if conn.blocked {
+                return;
+            }
+            is_writable = server.prepare(conn) || !conn.replies.is_empty();
+            if !is_writable && let Some(reason) = conn.closing {
+                server.close_now(conn, reason);
+            }
+        });
+        is_writable
+    }
+
+    /// The peer broke the protocol, a limit or a deadline.
+    fn fail(&mut self, conn: &mut Conn, error: SessionError) {
+        self.begin_close(conn, CloseReason::Error(error));
+    }
+
+    /// Ends the roles of a connection and closes it once its replies are sent.
+    fn begin_close(&mut self, conn: &mut Conn, reason: CloseReason) {
+        if conn.closing.is_some() {
+            return;
+        }
+        conn.closing = Some(reason);
+        conn.linger_at = Some(self.now.after(LINGER));
+        self.end_publishing(conn);
+        self.pause_players(conn);
+        self.queue_write(conn.id);
+    }
+
+    /// Closes a connection whatever is unsent. The caller holds it; it is not put back.
+    fn close_now(&mut self, conn: &mut Conn, reason: CloseReason) {
+        self.forget(conn, reason);
+        self.outputs.push_back(Output::Close { conn: conn.id });
+    }
+
+    /// Ends the roles of a connection and what is counted of it.
+    fn forget(&mut self, conn: &mut Conn, reason: CloseReason) {
+        self.end_publishing(conn);
+        self.end_playing(conn);
+        self.conns_len = self.conns_len.saturating_sub(1);
+        let ip = conn.peer.ip();
+        if let Some(count) = self.per_ip.get_mut(&ip) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.per_ip.remove(&ip);
+            }
+        }
+        conn.closing = Some(reason);
+        conn.linger_at = None;
+        self.event(Event::Closed {
+            conn: conn.id,
+            reason,
+            received: conn.received,
+            sent: conn.sent,
+            age: self.now.since(conn.opened),
+        });
+    }
+
+    fn shutdown(&mut self) {
+        self.is_shutting_down = true;
+        let ids: Vec<ConnId> = self.conns.iter().flatten().map(|conn| conn.id).collect();
+        for id in ids {
+            self.with_conn(id, |server, conn| {
+                server.say_good_bye(conn);
+                server.begin_close(conn, CloseReason::Shutdown);
+            });
+        }
+    }
+
+    fn timeout(&mut self) {
+        while let Some((owner, at)) = self.timers.pop_due(self.now) {
+            match owner {
+                Owner::Conn(id) => self.with_conn(id, |server, conn| {
+                    if conn.timer_at == Some(at) {
+                        conn.timer_at = None;
+                        server.conn_timeout(conn);
+                    }
+                }),
+                Owner::Source(id) => self.source_timeout(id, at),
+            }
+        }
+    }
+
+    fn conn_timeout(&mut self, conn: &mut Conn) {
+        let now = self.now;
+        if conn.linger_at.is_some_and(|at| at <= now) {
+            let reason = conn.closing.unwrap_or(CloseReason::Shutdown);
+            self.close_now(conn, reason);
+            return;
+        }
+        let timeout = self.config.limits.player_idle_timeout;
+        if conn.stalls_at(timeout).is_some_and(|at| at <= now) {
+            self.close_now(conn, CloseReason::SlowReader);
+            return;
+        }
+        if conn.session.poll_timeout().is_some_and(|deadline| deadline.at <= now)
+            && conn.closing.is_none()
+            && let Err(error) = conn.session.handle_timeout(now, &mut conn.replies)
+        {
+            self.fail(conn, error);
+        }
+        if conn.report_at.is_some_and(|at| at <= now) {
+            self.report_conn(conn);
+        }
+        if !conn.replies.is_empty() {
+            self.queue_write(conn.id);
+        }
+    }
+
+    /// Runs `work` on a connection, with the server at hand; arms its deadline afterwards. A
+    /// connection that `work` has closed is dropped.
+    fn with_conn(&mut self, id: ConnId, work: impl FnOnce(&mut Self, &mut Conn)) {
+        let Some(mut conn) = self.take_conn(id) else { return };
+        work(self, &mut conn);
+        let is_closed = conn.closing.is_some() && conn.linger_at.is_none();
+        if !is_closed {
+            self.put_conn(conn);
+        }
+    }
+
+    fn take_conn(&mut self, id: ConnId) -> Option<Box<Conn>> {
+        let slot = self.conns.get_mut(id.slot as usize)?;
+        if slot.as_ref()?.id == id { slot.take() } else { None }
+    }
+
+    fn put_conn(&mut self, mut conn: Box<Conn>) {
+        if let Some(deadline) = conn.deadline(self.config.limits.player_idle_timeout) {
+            let owner = Owner::Conn(conn.id);
+            self.timers.arm(self.now, &mut conn.timer_at, deadline, owner);
+        }
+        if let Some(slot) = self.conns.get_mut(conn.id.slot as usize) {
+            *slot = Some(conn);
+        }
+    }
+
+    fn conn(&self, id: ConnId) -> Option<&Conn> {
+        self.conns.get(id.slot as usize)?.as_deref().filter(|conn| conn.id == id)
+    }
+
+    fn queue_write(&mut self, id: ConnId) {
+        if let Some(queued) = self.queued.get_mut(id.slot as usize)
+            && !*queued
+        {
+            *queued = true;
+            self.writes.push_back(id);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.outputs.push_back(Output::Event(event));
+    }
+
+    fn name_limits(&self) -> NameLimits {
+        let limits = &self.config.limits;
+        NameLimits {
+            app_len_max: limits.app_len_max,
+            stream_len_max: limits.stream_len_max,
+            tc_url_len_max: limits.tc_url_len_max,
+        }
+    }
+
+    fn end_turn(&mut self) {
+        let Some(started) = self.turn_started.take() else { return };
+        if core::mem::take(&mut self.turn_wrote) {
+            let turn = self.now.since(started);
+            // Grows at once, shrinks slowly: bursts are met and calm is awaited.
+            let sum = self.load.saturating_mul(7).saturating_add(turn);
+            let smoothed = sum.checked_div(8).unwrap_or_default();
+            self.load = smoothed.max(turn.checked_div(2).unwrap_or_default());
+        }
+    }
+}
+
+impl core::fmt::Debug for Server {
+    fn fmt(&self, f: &mut core::fmt::Formatter<'_>) -> core::fmt::Result {
+        f.debug_struct("Server").field("stats", &self.stats()).finish_non_exhaustive()
+    }
+}
+
+/// The failure of a socket as the reason of a close.
+impl From<IoFailure> for CloseReason {
+    fn from(failure: IoFailure) -> Self {
+        Self::Io(failure)
+    }
+}
+
+#[cfg(test)]
+mod tests;

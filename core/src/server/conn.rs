@@ -1,0 +1,233 @@
+//! What the server keeps of one connection.
+
+use crate::event::{CloseReason, RefuseReason};
+use crate::handshake::HandshakeKind;
+use crate::id::{ConnId, ConsumerId, ListenerId, MessageStreamId, SourceId};
+use crate::session::{Ignored, Refusal, Session};
+use crate::time::{Deadline, Instant, TimerKind};
+use alloc::sync::Arc;
+use bytes::BytesMut;
+use core::net::SocketAddr;
+use core::time::Duration;
+use smallvec::SmallVec;
+
+/// Bytes in one idle period below which a reader makes no progress.
+const PROGRESS_BYTES_MIN: u64 = 1 << 10;
+
+pub(super) struct Conn {
+    /// The vhost and app of `connect`.
+    pub(super) app: Option<App>,
+    /// A short write was made; nothing more until `Writable`.
+    pub(super) blocked: bool,
+    pub(super) closing: Option<CloseReason>,
+    pub(super) handshake: HandshakeKind,
+    pub(super) id: ConnId,
+    ignored: SmallVec<[u8; 8]>,
+    /// After this the connection is closed even if the peer has not read its replies.
+    pub(super) linger_at: Option<Instant>,
+    pub(super) listener: ListenerId,
+    pub(super) opened: Instant,
+    pub(super) peer: SocketAddr,
+    progress: Progress,
+    /// The driver reads from the connection.
+    pub(super) reads: bool,
+    pub(super) received: u64,
+    /// Replies to be sent; media stay on the tape.
+    pub(super) replies: BytesMut,
+    pub(super) report_at: Option<Instant>,
+    pub(super) roles: SmallVec<[Role; 1]>,
+    pub(super) sent: u64,
+    pub(super) session: Session,
+    pub(super) timer_at: Option<Instant>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct App {
+    pub(super) app: Arc<str>,
+    pub(super) vhost: Arc<str>,
+}
+
+/// How far a blocked reader has come.
+#[derive(Clone, Copy)]
+struct Progress {
+    at: Instant,
+    sent: u64,
+}
+
+/// What a message stream of the connection does.
+#[derive(Clone, Copy)]
+pub(super) struct Role {
+    pub(super) action: Action,
+    pub(super) bytes: u64,
+    pub(super) frames: u32,
+    pub(super) reported: Instant,
+    pub(super) since: Instant,
+    pub(super) source: SourceId,
+    pub(super) stream: MessageStreamId,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Plays from the tape that all players share.
+    Play(ConsumerId),
+    /// Plays copies, because another message stream of the connection plays from a tape.
+    PlayCopy(ConsumerId),
+    Publish,
+}
+
+impl Action {
+    pub(super) const fn player(self) -> Option<ConsumerId> {
+        match self {
+            Self::Play(consumer) | Self::PlayCopy(consumer) => Some(consumer),
+            Self::Publish => None,
+        }
+    }
+}
+
+impl Conn {
+    pub(super) fn new(
+        id: ConnId,
+        listener: ListenerId,
+        peer: SocketAddr,
+        session: Session,
+        now: Instant,
+    ) -> Self {
+        Self {
+            app: None,
+            blocked: false,
+            closing: None,
+            handshake: HandshakeKind::Simple,
+            id,
+            ignored: SmallVec::new(),
+            linger_at: None,
+            listener,
+            opened: now,
+            peer,
+            progress: Progress { at: now, sent: 0 },
+            reads: true,
+            received: 0,
+            replies: BytesMut::new(),
+            report_at: None,
+            roles: SmallVec::new(),
+            sent: 0,
+            session,
+            timer_at: None,
+        }
+    }
+
+    /// The player that shares the tape's bytes: the first one of the connection.
+    pub(super) fn sharing_player(&self) -> Option<(SourceId, ConsumerId)> {
+        self.roles.iter().find_map(|role| match role.action {
+            Action::Play(consumer) => Some((role.source, consumer)),
+            Action::PlayCopy(_) | Action::Publish => None,
+        })
+    }
+
+    pub(super) fn role(&self, stream: MessageStreamId) -> Option<&Role> {
+        self.roles.iter().find(|role| role.stream == stream)
+    }
+
+    /// The socket is full.
+    pub(super) fn block(&mut self, now: Instant) {
+        if !self.blocked {
+            self.blocked = true;
+            self.progress = Progress { at: now, sent: self.sent };
+        }
+    }
+
+    /// Bytes were taken.
+    pub(super) fn advance(&mut self, now: Instant, len: usize) {
+        self.sent = self.sent.saturating_add(len as u64);
+        if self.sent.saturating_sub(self.progress.sent) >= PROGRESS_BYTES_MIN {
+            self.progress = Progress { at: now, sent: self.sent };
+        }
+    }
+
+    /// When a blocked reader is given up.
+    pub(super) fn stalls_at(&self, timeout: Duration) -> Option<Instant> {
+        self.blocked.then(|| self.progress.at.after(timeout))
+    }
+
+    /// The earliest of the connection's own deadlines.
+    pub(super) fn deadline(&self, player_idle_timeout: Duration) -> Option<Deadline> {
+        if self.closing.is_some() {
+            return self.linger_at.map(|at| Deadline { at, reason: TimerKind::Linger });
+        }
+        let own = [
+            (self.stalls_at(player_idle_timeout), TimerKind::Idle),
+            (self.report_at, TimerKind::Progress),
+        ];
+        let own = own.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
+        own.chain(self.session.poll_timeout()).min_by_key(|deadline| deadline.at)
+    }
+
+    /// True the first time that something of this kind is ignored on this connection.
+    pub(super) fn is_news(&mut self, what: &Ignored) -> bool {
+        let kind = match what {
+            Ignored::MessageType { type_id } => *type_id,
+            Ignored::Command { .. } => 0xF0,
+            Ignored::CommandState { .. } => 0xF1,
+            Ignored::EmptyMessage { .. } => 0xF2,
+            Ignored::MediaState => 0xF3,
+            Ignored::Tag(_) => 0xF4,
+            Ignored::Data(_) => 0xF5,
+            Ignored::Aggregate => 0xF6,
+        };
+        let is_news = !self.ignored.contains(&kind);
+        if is_news && self.ignored.len() < 64 {
+            self.ignored.push(kind);
+        }
+        is_news
+    }
+}
+
+/// How a refusal is told: `connect` by `_error`, `publish` and `play` by `onStatus`.
+pub(super) const fn refusal(reason: RefuseReason, asked: Asked) -> Refusal {
+    let (code, description) = match (reason, asked) {
+        (RefuseReason::BadName, Asked::Connect) => (
+            "NetConnection.Connect.Rejected",
+            "The tcUrl or app is not legal: use rtmp://host/app, with letters, digits, - and _.",
+        ),
+        (RefuseReason::BadName, Asked::Publish) => (
+            "NetStream.Publish.BadName",
+            "The stream name is not legal: use letters, digits, - and _.",
+        ),
+        (RefuseReason::BadName, Asked::Play) => (
+            "NetStream.Play.StreamNotFound",
+            "The stream name is not legal: use letters, digits, - and _.",
+        ),
+        (RefuseReason::Busy, _) => (
+            "NetStream.Publish.BadName",
+            "The stream is being published by another client: stop it, or use another name.",
+        ),
+        (RefuseReason::ConnectionsMax | RefuseReason::ConnectionsPerIp, _) => (
+            "NetConnection.Connect.Rejected",
+            "The server has as many connections as it may: try again later.",
+        ),
+        (RefuseReason::Shutdown, _) => {
+            ("NetConnection.Connect.Closed", "The server shuts down: connect again later.")
+        }
+        (RefuseReason::SourcesMax, Asked::Play) => {
+            ("NetStream.Play.Failed", "The server has as many streams as it may: try again later.")
+        }
+        (RefuseReason::SourcesMax, _) => (
+            "NetStream.Publish.Denied",
+            "The server has as many streams as it may: try again later.",
+        ),
+        (RefuseReason::StreamNotFound, _) => {
+            ("NetStream.Play.StreamNotFound", "Nobody publishes this stream.")
+        }
+        (RefuseReason::Vhost, _) => {
+            ("NetConnection.Connect.InvalidApp", "The server does not serve this host.")
+        }
+    };
+    Refusal { code, description }
+}
+
+/// What a peer asked for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Asked {
+    Connect,
+    Play,
+    Publish,
+}

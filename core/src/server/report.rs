@@ -1,0 +1,82 @@
+//! Periodic reports of sessions and streams: what SRS calls the pithy print.
+
+use super::Server;
+use super::conn::{Action, Conn};
+use crate::event::Event;
+use crate::id::SourceId;
+use alloc::string::String;
+use core::net::SocketAddr;
+use core::time::Duration;
+
+impl Server {
+    /// Reports what each message stream of a connection did since the last report.
+    pub(super) fn report_conn(&mut self, conn: &mut Conn) {
+        let now = self.now;
+        let sent = conn.sent;
+        for index in 0..conn.roles.len() {
+            let Some(role) = conn.roles.get(index).copied() else { break };
+            let Some(name) = self.role_name(&role) else { continue };
+            let since = now.since(role.reported);
+            let is_publisher = role.action == Action::Publish;
+            // A player's bytes are those of its connection: the tape does not count its readers.
+            let bytes = if is_publisher { role.bytes } else { sent.saturating_sub(role.bytes) };
+            let lag_bytes = match (role.action.player(), self.stream(role.source)) {
+                (Some(consumer), Some(stream)) => stream.source.lag_bytes(consumer),
+                _ => 0,
+            };
+            self.event(Event::Progress {
+                conn: conn.id,
+                name,
+                publisher: is_publisher,
+                age: now.since(role.since),
+                bits_per_second: bits_per_second(bytes, since),
+                frames_per_second: per_second(u64::from(role.frames), since),
+                lag_bytes,
+            });
+            if let Some(role) = conn.roles.get_mut(index) {
+                role.reported = now;
+                role.frames = 0;
+                role.bytes = if is_publisher { 0 } else { sent };
+            }
+        }
+        let next = now.after(self.config.pithy_print);
+        conn.report_at = (!conn.roles.is_empty()).then_some(next);
+    }
+
+    /// Reports a stream.
+    pub(super) fn report_stream(&mut self, id: SourceId) {
+        let now = self.now;
+        let next = now.after(self.config.pithy_print);
+        let Some(stream) = self.stream_mut(id) else { return };
+        let event = Event::StreamProgress {
+            source: id,
+            name: stream.name.clone(),
+            live: stream.source.publisher().is_some(),
+            players: stream.source.players(),
+            bits_per_second: bits_per_second(stream.bytes, now.since(stream.reported)),
+            tape_bytes: stream.source.tape().len(),
+        };
+        stream.bytes = 0;
+        stream.reported = now;
+        stream.report_at = next;
+        self.event(event);
+    }
+}
+
+/// An address in words.
+pub(super) fn address(peer: SocketAddr) -> String {
+    alloc::format!("{peer}")
+}
+
+fn bits_per_second(bytes: u64, since: Duration) -> u64 {
+    let bits = u128::from(bytes).saturating_mul(8_000_000);
+    let rate = bits.checked_div(since.as_micros()).unwrap_or(0);
+    u64::try_from(rate).unwrap_or(u64::MAX)
+}
+
+fn per_second(count: u64, since: Duration) -> u32 {
+    let scaled = u128::from(count).saturating_mul(1_000_000);
+    let half = since.as_micros() / 2;
+    let rate = scaled.saturating_add(half).checked_div(since.as_micros()).unwrap_or(0);
+    u32::try_from(rate).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,325 @@
+//! Who may publish and play what, and how that ends.
+//!
+//! All decisions about requests of peers are made here; what a session tells goes through
+//! `session_event`.
+
+use super::Server;
+use super::conn::{Action, App, Asked, Conn, Role, refusal};
+use crate::config::PublishPolicy;
+use crate::event::{CloseReason, Event, RefuseReason};
+use crate::id::{ConsumerId, MessageStreamId, RequestId, SourceId};
+use crate::name::{Address, DEFAULT_VHOST, StreamArgument, StreamName, escape};
+use crate::session::{ConnectRequest, PlayRequest, PublishRequest, SessionEvent, StatusLevel};
+use alloc::sync::Arc;
+
+/// Bytes of a peer's text in an event.
+const SUBJECT_LEN_MAX: usize = 256;
+
+impl Server {
+    pub(super) fn session_event(&mut self, conn: &mut Conn, event: SessionEvent) {
+        match event {
+            SessionEvent::Handshaked { kind } => conn.handshake = kind,
+            SessionEvent::Connect(request) => self.connect(conn, &request),
+            SessionEvent::Publish(request) => self.publish(conn, &request),
+            SessionEvent::Play(request) => self.play(conn, &request),
+            SessionEvent::Media { stream, frame } => self.publish_frame(conn, stream, &frame),
+            SessionEvent::Paused { stream, paused } => {
+                if let Some((source, consumer)) = player(conn, stream)
+                    && let Some(stream) = self.stream_mut(source)
+                {
+                    stream.source.set_paused(consumer, paused);
+                    self.queue_write(conn.id);
+                }
+            }
+            SessionEvent::Selected { stream, kind, enabled } => {
+                if let Some((source, consumer)) = player(conn, stream)
+                    && let Some(stream) = self.stream_mut(source)
+                {
+                    stream.source.set_selected(consumer, kind, enabled);
+                    self.queue_write(conn.id);
+                }
+            }
+            SessionEvent::Unpublished { stream } | SessionEvent::Stopped { stream } => {
+                self.end_role(conn, stream);
+            }
+            SessionEvent::Ignored(what) => {
+                if conn.is_news(&what) {
+                    self.event(Event::Ignored { conn: conn.id, what });
+                }
+            }
+            SessionEvent::Connected
+            | SessionEvent::Started { .. }
+            | SessionEvent::Rejected { .. }
+            | SessionEvent::Ended { .. } => {
+                debug_assert!(false, "a server session gives no events of a client");
+            }
+        }
+    }
+
+    fn connect(&mut self, conn: &mut Conn, request: &ConnectRequest) {
+        let limits = self.name_limits();
+        let parsed = Address::parse(request.tc_url.as_bytes(), request.app.as_bytes(), limits);
+        let Ok(address) = parsed else {
+            let subject = escape(request.tc_url.as_bytes(), SUBJECT_LEN_MAX);
+            let subject = subject.split('?').next().unwrap_or_default();
+            self.refuse(conn, request.request, RefuseReason::BadName, Asked::Connect, subject);
+            return;
+        };
+        // Hosts and addresses name the machine; only `?vhost=` names another world of streams.
+        let is_asked = address.vhost != address.host;
+        let vhost = if is_asked { address.vhost } else { Arc::from(DEFAULT_VHOST) };
+        let app = App { app: address.app, vhost };
+        let granted = conn.session.accept(self.now, request.request, &mut conn.replies);
+        debug_assert!(granted.is_ok(), "the request has just been made");
+        self.event(Event::Connected {
+            conn: conn.id,
+            app: Arc::from(alloc::format!("{}/{}", app.vhost, app.app)),
+            client: Arc::from(escape(request.flash_ver.as_bytes(), SUBJECT_LEN_MAX)),
+            handshake: conn.handshake,
+        });
+        conn.app = Some(app);
+    }
+
+    fn publish(&mut self, conn: &mut Conn, request: &PublishRequest) {
+        let Some(name) = self.stream_name(conn, request.argument.as_bytes()) else {
+            let subject = subject(conn, request.argument.as_bytes());
+            self.refuse(conn, request.request, RefuseReason::BadName, Asked::Publish, &subject);
+            return;
+        };
+        let Some(source) = self.find_or_create(&name) else {
+            let reason = RefuseReason::SourcesMax;
+            self.refuse(conn, request.request, reason, Asked::Publish, name.as_str());
+            return;
+        };
+        if self.config.publish_policy == PublishPolicy::Takeover {
+            self.take_over(conn, source);
+        }
+        let now = self.now;
+        let Some(stream) = self.stream_mut(source) else { return };
+        if stream.source.publish(conn.id).is_err() {
+            let reason = RefuseReason::Busy;
+            self.refuse(conn, request.request, reason, Asked::Publish, name.as_str());
+            return;
+        }
+        let players = stream.source.players();
+        let granted = conn.session.accept(now, request.request, &mut conn.replies);
+        debug_assert!(granted.is_ok(), "the request has just been made");
+        self.stream_published(source);
+        self.add_role(conn, request.stream, source, Action::Publish);
+        self.event(Event::Published { conn: conn.id, source, name, players });
+    }
+
+    fn play(&mut self, conn: &mut Conn, request: &PlayRequest) {
+        let Some(name) = self.stream_name(conn, request.argument.as_bytes()) else {
+            let subject = subject(conn, request.argument.as_bytes());
+            self.refuse(conn, request.request, RefuseReason::BadName, Asked::Play, &subject);
+            return;
+        };
+        let Some(source) = self.find_or_create(&name) else {
+            let reason = RefuseReason::SourcesMax;
+            self.refuse(conn, request.request, reason, Asked::Play, name.as_str());
+            return;
+        };
+        let granted = conn.session.accept(self.now, request.request, &mut conn.replies);
+        debug_assert!(granted.is_ok(), "the request has just been made");
+        let player = self.attach_player(source, conn, request.stream, request.duration);
+        let Some(action) = player else { return };
+        self.add_role(conn, request.stream, source, action);
+        let live = self.stream(source).is_some_and(|stream| stream.source.publisher().is_some());
+        self.arm_linger(source);
+        self.event(Event::Played { conn: conn.id, source, name, live });
+        self.queue_write(conn.id);
+    }
+
+    /// The full name of what a peer asks for, if it is legal.
+    fn stream_name(&self, conn: &Conn, argument: &[u8]) -> Option<StreamName> {
+        let limits = self.name_limits();
+        let app = conn.app.as_ref()?;
+        let argument = StreamArgument::parse(argument, limits).ok()?;
+        let vhost = argument.vhost.as_ref().unwrap_or(&app.vhost);
+        StreamName::new(vhost, &app.app, &argument.stream, limits).ok()
+    }
+
+    fn refuse(
+        &mut self,
+        conn: &mut Conn,
+        request: RequestId,
+        reason: RefuseReason,
+        asked: Asked,
+        subject: &str,
+    ) {
+        let words = refusal(reason, asked);
+        let refused = conn.session.reject(self.now, request, words, &mut conn.replies);
+        debug_assert!(refused.is_ok(), "the request has just been made");
+        self.event(Event::Refused { conn: conn.id, reason, subject: Arc::from(subject) });
+        self.begin_close(conn, CloseReason::Refused(reason));
+    }
+
+    /// The present publisher of a stream makes room for another one.
+    fn take_over(&mut self, conn: &mut Conn, source: SourceId) {
+        let publisher = self.stream(source).and_then(|stream| stream.source.publisher());
+        let Some(old) = publisher else { return };
+        let tell = |server: &mut Self, conn: &mut Conn| {
+            let published = conn
+                .roles
+                .iter()
+                .find(|role| role.source == source && role.action == Action::Publish);
+            let id = published.map_or(MessageStreamId(0), |role| role.stream);
+            let Conn { session, replies, .. } = conn;
+            session.status(
+                id,
+                StatusLevel::Error,
+                "NetStream.Publish.BadName",
+                "Another client has taken the stream over.",
+                replies,
+            );
+            server.begin_close(conn, CloseReason::TakenOver);
+        };
+        if old == conn.id {
+            // The same connection publishes the stream twice: the later one counts.
+            let earlier = conn
+                .roles
+                .iter()
+                .find(|role| role.source == source && role.action == Action::Publish);
+            if let Some(stream) = earlier.map(|role| role.stream) {
+                conn.session.end_stream(stream);
+                self.end_role(conn, stream);
+            }
+            return;
+        }
+        self.with_conn(old, tell);
+    }
+
+    fn add_role(
+        &mut self,
+        conn: &mut Conn,
+        stream: MessageStreamId,
+        source: SourceId,
+        action: Action,
+    ) {
+        let now = self.now;
+        let role = Role { action, bytes: 0, frames: 0, reported: now, since: now, source, stream };
+        conn.roles.push(role);
+        conn.report_at.get_or_insert(now.after(self.config.pithy_print));
+    }
+
+    /// The peer has stopped what a message stream did.
+    fn end_role(&mut self, conn: &mut Conn, stream: MessageStreamId) {
+        while let Some(index) = conn.roles.iter().position(|role| role.stream == stream) {
+            let role = conn.roles.remove(index);
+            self.drop_role(conn, role);
+        }
+    }
+
+    /// Ends all publishing of a connection: the names are free at once.
+    pub(super) fn end_publishing(&mut self, conn: &mut Conn) {
+        while let Some(index) = conn.roles.iter().position(|role| role.action == Action::Publish) {
+            let role = conn.roles.remove(index);
+            self.drop_role(conn, role);
+        }
+    }
+
+    /// Ends all playing of a connection.
+    pub(super) fn end_playing(&mut self, conn: &mut Conn) {
+        while let Some(role) = conn.roles.pop() {
+            self.drop_role(conn, role);
+        }
+    }
+
+    fn drop_role(&mut self, conn: &mut Conn, role: Role) {
+        let source = role.source;
+        let age = self.now.since(role.since);
+        let Some(stream) = self.stream_mut(source) else { return };
+        let name = stream.name.clone();
+        if let Some(consumer) = role.action.player() {
+            let mut rest = stream.source.detach(consumer);
+            if !rest.is_empty() {
+                // A message that has begun is finished, or nothing after it could be read.
+                rest.extend_from_slice(&conn.replies);
+                conn.replies = rest;
+            }
+            self.event(Event::Stopped { conn: conn.id, source, name, age });
+            self.arm_linger(source);
+            self.release(source);
+        } else {
+            stream.source.unpublish();
+            self.event(Event::Unpublished { conn: conn.id, source, name, age });
+            self.stream_unpublished(source);
+        }
+    }
+
+    /// The connection is closing: its players finish the message that they have begun, no more.
+    pub(super) fn pause_players(&mut self, conn: &Conn) {
+        for role in &conn.roles {
+            if let Some(consumer) = role.action.player()
+                && let Some(stream) = self.stream_mut(role.source)
+            {
+                stream.source.set_paused(consumer, true);
+            }
+        }
+    }
+
+    /// A player has waited for its publisher long enough.
+    pub(super) fn end_player(&mut self, conn: &mut Conn, id: MessageStreamId, was_live: bool) {
+        if conn.closing.is_some() {
+            return;
+        }
+        let Conn { session, replies, .. } = conn;
+        if was_live {
+            session.stream_eof(id, replies);
+            let code = "NetStream.Play.UnpublishNotify";
+            session.status(id, StatusLevel::Status, code, "The stream has ended.", replies);
+            self.begin_close(conn, CloseReason::StreamEnded);
+        } else {
+            let words = refusal(RefuseReason::StreamNotFound, Asked::Play);
+            session.status(id, StatusLevel::Error, words.code, words.description, replies);
+            let name = conn.role(id).and_then(|role| self.stream(role.source));
+            let subject = name.map_or_else(|| Arc::from(""), |s| Arc::from(s.name.as_str()));
+            let reason = RefuseReason::StreamNotFound;
+            self.event(Event::Refused { conn: conn.id, reason, subject });
+            self.begin_close(conn, CloseReason::Refused(reason));
+        }
+    }
+
+    /// The server shuts down: everyone is told.
+    pub(super) fn say_good_bye(&mut self, conn: &mut Conn) {
+        let Conn { session, replies, roles, .. } = conn;
+        for role in roles.iter() {
+            if role.action.player().is_some() {
+                session.stream_eof(role.stream, replies);
+                let code = "NetStream.Play.UnpublishNotify";
+                session.status(role.stream, StatusLevel::Status, code, "Shutdown.", replies);
+            } else {
+                let code = "NetStream.Unpublish.Success";
+                session.status(role.stream, StatusLevel::Status, code, "Shutdown.", replies);
+            }
+        }
+        if conn.app.is_some() {
+            let words = refusal(RefuseReason::Shutdown, Asked::Connect);
+            let zero = MessageStreamId(0);
+            session.status(zero, StatusLevel::Status, words.code, words.description, replies);
+        }
+    }
+
+    /// The name of the stream behind a role, for reports.
+    pub(super) fn role_name(&self, role: &Role) -> Option<StreamName> {
+        self.stream(role.source).map(|stream| stream.name.clone())
+    }
+}
+
+fn player(conn: &Conn, stream: MessageStreamId) -> Option<(SourceId, ConsumerId)> {
+    conn.roles
+        .iter()
+        .filter(|role| role.stream == stream)
+        .find_map(|role| Some((role.source, role.action.player()?)))
+}
+
+/// What was asked for, for the log: never with its query, which may hold a key.
+fn subject(conn: &Conn, argument: &[u8]) -> alloc::string::String {
+    let name = argument.split(|&byte| byte == b'?').next().unwrap_or_default();
+    let name = escape(name, SUBJECT_LEN_MAX);
+    match &conn.app {
+        Some(app) => alloc::format!("{}/{}/{name}", app.vhost, app.app),
+        None => name,
+    }
+}

@@ -1,0 +1,368 @@
+//! Streams: media from publishers to players, merged when the shard is busy.
+
+use super::conn::{Action, Conn, Role};
+use super::timers::Owner;
+use super::{Server, Slot};
+use crate::chunk::ChunkSize;
+use crate::config::{Config, SendDelay};
+use crate::event::{CloseReason, Event};
+use crate::frame::Frame;
+use crate::id::{ConnId, MessageStreamId, SourceId};
+use crate::name::StreamName;
+use crate::session::StatusLevel;
+use crate::source::consumer::Consumer;
+use crate::source::{Lapped, Source, SourceConfig};
+use crate::tape::GopLimits;
+use crate::time::{Deadline, Instant, TimerKind};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::time::Duration;
+
+/// Media are merged for so many times the length of a turn: writing takes a tenth of the time.
+const MERGE_FACTOR: u32 = 10;
+
+/// A source and what the server keeps of it.
+pub(super) struct Stream {
+    pub(super) bytes: u64,
+    /// Media wait for their players since the last flush.
+    flush_at: Option<Instant>,
+    flushed: Option<Instant>,
+    /// Players without a publisher are looked after then.
+    linger_at: Option<Instant>,
+    pub(super) name: StreamName,
+    pub(super) report_at: Instant,
+    pub(super) reported: Instant,
+    pub(super) source: Source,
+    timer_at: Option<Instant>,
+    /// When the last publisher left; `None` while there is one or was none.
+    left: Option<Instant>,
+}
+
+impl Stream {
+    fn deadline(&self) -> Deadline {
+        let all = [(self.flush_at, TimerKind::Flush), (self.linger_at, TimerKind::SourceLinger)];
+        let all = all.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
+        let report = Deadline { at: self.report_at, reason: TimerKind::Progress };
+        all.fold(report, |first, next| if next.at < first.at { next } else { first })
+    }
+
+    /// When a player without publisher has waited long enough.
+    fn patience(&self, consumer: &Consumer, config: &Config) -> Instant {
+        match self.left {
+            Some(left) if left >= consumer.attached() => left.after(config.limits.grace),
+            Some(_) | None => consumer.attached().after(config.limits.play_wait),
+        }
+    }
+}
+
+impl Server {
+    pub(super) fn stream(&self, id: SourceId) -> Option<&Stream> {
+        let slot = self.streams.get(id.slot as usize)?;
+        slot.stream.as_deref().filter(|_| slot.generation == id.generation)
+    }
+
+    pub(super) fn stream_mut(&mut self, id: SourceId) -> Option<&mut Stream> {
+        let slot = self.streams.get_mut(id.slot as usize)?;
+        if slot.generation == id.generation { slot.stream.as_deref_mut() } else { None }
+    }
+
+    /// The stream of that name; `None` when there are as many as there may be.
+    pub(super) fn find_or_create(&mut self, name: &StreamName) -> Option<SourceId> {
+        if let Some(&id) = self.names.get(name) {
+            return Some(id);
+        }
+        if self.names.len() >= self.config.limits.sources_max as usize {
+            return None;
+        }
+        let free = self.streams.iter().position(|slot| slot.stream.is_none());
+        if free.is_none() {
+            self.streams.push(Slot::default());
+        }
+        let index = free.unwrap_or(self.streams.len().saturating_sub(1));
+        let report_at = self.now.after(self.config.pithy_print);
+        let stream = Box::new(Stream {
+            bytes: 0,
+            flush_at: None,
+            flushed: None,
+            linger_at: None,
+            name: name.clone(),
+            report_at,
+            reported: self.now,
+            source: Source::new(source_config(&self.config)),
+            timer_at: None,
+            left: None,
+        });
+        let slot = self.streams.get_mut(index)?;
+        slot.generation = slot.generation.wrapping_add(1);
+        slot.stream = Some(stream);
+        let id = SourceId { slot: u32::try_from(index).ok()?, generation: slot.generation };
+        self.names.insert(name.clone(), id);
+        self.arm_stream(id);
+        Some(id)
+    }
+
+    /// Drops a stream that nobody publishes and nobody plays.
+    pub(super) fn release(&mut self, id: SourceId) {
+        let is_idle = self.stream(id).is_some_and(|stream| {
+            stream.source.publisher().is_none() && stream.source.players() == 0
+        });
+        if is_idle && let Some(slot) = self.streams.get_mut(id.slot as usize) {
+            if let Some(stream) = slot.stream.take() {
+                self.names.remove(&stream.name);
+            }
+        }
+    }
+
+    /// Takes a frame of the publisher `conn`.
+    pub(super) fn publish_frame(
+        &mut self,
+        conn: &mut Conn,
+        stream: MessageStreamId,
+        frame: &Frame,
+    ) {
+        let Some(role) = conn
+            .roles
+            .iter_mut()
+            .find(|role| role.stream == stream && role.action == Action::Publish)
+        else {
+            return;
+        };
+        role.bytes = role.bytes.saturating_add(frame.payload.len() as u64);
+        role.frames = role.frames.saturating_add(1);
+        let source_id = role.source;
+        let now = self.now;
+        let mut lapped = Vec::new();
+        let Some(stream) = self.stream_mut(source_id) else { return };
+        stream.bytes = stream.bytes.saturating_add(frame.payload.len() as u64);
+        let pushed = stream.source.push(now, frame, &mut lapped);
+        let name = stream.name.clone();
+        if let Some(codec) = pushed.codec {
+            self.event(Event::Codec { source: source_id, name: name.clone(), codec });
+        }
+        if let Some(millis) = pushed.jump {
+            let millis = i64::from(millis);
+            self.event(Event::Jumped { source: source_id, name: name.clone(), millis });
+        }
+        for Lapped { conn, bytes } in lapped {
+            self.event(Event::Skipped { conn, name: name.clone(), bytes });
+        }
+        if !pushed.dropped {
+            self.schedule_flush(source_id);
+        }
+    }
+
+    /// Media have come: they are sent at once, or when the merge interval is over.
+    fn schedule_flush(&mut self, id: SourceId) {
+        let now = self.now;
+        let delay = match self.config.send_delay {
+            SendDelay::Adaptive(max) => self.load.saturating_mul(MERGE_FACTOR).min(max),
+            SendDelay::Fixed(delay) => delay,
+        };
+        let is_adaptive = matches!(self.config.send_delay, SendDelay::Adaptive(_));
+        let Some(stream) = self.stream_mut(id) else { return };
+        if stream.flush_at.is_some() || stream.source.players() == 0 {
+            return;
+        }
+        // A calm stream is sent at once: the interval counts from the flush before.
+        let from = if is_adaptive { stream.flushed } else { Some(now) };
+        let at = from.map_or(now, |from| from.after(delay));
+        stream.flush_at = Some(at);
+        if at <= now {
+            self.due.push(id);
+        } else {
+            self.arm_stream(id);
+        }
+    }
+
+    /// Lets all players of a stream write.
+    pub(super) fn flush(&mut self, id: SourceId) {
+        let now = self.now;
+        let Some(stream) = self.stream_mut(id) else { return };
+        stream.flush_at = None;
+        stream.flushed = Some(now);
+        let slot = id.slot as usize;
+        let Some(stream) = self.streams.get(slot).and_then(|slot| slot.stream.as_deref()) else {
+            return;
+        };
+        for consumer in stream.source.consumers() {
+            let conn = consumer.conn();
+            let index = conn.slot as usize;
+            let is_blocked =
+                self.conns.get(index).and_then(Option::as_ref).is_some_and(|conn| conn.blocked);
+            if let Some(queued) = self.queued.get_mut(index)
+                && !*queued
+                && !is_blocked
+            {
+                *queued = true;
+                self.writes.push_back(conn);
+            }
+        }
+    }
+
+    /// Readies what a connection's players get next; true when the one that shares the tape has
+    /// something.
+    pub(super) fn prepare(&mut self, conn: &mut Conn) -> bool {
+        let sharing = conn.sharing_player();
+        let reply_bytes_max = self.config.limits.reply_bytes_max;
+        let mut ended = None;
+        for index in 0..conn.roles.len() {
+            let Some(&Role { action, source, stream: id, .. }) = conn.roles.get(index) else {
+                continue;
+            };
+            let Some(consumer) = action.player() else { continue };
+            let Some(stream) = self.stream_mut(source) else { continue };
+            if matches!(action, Action::PlayCopy(_)) && conn.replies.len() < reply_bytes_max {
+                stream.source.prepare(consumer);
+                stream.source.take_private(consumer, &mut conn.replies);
+            }
+            let has_ended =
+                |consumer| stream.source.consumer(consumer).is_some_and(|c| c.has_ended());
+            if conn.closing.is_none() && has_ended(consumer) {
+                ended = Some((source, consumer, id));
+            }
+        }
+        let Some((source, consumer)) = sharing else { return false };
+        let Some(stream) = self.stream_mut(source) else { return false };
+        let is_ready = stream.source.prepare(consumer);
+        if let Some((_, _, id)) = ended
+            && !is_ready
+        {
+            self.complete(conn, id);
+            self.begin_close(conn, CloseReason::StreamEnded);
+        }
+        is_ready
+    }
+
+    /// A player was sent all that it asked for.
+    fn complete(&mut self, conn: &mut Conn, id: MessageStreamId) {
+        let Conn { session, replies, .. } = conn;
+        session.status(
+            id,
+            StatusLevel::Status,
+            "NetStream.Play.Stop",
+            "The duration that was asked for has been played.",
+            replies,
+        );
+        session.stream_eof(id, replies);
+    }
+
+    /// A publisher has come: waiting players no longer wait.
+    pub(super) fn stream_published(&mut self, id: SourceId) {
+        if let Some(stream) = self.stream_mut(id) {
+            stream.linger_at = None;
+            stream.left = None;
+        }
+    }
+
+    /// A publisher has left: players stay for a grace period, then they are told.
+    pub(super) fn stream_unpublished(&mut self, id: SourceId) {
+        let now = self.now;
+        if let Some(stream) = self.stream_mut(id) {
+            stream.left = Some(now);
+        }
+        self.arm_linger(id);
+        self.release(id);
+    }
+
+    /// Looks after the players of a stream without publisher when the first has waited enough.
+    pub(super) fn arm_linger(&mut self, id: SourceId) {
+        let config = self.config.clone();
+        let Some(stream) = self.stream_mut(id) else { return };
+        if stream.source.publisher().is_some() {
+            return;
+        }
+        let first = stream.source.consumers().map(|player| stream.patience(player, &config)).min();
+        stream.linger_at = first;
+        self.arm_stream(id);
+    }
+
+    pub(super) fn source_timeout(&mut self, id: SourceId, at: Instant) {
+        let now = self.now;
+        let Some(stream) = self.stream_mut(id) else { return };
+        if stream.timer_at != Some(at) {
+            return;
+        }
+        stream.timer_at = None;
+        if stream.flush_at.is_some_and(|at| at <= now) {
+            self.due.push(id);
+        }
+        if self.stream(id).is_some_and(|stream| stream.linger_at.is_some_and(|at| at <= now)) {
+            self.end_waiting_players(id);
+        }
+        if self.stream(id).is_some_and(|stream| stream.report_at <= now) {
+            self.report_stream(id);
+        }
+        self.arm_stream(id);
+    }
+
+    fn end_waiting_players(&mut self, id: SourceId) {
+        let now = self.now;
+        let Some(stream) = self.stream(id) else { return };
+        let was_live = stream.left.is_some();
+        let tired: Vec<(ConnId, MessageStreamId)> = stream
+            .source
+            .consumers()
+            .filter(|player| stream.patience(player, &self.config) <= now)
+            .map(|player| (player.conn(), player.stream()))
+            .collect();
+        if let Some(stream) = self.stream_mut(id) {
+            stream.linger_at = None;
+        }
+        for (conn, message_stream) in tired {
+            self.with_conn(conn, |server, conn| {
+                server.end_player(conn, message_stream, was_live);
+            });
+        }
+        self.arm_linger(id);
+    }
+
+    pub(super) fn arm_stream(&mut self, id: SourceId) {
+        let slot = self.streams.get_mut(id.slot as usize);
+        let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
+        let Some(stream) = slot.stream.as_deref_mut() else { return };
+        // What is due now is in the list of due streams already.
+        let mut deadline = stream.deadline();
+        if deadline.reason == TimerKind::Flush && deadline.at <= self.now {
+            deadline = Deadline { at: stream.report_at, reason: TimerKind::Progress };
+        }
+        self.timers.arm(self.now, &mut stream.timer_at, deadline, Owner::Source(id));
+    }
+
+    pub(super) fn attach_player(
+        &mut self,
+        id: SourceId,
+        conn: &Conn,
+        stream_id: MessageStreamId,
+        duration: Option<Duration>,
+    ) -> Option<Action> {
+        let now = self.now;
+        let shares = conn.sharing_player().is_none();
+        // Three chunk streams for each message stream, below 64: those have headers of one byte.
+        let index = u8::try_from(stream_id.0).unwrap_or(u8::MAX).min(17);
+        let first_csid = (!shares).then(|| 8_u8.saturating_add(index.saturating_mul(3)));
+        let stream = self.stream_mut(id)?;
+        let consumer = stream.source.attach(now, conn.id, stream_id, first_csid);
+        if let Some(duration) = duration {
+            stream.source.set_duration(consumer, duration);
+        }
+        Some(if shares { Action::Play(consumer) } else { Action::PlayCopy(consumer) })
+    }
+}
+
+fn source_config(config: &Config) -> SourceConfig {
+    let limits = &config.limits;
+    SourceConfig {
+        chunk_size: ChunkSize::new(config.chunk_size).unwrap_or(ChunkSize::DEFAULT),
+        gop: GopLimits {
+            bytes_max: limits.gop_bytes_max,
+            frames_max: limits.gop_frames_max,
+            span_max: limits.gop_span_max,
+        },
+        gop_cache: config.gop_cache,
+        lag_bytes_max: limits.player_lag_bytes_max,
+        lag_max: limits.player_lag_max,
+        metadata_len_max: limits.metadata_len_max,
+        time_jitter: config.time_jitter,
+        tracks_max: limits.tracks_max,
+    }
+}

@@ -1,0 +1,366 @@
+//! The rules of the server, seen by client sessions on a virtual clock.
+
+mod world;
+
+use super::*;
+use crate::config::{PublishPolicy, SendDelay};
+use crate::event::Event;
+use crate::session::{Intent, SessionEvent};
+use crate::time::TimerKind;
+use pretty_assertions::assert_eq;
+use std::string::{String, ToString};
+use world::{Peer, World};
+
+fn world() -> World {
+    World::new(config())
+}
+
+/// Each frame goes out at once, so that tests need no patience.
+fn config() -> Config {
+    Config { send_delay: SendDelay::Fixed(Duration::ZERO), ..Config::default() }
+}
+
+/// What the server said that ended the peer's wish.
+fn rejected(peer: &Peer) -> Option<String> {
+    peer.events.iter().find_map(|event| match event {
+        SessionEvent::Rejected { code, .. } | SessionEvent::Ended { code } => {
+            Some(code.to_str_lossy().into_owned())
+        }
+        _ => None,
+    })
+}
+
+fn reasons(world: &World) -> Vec<RefuseReason> {
+    let refused = world.events.iter().filter_map(|event| match event {
+        Event::Refused { reason, .. } => Some(*reason),
+        _ => None,
+    });
+    refused.collect()
+}
+
+fn closed(world: &World, id: ConnId) -> Option<CloseReason> {
+    world.events.iter().find_map(|event| match event {
+        Event::Closed { conn, reason, .. } if *conn == id => Some(*reason),
+        _ => None,
+    })
+}
+
+#[test]
+fn players_get_what_is_published() {
+    let mut world = world();
+    let early = world.client(Intent::Play, "live", "a");
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish(publisher, 0..60);
+    let late = world.client(Intent::Play, "live", "a");
+    world.publish(publisher, 60..90);
+    assert_eq!(world.serials(early), (0..90).collect::<Vec<_>>());
+    assert_eq!(world.serials(late), (50..90).collect::<Vec<_>>());
+    assert_eq!(world.peers[late].frames[0].timestamp.0, 0);
+    let stats = world.server.stats();
+    assert_eq!((stats.publishers, stats.players, stats.connections), (1, 2, 3));
+}
+
+#[test]
+fn hosts_share_streams_and_vhosts_do_not() {
+    let mut world = world();
+    let publisher = world.client_at(Intent::Publish, "rtmp://10.0.0.1/live", "a", "10.0.0.9");
+    let by_name = world.client_at(Intent::Play, "rtmp://example.com:1935/live", "a", "10.0.0.8");
+    let by_query =
+        world.client_at(Intent::Play, "rtmp://10.0.0.1/live?vhost=other", "a", "10.0.0.8");
+    let other_app = world.client_at(Intent::Play, "rtmp://10.0.0.1/live2", "a", "10.0.0.8");
+    world.publish(publisher, 0..10);
+    assert_eq!(world.serials(by_name).len(), 10);
+    assert_eq!(world.serials(by_query).len(), 0);
+    assert_eq!(world.serials(other_app).len(), 0);
+}
+
+#[test]
+fn row_058_of_two_publishers_the_second_is_refused_and_leaves_nothing() {
+    let mut world = world();
+    let first = world.client(Intent::Publish, "live", "a");
+    let player = world.client(Intent::Play, "live", "a");
+    world.publish(first, 0..5);
+    let second = world.client(Intent::Publish, "live", "a");
+    world.publish(first, 5..10);
+    assert_eq!(rejected(&world.peers[second]).as_deref(), Some("NetStream.Publish.BadName"));
+    assert_eq!(
+        closed(&world, world.peers[second].id),
+        Some(CloseReason::Refused(RefuseReason::Busy))
+    );
+    assert_eq!(reasons(&world), [RefuseReason::Busy]);
+    assert_eq!(world.serials(player), (0..10).collect::<Vec<_>>());
+    assert_eq!(world.server.stats().connections, 2);
+}
+
+#[test]
+fn row_060_takeover_ends_the_first_publisher_and_players_go_on() {
+    let mut world = World::new(Config { publish_policy: PublishPolicy::Takeover, ..config() });
+    let first = world.client(Intent::Publish, "live", "a");
+    let player = world.client(Intent::Play, "live", "a");
+    world.publish(first, 0..15);
+    let second = world.client(Intent::Publish, "live", "a");
+    assert_eq!(closed(&world, world.peers[first].id), Some(CloseReason::TakenOver));
+    world.publish(second, 20..30);
+    assert_eq!(world.serials(player), (0..15).chain(20..30).collect::<Vec<_>>());
+    let order: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Published { conn, .. } => Some((true, *conn)),
+            Event::Unpublished { conn, .. } => Some((false, *conn)),
+            _ => None,
+        })
+        .collect();
+    let (a, b) = (world.peers[first].id, world.peers[second].id);
+    assert_eq!(order, [(true, a), (false, a), (true, b)]);
+}
+
+#[test]
+fn players_stay_for_the_grace_period_and_are_told_after_it() {
+    let mut world = world();
+    let publisher = world.client(Intent::Publish, "live", "a");
+    let player = world.client(Intent::Play, "live", "a");
+    world.publish(publisher, 0..10);
+    world.hang_up(publisher);
+    world.sleep(Duration::from_secs(14));
+    assert!(world.peers[player].is_open);
+    let again = world.client(Intent::Publish, "live", "a");
+    world.publish(again, 10..20);
+    assert_eq!(world.serials(player), (0..20).collect::<Vec<_>>());
+    world.hang_up(again);
+    world.sleep(Duration::from_secs(16));
+    assert!(!world.peers[player].is_open);
+    let ended = |event: &SessionEvent| matches!(event, SessionEvent::Ended { code } if *code == *"NetStream.Play.UnpublishNotify");
+    assert!(world.peers[player].events.iter().any(ended));
+    assert_eq!(
+        world.server.stats(),
+        Stats { timers: world.server.stats().timers, ..Stats::default() }
+    );
+}
+
+#[test]
+fn row_061_a_player_of_a_stream_that_never_comes_is_told_so() {
+    let mut world = world();
+    let player = world.client(Intent::Play, "live", "nothing");
+    world.sleep(Duration::from_secs(29));
+    assert!(world.peers[player].is_open);
+    world.sleep(Duration::from_secs(2));
+    assert_eq!(rejected(&world.peers[player]).as_deref(), Some("NetStream.Play.StreamNotFound"));
+    assert_eq!(reasons(&world), [RefuseReason::StreamNotFound]);
+    assert_eq!(world.server.stats().streams, 0);
+}
+
+#[test]
+fn row_001_silent_connections_are_closed_at_the_deadline_and_capped_per_address() {
+    let mut world = world();
+    for _ in 0..500 {
+        world.raw("192.0.2.1");
+    }
+    assert_eq!(world.server.stats().connections, 64);
+    assert_eq!(reasons(&world).len(), 436);
+    assert!(reasons(&world).iter().all(|reason| *reason == RefuseReason::ConnectionsPerIp));
+    world.sleep(Duration::from_millis(9_999));
+    assert_eq!(world.server.stats().connections, 64);
+    world.sleep(Duration::from_millis(2));
+    assert_eq!(world.server.stats().connections, 0);
+    let expected = CloseReason::Error(SessionError::Timeout(TimerKind::Handshake));
+    assert_eq!(closed(&world, world.peers[0].id), Some(expected));
+}
+
+#[test]
+fn row_002_a_byte_now_and_then_does_not_move_the_deadline() {
+    let mut world = world();
+    let slow = world.raw("192.0.2.1");
+    world.send(slow, &[3]);
+    for _ in 0..3 {
+        world.sleep(Duration::from_secs(3));
+        world.send(slow, &[0]);
+    }
+    world.sleep(Duration::from_secs(1));
+    let expected = CloseReason::Error(SessionError::Timeout(TimerKind::Handshake));
+    assert_eq!(closed(&world, world.peers[slow].id), Some(expected));
+}
+
+#[test]
+fn row_003_a_publisher_that_falls_silent_is_removed_after_fifteen_seconds() {
+    let mut world = world();
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish(publisher, 0..5);
+    world.sleep(Duration::from_secs(10));
+    world.publish(publisher, 5..6);
+    world.sleep(Duration::from_secs(14));
+    assert_eq!(world.server.stats().publishers, 1);
+    world.sleep(Duration::from_secs(2));
+    assert_eq!(world.server.stats().publishers, 0);
+    let expected = CloseReason::Error(SessionError::Timeout(TimerKind::Idle));
+    assert_eq!(closed(&world, world.peers[publisher].id), Some(expected));
+    let unpublished = |event: &&Event| matches!(event, Event::Unpublished { .. });
+    assert_eq!(world.events.iter().filter(unpublished).count(), 1);
+}
+
+#[test]
+fn row_004_players_that_do_not_read_are_closed_and_cost_one_window() {
+    let mut world = world();
+    let publisher = world.client(Intent::Publish, "live", "a");
+    let good = world.client(Intent::Play, "live", "a");
+    let stalled: Vec<usize> = (0..50).map(|_| world.client(Intent::Play, "live", "a")).collect();
+    world.publish(publisher, 0..1);
+    for &player in &stalled {
+        world.peers[player].reads = false;
+    }
+    for second in 0..35 {
+        let from = 1 + second * 25;
+        world.publish_sized(publisher, from..from + 25, 25_000);
+        world.sleep(Duration::from_secs(1));
+        assert!(world.server.stats().tape_bytes < 9 << 20);
+    }
+    for &player in &stalled {
+        assert_eq!(closed(&world, world.peers[player].id), Some(CloseReason::SlowReader));
+    }
+    assert_eq!(world.serials(good).len(), 1 + 35 * 25);
+}
+
+#[test]
+fn row_008_above_the_limit_connections_are_refused_and_counted() {
+    let mut config = config();
+    config.limits.connections_max = 3;
+    let mut world = World::new(config);
+    for _ in 0..5 {
+        world.raw("127.0.0.1");
+    }
+    assert_eq!(reasons(&world), [RefuseReason::ConnectionsMax; 2]);
+    assert_eq!(world.server.stats().connections, 3);
+    world.hang_up(0);
+    let next = world.raw("127.0.0.1");
+    assert!(world.peers[next].is_open);
+}
+
+#[test]
+fn a_connection_that_asks_for_nothing_is_closed() {
+    let mut world = world();
+    let peer = world.client_until_connected("live");
+    world.sleep(Duration::from_secs(11));
+    let expected = CloseReason::Error(SessionError::Timeout(TimerKind::Role));
+    assert_eq!(closed(&world, world.peers[peer].id), Some(expected));
+}
+
+#[test]
+fn shutdown_tells_everyone_and_drains() {
+    let mut world = world();
+    let publisher = world.client(Intent::Publish, "live", "a");
+    let player = world.client(Intent::Play, "live", "a");
+    world.publish(publisher, 0..5);
+    let deaf = world.client(Intent::Play, "live", "a");
+    world.peers[deaf].reads = false;
+    world.publish(publisher, 5..6);
+    world.input(Input::Shutdown);
+    assert!(!world.server.is_drained(), "who does not read gets a little time");
+    assert!(!world.peers[player].is_open && !world.peers[publisher].is_open);
+    assert!(world.peers[player].events.iter().any(|e| matches!(e, SessionEvent::Ended { .. })));
+    world.sleep(Duration::from_secs(3));
+    assert!(world.server.is_drained());
+    let late = world.raw("127.0.0.1");
+    assert!(!world.peers[late].is_open);
+}
+
+#[test]
+fn every_opening_event_has_its_closing_event() {
+    let mut world = world();
+    for round in 0..20 {
+        let name = (round / 2).to_string();
+        let publisher = world.client(Intent::Publish, "live", &name);
+        let player = world.client(Intent::Play, "live", &name);
+        world.publish(publisher, 0..3);
+        if round % 2 == 0 {
+            world.hang_up(player);
+            world.hang_up(publisher);
+        }
+    }
+    world.sleep(Duration::from_secs(60));
+    let count = |want: fn(&Event) -> bool| world.events.iter().filter(|event| want(event)).count();
+    let pairs = [
+        (
+            count(|e| matches!(e, Event::Accepted { .. })),
+            count(|e| matches!(e, Event::Closed { .. })),
+        ),
+        (
+            count(|e| matches!(e, Event::Published { .. })),
+            count(|e| matches!(e, Event::Unpublished { .. })),
+        ),
+        (
+            count(|e| matches!(e, Event::Played { .. })),
+            count(|e| matches!(e, Event::Stopped { .. })),
+        ),
+    ];
+    assert!(pairs.iter().all(|(opened, closed)| opened == closed && *opened > 0), "{pairs:?}");
+    assert_eq!(world.server.stats().streams, 0);
+    assert_eq!(world.server.stats().tape_bytes, 0);
+}
+
+#[test]
+fn a_fixed_send_delay_merges_and_zero_does_not() {
+    for (delay, writes_max, writes_min) in [(0, 1_000, 100), (350, 14, 4)] {
+        let delay = SendDelay::Fixed(Duration::from_millis(delay));
+        let mut world = World::new(Config { send_delay: delay, ..config() });
+        let publisher = world.client(Intent::Publish, "live", "a");
+        let player = world.client(Intent::Play, "live", "a");
+        world.publish(publisher, 0..1);
+        world.sleep(Duration::from_secs(1));
+        let before = world.peers[player].writes;
+        for index in 1..101 {
+            world.publish(publisher, index..index + 1);
+            world.sleep(Duration::from_millis(40));
+        }
+        world.sleep(Duration::from_secs(1));
+        let writes = world.peers[player].writes - before;
+        assert!((writes_min..=writes_max).contains(&writes), "{delay:?}: {writes} writes");
+        assert_eq!(world.serials(player).len(), 101);
+    }
+}
+
+#[test]
+fn progress_is_reported_at_intervals_only() {
+    let mut world = world();
+    let publisher = world.client(Intent::Publish, "live", "a");
+    let _player = world.client(Intent::Play, "live", "a");
+    for index in 0..25 * 21 {
+        world.publish(publisher, index..index + 1);
+        world.sleep(Duration::from_millis(40));
+    }
+    let publishers = world.events.iter().filter_map(|event| match event {
+        Event::Progress { publisher: true, frames_per_second, .. } => Some(*frames_per_second),
+        _ => None,
+    });
+    assert_eq!(publishers.collect::<Vec<_>>(), [25, 25]);
+    let streams = |event: &&Event| matches!(event, Event::StreamProgress { players: 1, .. });
+    assert_eq!(world.events.iter().filter(streams).count(), 2);
+}
+
+#[test]
+fn after_a_timeout_the_next_deadline_lies_later() {
+    let mut world = world();
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish(publisher, 0..2);
+    for _ in 0..50 {
+        let Some(deadline) = world.server.poll_timeout() else { break };
+        world.sleep_until(deadline.at);
+        let next = world.server.poll_timeout();
+        assert!(next.is_none_or(|next| next.at > deadline.at));
+    }
+}
+
+#[test]
+fn a_codec_is_told_once() {
+    let mut world = world();
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish(publisher, 0..1);
+    let codecs: Vec<_> = world
+        .events
+        .iter()
+        .filter_map(|event| match event {
+            Event::Codec { codec, .. } => Some(*codec),
+            _ => None,
+        })
+        .collect();
+    assert_eq!(codecs, [crate::flv::tag::Codec::H264]);
+}

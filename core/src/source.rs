@@ -1,0 +1,393 @@
+//! One live stream: a publisher, the tape that it fills, and the players that follow it.
+//!
+//! The source corrects the time line once, remembers what a decoder needs to start (metadata,
+//! sequence headers, the newest keyframe), and appends everything to the tape. A player is a cursor
+//! on that tape (see [`consumer`]). It costs the source nothing until it reads.
+
+pub mod consumer;
+
+use crate::chunk::{ChunkSize, MessageHeader, write_message};
+use crate::config::TimeJitter;
+use crate::drive::Slices;
+use crate::flv::tag::{Codec, TagInfo, parse_audio, parse_video};
+use crate::frame::{Frame, FrameClass, FrameKind};
+use crate::id::{ConnId, ConsumerId, MessageStreamId};
+use crate::jitter::Jitter;
+use crate::tape::{GopLimits, Tape, csid, type_id};
+use crate::time::{Instant, Timestamp};
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use bytes::{Bytes, BytesMut};
+use consumer::Consumer;
+use core::time::Duration;
+
+/// What a source is told once.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SourceConfig {
+    /// The chunk size of its players.
+    pub chunk_size: ChunkSize,
+    /// Bounds on the GOP cache.
+    pub gop: GopLimits,
+    /// Players start at the newest keyframe, not at the next one.
+    pub gop_cache: bool,
+    /// Bytes that a player may lag behind.
+    pub lag_bytes_max: u64,
+    /// Media time that a player may lag behind.
+    pub lag_max: Duration,
+    /// Metadata above this are relayed but not kept.
+    pub metadata_len_max: usize,
+    /// How timestamps are mended.
+    pub time_jitter: TimeJitter,
+    /// Sequence headers kept for each of audio and video.
+    pub tracks_max: u8,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Pushed {
+    /// The stream shows this codec for the first time, or changed to it.
+    pub codec: Option<Codec>,
+    /// The frame was not relayed: an identical sequence header, or video before the first keyframe.
+    pub dropped: bool,
+    /// The time line was moved by so many milliseconds.
+    pub jump: Option<i32>,
+}
+
+/// A player fell off the tape; it goes on at the newest keyframe.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Lapped {
+    /// The connection of the player.
+    pub conn: ConnId,
+    /// Bytes that it does not get.
+    pub bytes: u64,
+}
+
+/// What a decoder needs before it can start, kept for players that join later.
+#[derive(Debug)]
+struct Header {
+    class: FrameClass,
+    kind: FrameKind,
+    payload: Bytes,
+    track: (u8, u8),
+}
+
+/// One live stream.
+#[derive(Debug)]
+pub struct Source {
+    audio_codec: Option<Codec>,
+    awaits_keyframe: bool,
+    config: SourceConfig,
+    consumers: Vec<Option<Box<Consumer>>>,
+    consumers_len: u32,
+    headers: Vec<Header>,
+    jitter: Jitter,
+    metadata: Option<Bytes>,
+    publisher: Option<ConnId>,
+    tape: Tape,
+    video_codec: Option<Codec>,
+}
+
+impl Source {
+    /// A stream without publisher or players.
+    #[must_use]
+    pub const fn new(config: SourceConfig) -> Self {
+        Self {
+            audio_codec: None,
+            awaits_keyframe: true,
+            config,
+            consumers: Vec::new(),
+            consumers_len: 0,
+            headers: Vec::new(),
+            jitter: Jitter::new(config.time_jitter),
+            metadata: None,
+            publisher: None,
+            tape: Tape::new(config.chunk_size),
+            video_codec: None,
+        }
+    }
+
+    /// The connection that publishes.
+    #[must_use]
+    pub const fn publisher(&self) -> Option<ConnId> {
+        self.publisher
+    }
+
+    /// Players attached.
+    #[must_use]
+    pub const fn players(&self) -> u32 {
+        self.consumers_len
+    }
+
+    /// The tape.
+    #[must_use]
+    pub const fn tape(&self) -> &Tape {
+        &self.tape
+    }
+
+    /// The codecs seen since the publisher came: audio, video.
+    #[must_use]
+    pub const fn codecs(&self) -> (Option<Codec>, Option<Codec>) {
+        (self.audio_codec, self.video_codec)
+    }
+
+    /// `conn` begins to publish. The time line goes on where an earlier publisher left it.
+    ///
+    /// # Errors
+    /// Another connection publishes: its id.
+    pub const fn publish(&mut self, conn: ConnId) -> Result<(), ConnId> {
+        if let Some(other) = self.publisher {
+            return Err(other);
+        }
+        self.publisher = Some(conn);
+        self.jitter.restart();
+        self.awaits_keyframe = true;
+        Ok(())
+    }
+
+    /// The publisher has gone: what it left to start from goes too, players stay.
+    pub fn unpublish(&mut self) {
+        self.publisher = None;
+        self.metadata = None;
+        self.headers.clear();
+        self.audio_codec = None;
+        self.video_codec = None;
+        self.tape.forget_keyframe();
+    }
+
+    /// Takes a frame of the publisher that came at `now`. Players that fell off the tape are
+    /// appended to `lapped`.
+    pub fn push(&mut self, now: Instant, frame: &Frame, lapped: &mut Vec<Lapped>) -> Pushed {
+        let mut pushed = Pushed { codec: None, dropped: false, jump: None };
+        if !self.remember(frame, &mut pushed) || self.is_undecodable(frame) {
+            pushed.dropped = true;
+            return pushed;
+        }
+        let corrected = self.jitter.correct(frame.kind, frame.timestamp, now);
+        pushed.jump = corrected.jump;
+        let begun = self.tape.push(frame.kind, frame.class, corrected.timestamp, &frame.payload);
+        self.tape.bound_gop(self.config.gop);
+        if begun {
+            self.trim(lapped);
+        }
+        pushed
+    }
+
+    /// Adds a player. The first player of a connection shares the tape's bytes; a further one gets
+    /// copies on chunk streams of its own, from `first_csid` on.
+    pub fn attach(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        stream: MessageStreamId,
+        first_csid: Option<u8>,
+    ) -> ConsumerId {
+        let consumer = Box::new(Consumer::new(now, conn, stream, first_csid));
+        self.consumers_len = self.consumers_len.saturating_add(1);
+        let free = self.consumers.iter().position(Option::is_none);
+        if let Some(slot) = free.and_then(|index| self.consumers.get_mut(index)) {
+            *slot = Some(consumer);
+        } else {
+            self.consumers.push(Some(consumer));
+        }
+        let index = free.unwrap_or(self.consumers.len().saturating_sub(1));
+        ConsumerId(u32::try_from(index).unwrap_or(u32::MAX))
+    }
+
+    /// Removes a player; gives the rest of the message that it has begun to send.
+    pub fn detach(&mut self, id: ConsumerId) -> BytesMut {
+        let slot = self.consumers.get_mut(id.0 as usize);
+        let Some(consumer) = slot.and_then(Option::take) else { return BytesMut::new() };
+        self.consumers_len = self.consumers_len.saturating_sub(1);
+        consumer.into_rest(&self.tape)
+    }
+
+    /// The players, with the connections that they belong to.
+    pub fn consumers(&self) -> impl Iterator<Item = &Consumer> {
+        self.consumers.iter().flatten().map(AsRef::as_ref)
+    }
+
+    /// One player.
+    #[must_use]
+    pub fn consumer(&self, id: ConsumerId) -> Option<&Consumer> {
+        self.consumers.get(id.0 as usize)?.as_deref()
+    }
+
+    /// A player wants so much stream time; then it ends.
+    pub fn set_duration(&mut self, id: ConsumerId, duration: Duration) {
+        let millis = u32::try_from(duration.as_millis()).ok();
+        if let Some(consumer) = self.consumer_mut(id) {
+            consumer.set_duration(millis);
+        }
+    }
+
+    /// Pauses a player or lets it go on; it goes on at the newest keyframe.
+    pub fn set_paused(&mut self, id: ConsumerId, paused: bool) {
+        let consumer = self.consumers.get_mut(id.0 as usize).and_then(Option::as_deref_mut);
+        if let Some(consumer) = consumer {
+            consumer.set_paused(&self.tape, paused);
+        }
+    }
+
+    /// A player wants or does not want audio or video; video begins again at a keyframe.
+    pub fn set_selected(&mut self, id: ConsumerId, kind: FrameKind, enabled: bool) {
+        if let Some(consumer) = self.consumer_mut(id) {
+            consumer.set_selected(kind, enabled);
+        }
+    }
+
+    /// Readies the next bytes of a player; false when there are none now.
+    pub fn prepare(&mut self, id: ConsumerId) -> bool {
+        let Some(mut consumer) = self.consumers.get_mut(id.0 as usize).and_then(Option::take)
+        else {
+            return false;
+        };
+        let ready = consumer.prepare(self);
+        if let Some(slot) = self.consumers.get_mut(id.0 as usize) {
+            *slot = Some(consumer);
+        }
+        ready
+    }
+
+    /// Appends what was prepared to `out`, with `replies` at the first boundary between messages;
+    /// gives the bytes appended.
+    pub fn slices<'a>(&'a self, id: ConsumerId, replies: &'a [u8], out: &mut Slices<'a>) -> usize {
+        let Some(consumer) = self.consumer(id) else { return 0 };
+        consumer.slices(&self.tape, replies, out)
+    }
+
+    /// `len` bytes of the slices were sent; gives how many of them were replies.
+    pub fn wrote(&mut self, id: ConsumerId, len: usize, replies_len: usize) -> usize {
+        let Some(consumer) = self.consumers.get_mut(id.0 as usize).and_then(Option::as_deref_mut)
+        else {
+            return len.min(replies_len);
+        };
+        consumer.wrote(&self.tape, len, replies_len)
+    }
+
+    /// Moves what was prepared for a player with chunk streams of its own to `out`.
+    pub fn take_private(&mut self, id: ConsumerId, out: &mut BytesMut) {
+        if let Some(consumer) = self.consumer_mut(id) {
+            consumer.take_private(out);
+        }
+    }
+
+    /// Bytes on the tape that a player has not been sent.
+    #[must_use]
+    pub fn lag_bytes(&self, id: ConsumerId) -> u64 {
+        self.consumer(id).map_or(0, |consumer| consumer.lag_bytes(&self.tape))
+    }
+
+    /// Where a player joins: the newest keyframe, else the end.
+    fn join_offset(&self) -> u64 {
+        let keyframe = if self.config.gop_cache { self.tape.keyframe() } else { None };
+        keyframe.unwrap_or(self.tape.end())
+    }
+
+    /// Appends metadata and sequence headers at `timestamp`, on the chunk streams of `consumer`.
+    fn write_prelude(&self, consumer: &Consumer, timestamp: Timestamp, out: &mut BytesMut) {
+        let metadata = self.metadata.iter().map(|payload| (FrameKind::Data, payload));
+        let headers = self.headers.iter().map(|header| (header.kind, &header.payload));
+        for (kind, payload) in metadata.chain(headers) {
+            if !consumer.wants(kind) {
+                continue;
+            }
+            let header = MessageHeader {
+                csid: consumer.own_csid(kind).unwrap_or(csid(kind)),
+                type_id: type_id(kind),
+                stream_id: consumer.stream(),
+                timestamp,
+            };
+            write_message(header, payload, self.config.chunk_size, out);
+        }
+    }
+
+    /// Keeps what players that join later need; false for an identical sequence header.
+    fn remember(&mut self, frame: &Frame, pushed: &mut Pushed) -> bool {
+        if frame.kind == FrameKind::Data {
+            if frame.class == FrameClass::Metadata {
+                let fits = frame.payload.len() <= self.config.metadata_len_max;
+                self.metadata = fits.then(|| frame.payload.clone());
+            }
+            return true;
+        }
+        let is_header = matches!(frame.class, FrameClass::SequenceHeader | FrameClass::Metadata);
+        let known = match frame.kind {
+            FrameKind::Audio => self.audio_codec,
+            FrameKind::Video | FrameKind::Data => self.video_codec,
+        };
+        if known.is_some() && !is_header {
+            return true;
+        }
+        let info = match frame.kind {
+            FrameKind::Audio => parse_audio(&frame.payload),
+            FrameKind::Video | FrameKind::Data => parse_video(&frame.payload),
+        };
+        let Ok(info) = info else { return true };
+        if info.codec.is_some() && info.codec != known {
+            pushed.codec = info.codec;
+            match frame.kind {
+                FrameKind::Audio => self.audio_codec = info.codec,
+                FrameKind::Video | FrameKind::Data => self.video_codec = info.codec,
+            }
+        }
+        !is_header || self.remember_header(frame, info)
+    }
+
+    fn remember_header(&mut self, frame: &Frame, info: TagInfo) -> bool {
+        let track = (info.track, info.tracks);
+        let same = |header: &&mut Header| {
+            header.kind == frame.kind && header.class == frame.class && header.track == track
+        };
+        if let Some(header) = self.headers.iter_mut().find(same) {
+            if header.payload == frame.payload {
+                return false;
+            }
+            header.payload = frame.payload.clone();
+            return true;
+        }
+        let kept = self.headers.iter().filter(|header| header.kind == frame.kind).count();
+        if kept < usize::from(self.config.tracks_max) {
+            let payload = frame.payload.clone();
+            self.headers.push(Header { class: frame.class, kind: frame.kind, payload, track });
+            // Video first, as SRS sends them; the order within a kind is that of arrival.
+            self.headers.sort_by_key(|header| header.kind == FrameKind::Audio);
+        }
+        true
+    }
+
+    fn is_undecodable(&mut self, frame: &Frame) -> bool {
+        if frame.kind != FrameKind::Video {
+            return false;
+        }
+        if frame.class == FrameClass::Keyframe {
+            self.awaits_keyframe = false;
+        }
+        frame.class == FrameClass::Coded && self.awaits_keyframe
+    }
+
+    /// Drops what neither a joining player nor a player within its lag needs.
+    fn trim(&mut self, lapped: &mut Vec<Lapped>) {
+        let floor = self.tape.lag_floor(self.config.lag_bytes_max, self.config.lag_max);
+        let slowest = self
+            .consumers()
+            .filter_map(Consumer::position)
+            .min()
+            .map_or(self.tape.end(), |slowest| slowest.max(floor));
+        let newest = self.tape.newest().map_or(self.tape.end(), |mark| mark.offset);
+        let keep_from = slowest.min(self.join_offset()).min(newest);
+        let start = self.tape.start_after_trim(keep_from);
+        for consumer in self.consumers.iter_mut().flatten() {
+            if let Some(bytes) = consumer.lap(&self.tape, start) {
+                lapped.push(Lapped { conn: consumer.conn(), bytes });
+            }
+        }
+        self.tape.trim(start);
+    }
+
+    fn consumer_mut(&mut self, id: ConsumerId) -> Option<&mut Consumer> {
+        self.consumers.get_mut(id.0 as usize)?.as_deref_mut()
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,461 @@
+//! A player's place on the tape, and what it gets besides.
+//!
+//! At a boundary between messages a player may need private bytes before it can follow the tape:
+//! the prelude when it joins, and an introduction (a header of type 0) for the first message of
+//! each kind and at breaks. In between it sends the tape as it is, up to the next such place.
+
+use super::Source;
+use crate::chunk::ChunkStreamId;
+use crate::config::TimeJitter;
+use crate::drive::Slices;
+use crate::frame::{FrameClass, FrameKind};
+use crate::id::{ConnId, MessageStreamId};
+use crate::tape::{Mark, Tape};
+use crate::time::{Instant, Timestamp};
+use bytes::{Buf, BytesMut};
+
+/// How far audio and video may lie apart where a player starts and still both be counted for its
+/// zero.
+const START_SKEW_MAX_MS: i32 = 5_000;
+/// A player with chunk streams of its own is given copies up to this many bytes at a time.
+const COPY_BYTES_MAX: usize = 64 << 10;
+
+/// A set of frame kinds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Kinds(u8);
+
+impl Kinds {
+    const ALL: Self = Self(0b111);
+    const NONE: Self = Self(0);
+
+    const fn bit(kind: FrameKind) -> u8 {
+        match kind {
+            FrameKind::Audio => 0b001,
+            FrameKind::Data => 0b010,
+            FrameKind::Video => 0b100,
+        }
+    }
+
+    const fn has(self, kind: FrameKind) -> bool {
+        self.0 & Self::bit(kind) != 0
+    }
+
+    const fn insert(&mut self, kind: FrameKind) {
+        self.0 |= Self::bit(kind);
+    }
+
+    const fn remove(&mut self, kind: FrameKind) {
+        self.0 &= !Self::bit(kind);
+    }
+}
+
+/// One player of a source.
+#[derive(Debug)]
+pub struct Consumer {
+    attached: Instant,
+    /// The stream's time that is this player's zero.
+    base: Option<Timestamp>,
+    conn: ConnId,
+    cursor: u64,
+    /// Milliseconds of stream time that it wants.
+    duration: Option<u32>,
+    ended: bool,
+    first_csid: Option<u8>,
+    joined: bool,
+    paused: bool,
+    /// Kinds whose next message needs an introduction; video also needs a keyframe.
+    pending: Kinds,
+    private: BytesMut,
+    private_begun: bool,
+    /// Up to here the tape can be sent as it is.
+    run_end: u64,
+    stream: MessageStreamId,
+    unwanted: Kinds,
+    /// End of the message that the cursor is inside of; not above the cursor at a boundary.
+    within: u64,
+}
+
+impl Consumer {
+    pub(super) fn new(
+        attached: Instant,
+        conn: ConnId,
+        stream: MessageStreamId,
+        first_csid: Option<u8>,
+    ) -> Self {
+        Self {
+            attached,
+            base: None,
+            conn,
+            cursor: 0,
+            duration: None,
+            ended: false,
+            first_csid,
+            joined: false,
+            paused: false,
+            pending: Kinds::ALL,
+            private: BytesMut::new(),
+            private_begun: false,
+            run_end: 0,
+            stream,
+            unwanted: Kinds::NONE,
+            within: 0,
+        }
+    }
+
+    /// When it came.
+    #[must_use]
+    pub const fn attached(&self) -> Instant {
+        self.attached
+    }
+
+    /// Its connection.
+    #[must_use]
+    pub const fn conn(&self) -> ConnId {
+        self.conn
+    }
+
+    /// Its message stream.
+    #[must_use]
+    pub const fn stream(&self) -> MessageStreamId {
+        self.stream
+    }
+
+    /// The player receives this kind of frame.
+    #[must_use]
+    pub const fn wants(&self, kind: FrameKind) -> bool {
+        !self.unwanted.has(kind)
+    }
+
+    /// The chunk stream for `kind`, if the player does not share the tape's.
+    #[must_use]
+    pub fn own_csid(&self, kind: FrameKind) -> Option<ChunkStreamId> {
+        let first = u32::from(self.first_csid?);
+        let offset = match kind {
+            FrameKind::Audio => 0,
+            FrameKind::Data => 1,
+            FrameKind::Video => 2,
+        };
+        ChunkStreamId::new(first.saturating_add(offset))
+    }
+
+    /// It was sent as much stream time as it asked for.
+    #[must_use]
+    pub const fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    pub(super) const fn set_duration(&mut self, millis: Option<u32>) {
+        self.duration = millis;
+    }
+
+    pub(super) fn position(&self) -> Option<u64> {
+        self.joined.then_some(self.cursor)
+    }
+
+    pub(super) fn lag_bytes(&self, tape: &Tape) -> u64 {
+        let private = self.private.len() as u64;
+        match self.position() {
+            Some(cursor) => tape.end().saturating_sub(cursor).saturating_add(private),
+            None => private,
+        }
+    }
+
+    /// A message that has begun is finished; what has not begun is not sent.
+    pub(super) fn set_paused(&mut self, tape: &Tape, paused: bool) {
+        self.paused = paused;
+        if paused {
+            self.leave(tape);
+        }
+    }
+
+    /// Gives up the place on the tape, but for the rest of the message that has begun.
+    fn leave(&mut self, tape: &Tape) {
+        if self.is_begun() {
+            if self.cursor < self.within {
+                tape.copy(self.cursor, self.within, &mut self.private);
+            }
+            self.private_begun = true;
+        } else {
+            self.private = BytesMut::new();
+        }
+        self.joined = false;
+        self.cursor = tape.end();
+        self.run_end = self.cursor;
+        self.within = 0;
+    }
+
+    pub(super) const fn set_selected(&mut self, kind: FrameKind, enabled: bool) {
+        if enabled {
+            self.unwanted.remove(kind);
+        } else {
+            self.unwanted.insert(kind);
+        }
+        self.pending.insert(kind);
+        // What was found sendable as it is may hold messages that are now to be left out.
+        self.run_end = if self.cursor < self.within { self.within } else { self.cursor };
+    }
+
+    /// Finds the next bytes: true when there are any.
+    pub(super) fn prepare(&mut self, source: &Source) -> bool {
+        if self.joined && self.is_plain(source.tape()) {
+            self.run_end = source.tape().end();
+        }
+        if !self.private.is_empty() || self.cursor < self.within {
+            return true;
+        }
+        if self.paused {
+            return false;
+        }
+        if !self.joined {
+            self.join(source);
+        }
+        if self.first_csid.is_some() {
+            self.copy_messages(source);
+            return !self.private.is_empty();
+        }
+        if self.cursor >= self.run_end && self.private.is_empty() {
+            self.find_run(source);
+        }
+        !self.private.is_empty() || self.cursor < self.run_end
+    }
+
+    fn join(&mut self, source: &Source) {
+        let tape = source.tape();
+        self.joined = true;
+        self.pending = Kinds::ALL;
+        self.cursor = source.join_offset();
+        self.run_end = self.cursor;
+        self.within = 0;
+        let first = tape.marks_from(self.cursor).next();
+        let latest = tape.clock(FrameKind::Video).or(tape.clock(FrameKind::Audio));
+        let time = first.map(|mark| mark.timestamp).or(latest);
+        if let Some(mark) = first {
+            self.set_base(source, mark);
+        }
+        let timestamp = match (time, self.base) {
+            (Some(time), Some(base)) => Timestamp(time.0.wrapping_sub(base.0)),
+            _ => Timestamp(0),
+        };
+        let mut prelude = BytesMut::new();
+        source.write_prelude(self, timestamp, &mut prelude);
+        // The introduction of the keyframe goes with it, in the same write.
+        self.private = prelude;
+        if self.first_csid.is_none() {
+            self.find_run(source);
+        }
+    }
+
+    /// The zero of a player is the earliest time among the first messages of audio and video.
+    fn set_base(&mut self, source: &Source, first: &Mark) {
+        if source.config.time_jitter == TimeJitter::Off {
+            self.base = Some(Timestamp(0));
+        }
+        if self.base.is_some() {
+            return;
+        }
+        let tape = source.tape();
+        let mut base = first.timestamp;
+        for kind in [FrameKind::Audio, FrameKind::Video] {
+            let next = tape.marks_from(first.offset).take(64).find(|mark| mark.kind == kind);
+            let time = next.map(|mark| mark.timestamp).or(tape.clock(kind));
+            let lead = time.map_or(0, |time| time.delta(base));
+            if (START_SKEW_MAX_MS.saturating_neg()..0).contains(&lead) {
+                base = base.offset(lead);
+            }
+        }
+        self.base = Some(base);
+    }
+
+    /// Extends the run over what can be sent as it is; writes an introduction if one is due first.
+    fn find_run(&mut self, source: &Source) {
+        let tape = source.tape();
+        if self.is_plain(tape) {
+            self.run_end = tape.end();
+            return;
+        }
+        for mark in tape.marks_from(self.cursor) {
+            let at_cursor = self.run_end <= self.cursor;
+            if self.is_past_end(mark) {
+                break;
+            }
+            if self.skips(mark) {
+                if !at_cursor {
+                    break;
+                }
+                self.cursor = mark.end();
+                self.run_end = self.cursor;
+                continue;
+            }
+            if self.pending.has(mark.kind) || mark.is_break {
+                if !at_cursor {
+                    break;
+                }
+                let timestamp = self.time_of(source, mark);
+                self.cursor = tape.write_intro(mark, self.stream, timestamp, &mut self.private);
+                self.within = mark.end();
+                self.introduced(mark);
+            }
+            self.run_end = mark.end();
+        }
+    }
+
+    /// Nothing ahead needs private bytes or is left out.
+    fn is_plain(&self, tape: &Tape) -> bool {
+        self.pending == Kinds::NONE
+            && self.unwanted == Kinds::NONE
+            && self.first_csid.is_none()
+            && self.duration.is_none()
+            && tape.last_break().is_none_or(|at| at < self.cursor)
+    }
+
+    /// Copies whole messages, for a player that cannot share the tape's chunk streams.
+    fn copy_messages(&mut self, source: &Source) {
+        let tape = source.tape();
+        for mark in tape.marks_from(self.cursor) {
+            if self.private.len() >= COPY_BYTES_MAX || self.is_past_end(mark) {
+                break;
+            }
+            if !self.skips(mark)
+                && let Some(csid) = self.own_csid(mark.kind)
+            {
+                let timestamp = self.time_of(source, mark);
+                tape.write_copy(mark, csid, self.stream, timestamp, &mut self.private);
+                self.introduced(mark);
+            }
+            self.cursor = mark.end();
+            self.run_end = self.cursor;
+        }
+    }
+
+    fn skips(&self, mark: &Mark) -> bool {
+        let needs_keyframe = mark.kind == FrameKind::Video
+            && self.pending.has(FrameKind::Video)
+            && mark.class == FrameClass::Coded;
+        self.unwanted.has(mark.kind) || needs_keyframe
+    }
+
+    fn is_past_end(&mut self, mark: &Mark) -> bool {
+        if let (Some(duration), Some(base)) = (self.duration, self.base) {
+            let played = mark.timestamp.delta(base);
+            self.ended |= u32::try_from(played).is_ok_and(|played| played >= duration);
+        }
+        self.ended
+    }
+
+    fn introduced(&mut self, mark: &Mark) {
+        if mark.kind != FrameKind::Video || mark.class == FrameClass::Keyframe {
+            self.pending.remove(mark.kind);
+        }
+    }
+
+    fn time_of(&mut self, source: &Source, mark: &Mark) -> Timestamp {
+        self.set_base(source, mark);
+        let is_rebased = mark.is_break && source.config.time_jitter == TimeJitter::Zero;
+        let base = match self.base {
+            Some(base) if !is_rebased || mark.timestamp.delta(base) >= 0 => base,
+            _ => mark.timestamp,
+        };
+        self.base = Some(base);
+        Timestamp(mark.timestamp.0.wrapping_sub(base.0))
+    }
+
+    /// What is sent before the replies: the rest of a message that has begun.
+    fn begun_on_tape(&self) -> u64 {
+        if self.is_begun() && self.cursor < self.within { self.within } else { self.cursor }
+    }
+
+    fn is_begun(&self) -> bool {
+        self.private_begun || (self.private.is_empty() && self.cursor < self.within)
+    }
+
+    pub(super) fn slices<'a>(
+        &'a self,
+        tape: &'a Tape,
+        replies: &'a [u8],
+        out: &mut Slices<'a>,
+    ) -> usize {
+        let mut len = 0_usize;
+        let mut push = |bytes: &'a [u8], out: &mut Slices<'a>| {
+            if !bytes.is_empty() && out.push(bytes).is_ok() {
+                len = len.saturating_add(bytes.len());
+            }
+        };
+        let begun = self.begun_on_tape();
+        if self.is_begun() {
+            push(&self.private, out);
+        } else {
+            push(replies, out);
+            push(&self.private, out);
+        }
+        let mut tape_len = tape.slices(self.cursor, begun, out);
+        let is_whole = self.cursor.saturating_add(tape_len as u64) == begun;
+        if self.is_begun() && is_whole {
+            push(replies, out);
+        }
+        if is_whole {
+            tape_len = tape_len.saturating_add(tape.slices(begun, self.run_end, out));
+        }
+        len.saturating_add(tape_len)
+    }
+
+    pub(super) fn wrote(&mut self, tape: &Tape, len: usize, replies_len: usize) -> usize {
+        let mut left = len;
+        let mut replies = 0;
+        if !self.is_begun() {
+            replies = left.min(replies_len);
+            left = left.saturating_sub(replies);
+        }
+        let is_begun = self.is_begun();
+        let begun = self.begun_on_tape();
+        let private = left.min(self.private.len());
+        if private > 0 {
+            left = left.saturating_sub(private);
+            self.private.advance(private);
+            self.private_begun = !self.private.is_empty();
+            if self.private.is_empty() {
+                // The memory is given back: a player that follows the tape owns none.
+                self.private = BytesMut::new();
+            }
+        }
+        if is_begun {
+            let rest = begun.saturating_sub(self.cursor);
+            let sent = rest.min(left as u64);
+            self.cursor = self.cursor.saturating_add(sent);
+            left = left.saturating_sub(sent as usize);
+            replies = left.min(replies_len);
+            left = left.saturating_sub(replies);
+        }
+        if left > 0 {
+            self.cursor = self.cursor.saturating_add(left as u64).min(self.run_end);
+            let around = tape.mark_around(self.cursor);
+            self.within = match around {
+                Some(mark) if mark.offset < self.cursor => mark.end(),
+                _ => self.within.min(self.cursor),
+            };
+        }
+        replies
+    }
+
+    pub(super) fn take_private(&mut self, out: &mut BytesMut) {
+        out.extend_from_slice(&self.private);
+        self.private = BytesMut::new();
+        self.private_begun = false;
+    }
+
+    /// The rest of the message that has begun.
+    pub(super) fn into_rest(mut self, tape: &Tape) -> BytesMut {
+        if !self.is_begun() {
+            return BytesMut::new();
+        }
+        tape.copy(self.cursor, self.within, &mut self.private);
+        self.private
+    }
+
+    /// The tape is about to begin at `start`: a player behind it joins anew. Gives the bytes that it
+    /// misses.
+    pub(super) fn lap(&mut self, tape: &Tape, start: u64) -> Option<u64> {
+        let cursor = self.position().filter(|&cursor| cursor < start)?;
+        self.leave(tape);
+        Some(tape.end().saturating_sub(cursor))
+    }
+}

@@ -1,0 +1,415 @@
+//! The tape of a stream: an append-only log of RTMP chunks that all players share.
+//!
+//! Messages on the tape have headers of type 1: a time *delta* to the message before them of their
+//! kind, and no message stream id. So the same bytes serve every player at any time base, on any
+//! message stream, and no extended timestamp ever appears. What a player needs besides, it gets
+//! privately: one header of type 0 per kind ([`Tape::write_intro`]) that sets its clock.
+
+use crate::chunk::{
+    ChunkSize, ChunkStreamId, MessageHeader, write_body, write_header_absolute, write_header_delta,
+};
+use crate::drive::Slices;
+use crate::frame::{FrameClass, FrameKind};
+use crate::id::MessageStreamId;
+use crate::message::MessageType;
+use crate::time::Timestamp;
+use alloc::collections::VecDeque;
+use alloc::vec::Vec;
+use bytes::BufMut;
+use core::time::Duration;
+
+/// Bytes of a header of type 1 on a chunk stream below 64.
+pub const DELTA_HEADER_LEN: u32 = 8;
+/// A delta from here on would need an extended timestamp.
+const DELTA_MAX: i32 = 0xFF_FFFE;
+/// The tape grows by blocks of this size; a longer message has a block of its own.
+const BLOCK_LEN: usize = 64 << 10;
+
+/// One message on the tape.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Mark {
+    /// Where its header begins.
+    pub offset: u64,
+    /// Its time on the stream's line.
+    pub timestamp: Timestamp,
+    /// Bytes on the tape, headers included.
+    pub len: u32,
+    /// Bytes of its payload.
+    pub payload_len: u32,
+    /// Audio, data or video.
+    pub kind: FrameKind,
+    /// What a decoder can do with it.
+    pub class: FrameClass,
+    /// Its delta cannot be written: every reader needs an introduction here.
+    pub is_break: bool,
+}
+
+impl Mark {
+    /// Where the next message begins.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.offset.saturating_add(self.len as u64)
+    }
+}
+
+/// What the GOP cache may hold.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct GopLimits {
+    /// Bytes since the keyframe.
+    pub bytes_max: u64,
+    /// Frames since the keyframe.
+    pub frames_max: u32,
+    /// Media time since the keyframe.
+    pub span_max: Duration,
+}
+
+/// The log of one stream for one chunk size.
+#[derive(Debug)]
+pub struct Tape {
+    blocks: VecDeque<Block>,
+    chunk_size: ChunkSize,
+    clocks: [Option<Timestamp>; 3],
+    end: u64,
+    frames_since_keyframe: u32,
+    keyframe: Option<(u64, Timestamp)>,
+    last_break: Option<u64>,
+    marks: VecDeque<Mark>,
+}
+
+#[derive(Debug)]
+struct Block {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Block {
+    const fn end(&self) -> u64 {
+        self.start.saturating_add(self.bytes.len() as u64)
+    }
+}
+
+impl Tape {
+    /// An empty tape.
+    #[must_use]
+    pub const fn new(chunk_size: ChunkSize) -> Self {
+        Self {
+            blocks: VecDeque::new(),
+            chunk_size,
+            clocks: [None; 3],
+            end: 0,
+            frames_since_keyframe: 0,
+            keyframe: None,
+            last_break: None,
+            marks: VecDeque::new(),
+        }
+    }
+
+    /// The chunk size that its messages are cut by.
+    #[must_use]
+    pub const fn chunk_size(&self) -> ChunkSize {
+        self.chunk_size
+    }
+
+    /// Offset of the oldest byte that is still there.
+    #[must_use]
+    pub fn start(&self) -> u64 {
+        self.blocks.front().map_or(self.end, |block| block.start)
+    }
+
+    /// Offset behind the newest byte.
+    #[must_use]
+    pub const fn end(&self) -> u64 {
+        self.end
+    }
+
+    /// Bytes held in memory.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.end.saturating_sub(self.start())
+    }
+
+    /// True when no byte is there.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The newest keyframe, if it is still there and its GOP is within the limits.
+    #[must_use]
+    pub fn keyframe(&self) -> Option<u64> {
+        self.keyframe.map(|(offset, _)| offset).filter(|&offset| offset >= self.start())
+    }
+
+    /// Offset of the newest message that every reader needs an introduction for.
+    #[must_use]
+    pub const fn last_break(&self) -> Option<u64> {
+        self.last_break
+    }
+
+    /// Time of the newest message of `kind`.
+    #[must_use]
+    pub fn clock(&self, kind: FrameKind) -> Option<Timestamp> {
+        self.clocks.get(slot(kind)).copied().flatten()
+    }
+
+    /// The newest message.
+    #[must_use]
+    pub fn newest(&self) -> Option<&Mark> {
+        self.marks.back()
+    }
+
+    /// The messages from `offset` on, which must be a boundary between messages.
+    pub fn marks_from(&self, offset: u64) -> impl Iterator<Item = &Mark> {
+        self.marks.range(self.index(offset)..)
+    }
+
+    /// The message that the byte at `offset` belongs to.
+    #[must_use]
+    pub fn mark_around(&self, offset: u64) -> Option<&Mark> {
+        let after = self.marks.partition_point(|mark| mark.offset <= offset);
+        self.marks.get(after.checked_sub(1)?).filter(|mark| offset < mark.end())
+    }
+
+    /// Appends a message; true when a new block was begun for it, which is a good time to trim.
+    pub fn push(
+        &mut self,
+        kind: FrameKind,
+        class: FrameClass,
+        timestamp: Timestamp,
+        payload: &[u8],
+    ) -> bool {
+        let delta = self.clock(kind).map(|clock| timestamp.delta(clock));
+        let delta = delta.filter(|delta| (0..=DELTA_MAX).contains(delta));
+        let payload_len = u32::try_from(payload.len()).unwrap_or(0);
+        let chunk_size = self.chunk_size.bytes().max(1);
+        let continuations = payload_len.saturating_sub(1).checked_div(chunk_size).unwrap_or(0);
+        let len = DELTA_HEADER_LEN.saturating_add(payload_len).saturating_add(continuations);
+        let mark = Mark {
+            offset: self.end,
+            timestamp,
+            len,
+            payload_len,
+            kind,
+            class,
+            is_break: delta.is_none(),
+        };
+        let size = self.chunk_size;
+        let begun = self.reserve(len as usize);
+        if let Some(block) = self.blocks.back_mut() {
+            let csid = csid(kind);
+            let delta = delta.unwrap_or(0).unsigned_abs();
+            write_header_delta(csid, delta, payload_len, type_id(kind), &mut block.bytes);
+            write_body(csid, payload, size, None, &mut block.bytes);
+            debug_assert_eq!(block.end(), mark.end(), "the length of a message is computed right");
+        }
+        if let Some(clock) = self.clocks.get_mut(slot(kind)) {
+            *clock = Some(timestamp);
+        }
+        if mark.is_break {
+            self.last_break = Some(mark.offset);
+        }
+        if class == FrameClass::Keyframe && kind == FrameKind::Video {
+            self.keyframe = Some((mark.offset, timestamp));
+            self.frames_since_keyframe = 0;
+        }
+        self.frames_since_keyframe = self.frames_since_keyframe.saturating_add(1);
+        self.marks.push_back(mark);
+        self.end = mark.end();
+        begun
+    }
+
+    /// Forgets the keyframe when its GOP has outgrown `limits`.
+    pub fn bound_gop(&mut self, limits: GopLimits) {
+        let Some((offset, time)) = self.keyframe else { return };
+        let span = self.clock(FrameKind::Video).map_or(0, |clock| clock.delta(time));
+        let audio = self.clock(FrameKind::Audio).map_or(0, |clock| clock.delta(time));
+        let span = u64::try_from(span.max(audio)).unwrap_or(0);
+        if self.end.saturating_sub(offset) > limits.bytes_max
+            || self.frames_since_keyframe > limits.frames_max
+            || u128::from(span) > limits.span_max.as_millis()
+        {
+            self.keyframe = None;
+        }
+    }
+
+    /// Forgets the keyframe: nobody joins before the next one.
+    pub const fn forget_keyframe(&mut self) {
+        self.keyframe = None;
+    }
+
+    /// The oldest offset that is within `bytes_max` and `span_max` of the end: who is behind it is
+    /// lapped.
+    #[must_use]
+    pub fn lag_floor(&self, bytes_max: u64, span_max: Duration) -> u64 {
+        let Some(last) = self.marks.back() else { return self.end };
+        let span = i32::try_from(span_max.as_millis()).unwrap_or(i32::MAX);
+        let by_bytes = self.end.saturating_sub(bytes_max);
+        let by_span = self
+            .marks
+            .partition_point(|mark| last.timestamp.delta(mark.timestamp).saturating_abs() > span);
+        let by_span = self.marks.get(by_span).map_or(self.end, |mark| mark.offset);
+        by_bytes.max(by_span)
+    }
+
+    /// Where the tape would start after `trim(keep_from)`.
+    #[must_use]
+    pub fn start_after_trim(&self, keep_from: u64) -> u64 {
+        self.blocks.iter().find(|block| block.end() > keep_from).map_or(self.end, |b| b.start)
+    }
+
+    /// Drops whole blocks before `keep_from`.
+    pub fn trim(&mut self, keep_from: u64) {
+        while self.blocks.front().is_some_and(|block| block.end() <= keep_from) {
+            self.blocks.pop_front();
+        }
+        let start = self.start();
+        while self.marks.front().is_some_and(|mark| mark.offset < start) {
+            self.marks.pop_front();
+        }
+        if self.keyframe.is_some_and(|(offset, _)| offset < start) {
+            self.keyframe = None;
+        }
+    }
+
+    /// Appends the memory of `from..to` to `out`, as far as it has room; gives the bytes appended.
+    pub fn slices<'a>(&'a self, from: u64, to: u64, out: &mut Slices<'a>) -> usize {
+        let first = self.blocks.partition_point(|block| block.end() <= from);
+        let mut at = from;
+        for block in self.blocks.range(first..) {
+            if at >= to || out.is_full() {
+                break;
+            }
+            let begin = at.saturating_sub(block.start) as usize;
+            let end = to.min(block.end()).saturating_sub(block.start) as usize;
+            let Some(bytes) = block.bytes.get(begin..end) else { break };
+            at = at.saturating_add(bytes.len() as u64);
+            let _ = out.push(bytes);
+        }
+        at.saturating_sub(from) as usize
+    }
+
+    /// Appends the bytes of `from..to` to `out`.
+    pub fn copy(&self, from: u64, to: u64, out: &mut impl BufMut) {
+        let mut at = from;
+        while at < to {
+            let mut slices = Slices::new();
+            let len = self.slices(at, to, &mut slices);
+            if len == 0 {
+                return;
+            }
+            for slice in slices {
+                out.put_slice(slice);
+            }
+            at = at.saturating_add(len as u64);
+        }
+    }
+
+    /// Introduces the message at `mark` with absolute time `timestamp` on message stream `stream`:
+    /// appends a header of type 0, to be followed by the tape from the returned offset on. A time
+    /// that needs the extended field cannot be followed by the tape's continuation headers, so then
+    /// the whole message is appended and the returned offset lies behind it.
+    pub fn write_intro(
+        &self,
+        mark: &Mark,
+        stream: MessageStreamId,
+        timestamp: Timestamp,
+        out: &mut impl BufMut,
+    ) -> u64 {
+        let csid = csid(mark.kind);
+        let header =
+            MessageHeader { csid, type_id: type_id(mark.kind), stream_id: stream, timestamp };
+        let extended = write_header_absolute(header, mark.payload_len, out);
+        if extended.is_some() {
+            self.copy_payload(mark, csid, extended, out);
+            return mark.end();
+        }
+        mark.offset.saturating_add(u64::from(DELTA_HEADER_LEN))
+    }
+
+    /// Appends the whole message at `mark` with a header of type 0 on chunk stream `csid`.
+    pub fn write_copy(
+        &self,
+        mark: &Mark,
+        csid: ChunkStreamId,
+        stream: MessageStreamId,
+        timestamp: Timestamp,
+        out: &mut impl BufMut,
+    ) {
+        let header =
+            MessageHeader { csid, type_id: type_id(mark.kind), stream_id: stream, timestamp };
+        let extended = write_header_absolute(header, mark.payload_len, out);
+        self.copy_payload(mark, csid, extended, out);
+    }
+
+    fn copy_payload(
+        &self,
+        mark: &Mark,
+        csid: ChunkStreamId,
+        extended: Option<u32>,
+        out: &mut impl BufMut,
+    ) {
+        // A message never spans blocks, so one slice holds it.
+        let mut slices = Slices::new();
+        let body = mark.offset.saturating_add(u64::from(DELTA_HEADER_LEN));
+        self.slices(body, mark.end(), &mut slices);
+        let Some(&bytes) = slices.first() else { return };
+        let chunk = self.chunk_size.bytes() as usize;
+        for (index, part) in bytes.chunks(chunk.saturating_add(1)).enumerate() {
+            if index > 0 {
+                out.put_u8(0xC0 | u8::try_from(csid.number()).unwrap_or(3));
+                if let Some(extended) = extended {
+                    out.put_u32(extended);
+                }
+            }
+            out.put_slice(part.get(..part.len().min(chunk)).unwrap_or(part));
+        }
+    }
+
+    fn reserve(&mut self, len: usize) -> bool {
+        let fits = self
+            .blocks
+            .back()
+            .is_some_and(|last| last.bytes.capacity().saturating_sub(last.bytes.len()) >= len);
+        if !fits {
+            let bytes = Vec::with_capacity(BLOCK_LEN.max(len));
+            self.blocks.push_back(Block { start: self.end, bytes });
+        }
+        !fits
+    }
+
+    fn index(&self, offset: u64) -> usize {
+        self.marks.partition_point(|mark| mark.offset < offset)
+    }
+}
+
+/// The chunk stream of a kind of message on the tape. Data have one of their own: replies to
+/// commands share the conventional one, and would break the deltas.
+#[must_use]
+pub const fn csid(kind: FrameKind) -> ChunkStreamId {
+    match kind {
+        FrameKind::Audio => ChunkStreamId::AUDIO,
+        FrameKind::Data => ChunkStreamId::DATA,
+        FrameKind::Video => ChunkStreamId::VIDEO,
+    }
+}
+
+/// The message type of a kind of frame.
+#[must_use]
+pub const fn type_id(kind: FrameKind) -> u8 {
+    match kind {
+        FrameKind::Audio => MessageType::Audio as u8,
+        FrameKind::Data => MessageType::DataAmf0 as u8,
+        FrameKind::Video => MessageType::Video as u8,
+    }
+}
+
+const fn slot(kind: FrameKind) -> usize {
+    match kind {
+        FrameKind::Audio => 0,
+        FrameKind::Data => 1,
+        FrameKind::Video => 2,
+    }
+}
+
+#[cfg(test)]
+mod tests;
