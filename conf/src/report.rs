@@ -190,8 +190,8 @@ fn render_stream(event: &Event) -> Line {
             let text = format!("publish {} ended after {}", short(name), duration(*age));
             Line::new("unpublished", text).of(*conn).about(name)
         }
-        Event::Codec { name, codec, .. } => {
-            let text = format!("{} has {codec}", short(name));
+        Event::Codec { name, description, .. } => {
+            let text = format!("{} has {description}", short(name));
             Line::new("codec", text).about(name)
         }
         Event::Played { conn, name, live, .. } => {

@@ -45,7 +45,7 @@ pub struct SourceConfig {
 /// What became of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pushed {
-    /// The stream shows this codec for the first time, or changed to it.
+    /// The stream shows this codec for the first time, or with another sequence header.
     pub codec: Option<Codec>,
     /// The frame was not relayed: an identical sequence header, or video before the first keyframe.
     pub dropped: bool,
@@ -328,7 +328,14 @@ impl Source {
                 FrameKind::Video | FrameKind::Data => self.video_codec = info.codec,
             }
         }
-        !is_header || self.remember_header(frame, info)
+        if !is_header {
+            return true;
+        }
+        let is_new = self.remember_header(frame, info);
+        if is_new && frame.class == FrameClass::SequenceHeader {
+            pushed.codec = info.codec;
+        }
+        is_new
     }
 
     fn remember_header(&mut self, frame: &Frame, info: TagInfo) -> bool {

@@ -456,14 +456,16 @@ fn survives(seed: u64, time_jitter: TimeJitter, start: u32) {
             serial(&frame.payload, mark.lane().type_id()),
             mark.timestamp.0,
         ));
-        if players.len() < 6 && rng.next_u32() % 40 == 0 {
+        if players.len() < 6 && rng.next_u32().is_multiple_of(40) {
             let slot = u32::try_from(players.len()).unwrap() + 1;
             players.push(Player::attach(&mut source, slot, slot));
         }
         for (index, player) in players.iter_mut().enumerate() {
             match rng.next_u32() % 24 {
                 0 => player.reply(),
-                1 if index % 2 == 1 => source.set_paused(player.id, rng.next_u32() % 2 == 0),
+                1 if index % 2 == 1 => {
+                    source.set_paused(player.id, rng.next_u32().is_multiple_of(2))
+                }
                 2..6 => {
                     let limit = rng.next_u32() as usize % 5_000;
                     player.write(&mut source, limit);
