@@ -1,1 +1,9 @@
-//! Typed configuration and the command line of the servers.
+//! Typed configuration and the command line of the servers, and the words in which they speak to
+//! people: the banner, and the log line of each event.
+//!
+//! Nothing here knows a runtime: each transport uses the same flags and the same words.
+
+pub mod banner;
+pub mod cli;
+pub mod quantity;
+pub mod report;

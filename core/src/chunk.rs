@@ -4,7 +4,7 @@
 pub mod fuzz;
 mod reader;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod writer;
 
 pub use reader::{ChunkLimits, ChunkReader};

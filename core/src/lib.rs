@@ -2,7 +2,10 @@
 //! produce outputs. No clock, no socket, no file, no thread and no randomness lives here.
 #![no_std]
 #![warn(clippy::indexing_slicing, clippy::arithmetic_side_effects)]
-#![cfg_attr(test, allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used))]
+#![cfg_attr(
+    test,
+    allow(clippy::indexing_slicing, clippy::arithmetic_side_effects, clippy::unwrap_used)
+)]
 
 extern crate alloc;
 #[cfg(test)]

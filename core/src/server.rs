@@ -434,7 +434,8 @@ impl Server {
 
     fn put_conn(&mut self, mut conn: Box<Conn>) {
         if let Some(deadline) = conn.deadline(self.config.limits.player_idle_timeout) {
-            self.timers.arm(&mut conn.timer_at, deadline, Owner::Conn(conn.id));
+            let owner = Owner::Conn(conn.id);
+            self.timers.arm(self.now, &mut conn.timer_at, deadline, owner);
         }
         if let Some(slot) = self.conns.get_mut(conn.id.slot as usize) {
             *slot = Some(conn);

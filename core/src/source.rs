@@ -164,8 +164,7 @@ impl Source {
         }
         let corrected = self.jitter.correct(frame.kind, frame.timestamp, now);
         pushed.jump = corrected.jump;
-        let begun =
-            self.tape.push(frame.kind, frame.class, corrected.timestamp, &frame.payload);
+        let begun = self.tape.push(frame.kind, frame.class, corrected.timestamp, &frame.payload);
         self.tape.bound_gop(self.config.gop);
         if begun {
             self.trim(lapped);
@@ -251,12 +250,7 @@ impl Source {
 
     /// Appends what was prepared to `out`, with `replies` at the first boundary between messages;
     /// gives the bytes appended.
-    pub fn slices<'a>(
-        &'a self,
-        id: ConsumerId,
-        replies: &'a [u8],
-        out: &mut Slices<'a>,
-    ) -> usize {
+    pub fn slices<'a>(&'a self, id: ConsumerId, replies: &'a [u8], out: &mut Slices<'a>) -> usize {
         let Some(consumer) = self.consumer(id) else { return 0 };
         consumer.slices(&self.tape, replies, out)
     }

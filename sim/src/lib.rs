@@ -6,12 +6,15 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod actor;
+pub mod capture;
 pub mod command;
 pub mod entropy;
 pub mod media;
 pub mod net;
 pub mod oracle;
+pub mod pcap;
 pub mod scenario;
+pub mod tcp;
 pub mod trace;
 pub mod transport;
 pub mod world;

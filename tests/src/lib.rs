@@ -1,1 +1,16 @@
-//! Shared by the conformance, interop and capture tests beside it.
+//! What the house rules and the tests with real encoders and players share.
+//!
+//! - [`tree`]: the files of the repository, for the house rules.
+//! - [`program`]: a child process, its lines, and waits that have an end.
+//! - [`server`]: a running `millstream`.
+//! - [`client`]: the encoders and players, started as a user starts them.
+//! - [`sample`]: the media that they publish.
+//! - [`recording`]: the packets in a file, to compare what came out with what went in.
+//!
+//! Absent: sleeps, mocks, and knowledge of the protocol beyond the FLV tags of the samples.
+pub mod client;
+pub mod program;
+pub mod recording;
+pub mod sample;
+pub mod server;
+pub mod tree;

@@ -41,10 +41,12 @@ pub struct ChunkLimits {
 /// - The extended timestamp of a type 3 that begins a message means what it meant in the last
 ///   header of type 0, 1 or 2: the absolute time or a delta.
 /// - On type 3 inside a message Adobe's programs, ffmpeg, librtmp, GStreamer and SRS repeat the
-///   extended timestamp; old peers do not. The bytes decide: they are a repetition if they equal
-///   the value of the header or the time of the message. At the very end of a message, with less
-///   than 4 bytes to come, a peer that did not repeat before is taken at its word at once. Otherwise
-///   the decision falls with the first byte that differs.
+///   extended timestamp; older peers leave it out. The bytes decide: they are a repetition if they
+///   equal the value of the header or the time of the message, and the first byte that differs
+///   shows that they are payload. Where the message has less than 4 bytes to come, a peer that
+///   has left it out before is taken to do so again, so that nothing waits for bytes that do not
+///   come. Only with a peer that has shown neither, and if all of those last bytes look like the
+///   time, does a message wait for the byte after its end.
 #[derive(Debug)]
 pub struct ChunkReader {
     /// The front of the input that was not enough to decide on, while it is short of that.

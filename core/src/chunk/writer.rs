@@ -110,7 +110,8 @@ impl ChunkWriter {
     pub fn write(&mut self, header: MessageHeader, payload: &[u8], out: &mut BytesMut) {
         let len = payload.len() as u32;
         let continuations = payload.len().checked_div(self.size.bytes() as usize);
-        let overhead = continuations.unwrap_or(0).saturating_add(1).saturating_mul(HEADER_LEN_TYPICAL);
+        let overhead =
+            continuations.unwrap_or(0).saturating_add(1).saturating_mul(HEADER_LEN_TYPICAL);
         out.reserve(payload.len().saturating_add(overhead));
         let last = self.take_last(header.csid);
         let delta = last.and_then(|last| last.delta_to(header));

@@ -1,8 +1,8 @@
 use super::*;
+use FrameKind::{Audio, Video};
 use pretty_assertions::assert_eq;
 use quickcheck::{TestResult, quickcheck};
 use std::vec::Vec;
-use FrameKind::{Audio, Video};
 
 fn run(mode: TimeJitter, input: &[(FrameKind, u32)]) -> Vec<u32> {
     let mut jitter = Jitter::new(mode);
@@ -25,8 +25,17 @@ fn a_stream_that_starts_late_starts_at_zero() {
 #[test]
 fn audio_and_video_jump_together_and_stay_in_step() {
     let input = [
-        (Audio, 2_972), (Video, 2_983), (Audio, 2_995), (Audio, 518), (Video, 523), (Audio, 541),
-        (Video, 563), (Audio, 65_015), (Video, 65_023), (Audio, 65_038), (Video, 65_063),
+        (Audio, 2_972),
+        (Video, 2_983),
+        (Audio, 2_995),
+        (Audio, 518),
+        (Video, 523),
+        (Audio, 541),
+        (Video, 563),
+        (Audio, 65_015),
+        (Video, 65_023),
+        (Audio, 65_038),
+        (Video, 65_063),
     ];
     let output = run(TimeJitter::Full, &input);
     assert_eq!(output, [0, 11, 23, 46, 51, 69, 91, 92, 100, 115, 140]);

@@ -86,11 +86,16 @@ impl FusedIterator for Aggregate {}
 /// Type, length, time and message stream of an item, as in an FLV tag.
 const ITEM_HEADER_LEN: usize = 11;
 
-/// What follows the back pointer. Its top byte is 0, as no item is longer than 0xFFFFFF + 11 bytes
-/// (or 1, just above 0xFFFFFF); the first byte of an item is its type, which is greater.
+/// The length of the item before, as in an FLV file.
+const BACK_POINTER_LEN: usize = 4;
+
+/// What follows the back pointer, whose value is not needed. The last one is never looked at:
+/// Flash Media Server leaves it uninitialised. Before another item its top byte is 0 (or 1, for an
+/// item of nearly 0xFFFFFF bytes), whereas the first byte of an item is its type, which is greater.
 fn skip_back_pointer(after: &[u8]) -> &[u8] {
-    match after.split_first_chunk::<4>() {
+    match after.split_first_chunk::<BACK_POINTER_LEN>() {
         Some(([0 | 1, ..], rest)) => rest,
-        Some(_) | None => after,
+        Some(_) if after.len() > BACK_POINTER_LEN => after,
+        Some(_) | None => &[],
     }
 }

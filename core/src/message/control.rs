@@ -66,10 +66,10 @@ impl ControlMessage {
     /// # Errors
     /// The type, the length or the value is none of a protocol control message.
     pub fn parse(type_id: u8, payload: &[u8]) -> Result<Self, ControlError> {
-        if payload.len() > CONTROL_LEN_MAX {
-            return Err(ControlError::TooLong);
-        }
         let value = || {
+            if payload.len() > CONTROL_LEN_MAX {
+                return Err(ControlError::TooLong);
+            }
             let (bytes, rest) = payload.split_first_chunk().ok_or(ControlError::TooShort)?;
             Ok((u32::from_be_bytes(*bytes), rest))
         };

@@ -150,8 +150,10 @@ impl Conn {
 
     /// The earliest of the connection's own deadlines.
     pub(super) fn deadline(&self, player_idle_timeout: Duration) -> Option<Deadline> {
+        if self.closing.is_some() {
+            return self.linger_at.map(|at| Deadline { at, reason: TimerKind::Linger });
+        }
         let own = [
-            (self.linger_at, TimerKind::Linger),
             (self.stalls_at(player_idle_timeout), TimerKind::Idle),
             (self.report_at, TimerKind::Progress),
         ];
@@ -205,10 +207,9 @@ pub(super) const fn refusal(reason: RefuseReason, asked: Asked) -> Refusal {
         (RefuseReason::Shutdown, _) => {
             ("NetConnection.Connect.Closed", "The server shuts down: connect again later.")
         }
-        (RefuseReason::SourcesMax, Asked::Play) => (
-            "NetStream.Play.Failed",
-            "The server has as many streams as it may: try again later.",
-        ),
+        (RefuseReason::SourcesMax, Asked::Play) => {
+            ("NetStream.Play.Failed", "The server has as many streams as it may: try again later.")
+        }
         (RefuseReason::SourcesMax, _) => (
             "NetStream.Publish.Denied",
             "The server has as many streams as it may: try again later.",

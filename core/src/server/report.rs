@@ -19,8 +19,7 @@ impl Server {
             let since = now.since(role.reported);
             let is_publisher = role.action == Action::Publish;
             // A player's bytes are those of its connection: the tape does not count its readers.
-            let bytes =
-                if is_publisher { role.bytes } else { sent.saturating_sub(role.bytes) };
+            let bytes = if is_publisher { role.bytes } else { sent.saturating_sub(role.bytes) };
             let lag_bytes = match (role.action.player(), self.stream(role.source)) {
                 (Some(consumer), Some(stream)) => stream.source.lag_bytes(consumer),
                 _ => 0,

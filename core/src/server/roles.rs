@@ -160,9 +160,10 @@ impl Server {
         let publisher = self.stream(source).and_then(|stream| stream.source.publisher());
         let Some(old) = publisher else { return };
         let tell = |server: &mut Self, conn: &mut Conn| {
-            let published = conn.roles.iter().find(|role| {
-                role.source == source && role.action == Action::Publish
-            });
+            let published = conn
+                .roles
+                .iter()
+                .find(|role| role.source == source && role.action == Action::Publish);
             let id = published.map_or(MessageStreamId(0), |role| role.stream);
             let Conn { session, replies, .. } = conn;
             session.status(
@@ -176,9 +177,10 @@ impl Server {
         };
         if old == conn.id {
             // The same connection publishes the stream twice: the later one counts.
-            let earlier = conn.roles.iter().find(|role| {
-                role.source == source && role.action == Action::Publish
-            });
+            let earlier = conn
+                .roles
+                .iter()
+                .find(|role| role.source == source && role.action == Action::Publish);
             if let Some(stream) = earlier.map(|role| role.stream) {
                 conn.session.end_stream(stream);
                 self.end_role(conn, stream);
@@ -211,9 +213,7 @@ impl Server {
 
     /// Ends all publishing of a connection: the names are free at once.
     pub(super) fn end_publishing(&mut self, conn: &mut Conn) {
-        while let Some(index) =
-            conn.roles.iter().position(|role| role.action == Action::Publish)
-        {
+        while let Some(index) = conn.roles.iter().position(|role| role.action == Action::Publish) {
             let role = conn.roles.remove(index);
             self.drop_role(conn, role);
         }

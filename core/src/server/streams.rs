@@ -40,10 +40,7 @@ pub(super) struct Stream {
 
 impl Stream {
     fn deadline(&self) -> Deadline {
-        let all = [
-            (self.flush_at, TimerKind::Flush),
-            (self.linger_at, TimerKind::SourceLinger),
-        ];
+        let all = [(self.flush_at, TimerKind::Flush), (self.linger_at, TimerKind::SourceLinger)];
         let all = all.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
         let report = Deadline { at: self.report_at, reason: TimerKind::Progress };
         all.fold(report, |first, next| if next.at < first.at { next } else { first })
@@ -117,10 +114,17 @@ impl Server {
     }
 
     /// Takes a frame of the publisher `conn`.
-    pub(super) fn publish_frame(&mut self, conn: &mut Conn, stream: MessageStreamId, frame: &Frame) {
-        let Some(role) = conn.roles.iter_mut().find(|role| {
-            role.stream == stream && role.action == Action::Publish
-        }) else {
+    pub(super) fn publish_frame(
+        &mut self,
+        conn: &mut Conn,
+        stream: MessageStreamId,
+        frame: &Frame,
+    ) {
+        let Some(role) = conn
+            .roles
+            .iter_mut()
+            .find(|role| role.stream == stream && role.action == Action::Publish)
+        else {
             return;
         };
         role.bytes = role.bytes.saturating_add(frame.payload.len() as u64);
@@ -183,9 +187,8 @@ impl Server {
         for consumer in stream.source.consumers() {
             let conn = consumer.conn();
             let index = conn.slot as usize;
-            let is_blocked = self.conns.get(index).and_then(Option::as_ref).is_some_and(|conn| {
-                conn.blocked
-            });
+            let is_blocked =
+                self.conns.get(index).and_then(Option::as_ref).is_some_and(|conn| conn.blocked);
             if let Some(queued) = self.queued.get_mut(index)
                 && !*queued
                 && !is_blocked
@@ -212,7 +215,8 @@ impl Server {
                 stream.source.prepare(consumer);
                 stream.source.take_private(consumer, &mut conn.replies);
             }
-            let has_ended = |consumer| stream.source.consumer(consumer).is_some_and(|c| c.has_ended());
+            let has_ended =
+                |consumer| stream.source.consumer(consumer).is_some_and(|c| c.has_ended());
             if conn.closing.is_none() && has_ended(consumer) {
                 ended = Some((source, consumer, id));
             }
@@ -321,7 +325,7 @@ impl Server {
         if deadline.reason == TimerKind::Flush && deadline.at <= self.now {
             deadline = Deadline { at: stream.report_at, reason: TimerKind::Progress };
         }
-        self.timers.arm(&mut stream.timer_at, deadline, Owner::Source(id));
+        self.timers.arm(self.now, &mut stream.timer_at, deadline, Owner::Source(id));
     }
 
     pub(super) fn attach_player(

@@ -7,6 +7,7 @@ use crate::id::{ConnId, SourceId};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
+use core::time::Duration;
 
 /// What a deadline belongs to.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -15,6 +16,9 @@ pub(super) enum Owner {
     Source(SourceId),
 }
 
+/// The least time between now and a deadline.
+const MOMENT: Duration = Duration::from_micros(1);
+
 #[derive(Debug, Default)]
 pub(super) struct Timers {
     heap: BinaryHeap<Reverse<(Instant, TimerKind, Owner)>>,
@@ -22,7 +26,16 @@ pub(super) struct Timers {
 
 impl Timers {
     /// Arms a deadline unless `armed` (what the owner keeps) is already as early.
-    pub(super) fn arm(&mut self, armed: &mut Option<Instant>, deadline: Deadline, owner: Owner) {
+    ///
+    /// What should have come already comes a moment later: time has to pass between two timeouts.
+    pub(super) fn arm(
+        &mut self,
+        now: Instant,
+        armed: &mut Option<Instant>,
+        deadline: Deadline,
+        owner: Owner,
+    ) {
+        let deadline = Deadline { at: deadline.at.max(now.after(MOMENT)), ..deadline };
         if armed.is_none_or(|at| deadline.at < at) {
             *armed = Some(deadline.at);
             self.heap.push(Reverse((deadline.at, deadline.reason, owner)));

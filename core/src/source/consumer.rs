@@ -291,8 +291,7 @@ impl Consumer {
                     break;
                 }
                 let timestamp = self.time_of(source, mark);
-                self.cursor =
-                    tape.write_intro(mark, self.stream, timestamp, &mut self.private);
+                self.cursor = tape.write_intro(mark, self.stream, timestamp, &mut self.private);
                 self.within = mark.end();
                 self.introduced(mark);
             }

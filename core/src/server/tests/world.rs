@@ -87,7 +87,9 @@ impl World {
         crate::amf::amf0::write_string(b"connect", &mut amf);
         crate::amf::amf0::write_number(1.0, &mut amf);
         let text = |text: &str| {
-            crate::amf::Value::String(crate::amf::Text(bytes::Bytes::copy_from_slice(text.as_bytes())))
+            crate::amf::Value::String(crate::amf::Text(bytes::Bytes::copy_from_slice(
+                text.as_bytes(),
+            )))
         };
         let properties = [("app", text(app)), ("tcUrl", text(&url))];
         crate::amf::amf0::write_object(&properties, &mut amf);

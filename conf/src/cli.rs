@@ -1,0 +1,222 @@
+//! The command line: `serve` (the default), `demo` and `bench`.
+
+mod bench;
+mod listen;
+
+pub use bench::{Bench, BenchLoad, BenchPlay, BenchPublish};
+pub use listen::Listen;
+
+use crate::quantity::parse_duration;
+use clap::builder::RangedU64ValueParser;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use millstream_core::config::{Config, PublishPolicy, SendDelay, TimeJitter};
+use std::time::Duration;
+
+/// The arguments of one run. Use `Cli::parse` or `Cli::try_parse_from`.
+#[derive(Clone, Debug, Parser)]
+#[command(
+    name = "millstream",
+    version,
+    about = "A live-streaming server: publish by RTMP, play by RTMP.",
+    after_help = EXAMPLES,
+    args_conflicts_with_subcommands = true,
+    disable_help_subcommand = true,
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  millstream                              serve on port 1935
+  millstream --rtmp 127.0.0.1:2000        serve on one address only
+  millstream demo                         serve, and publish a built-in clip to live/demo
+  millstream bench play rtmp://127.0.0.1/live/demo --players 100 --for 20s";
+
+/// What to do.
+#[derive(Clone, Debug, Subcommand)]
+pub enum Command {
+    /// Serve (this is what happens without a command)
+    Serve(ServeArgs),
+    /// Serve, and publish a built-in clip to live/demo for ever
+    Demo(ServeArgs),
+    /// Put load on an RTMP server and measure what its players and publishers see
+    #[command(subcommand)]
+    Bench(Bench),
+}
+
+impl Cli {
+    /// What to do; `serve` when no command was given.
+    #[must_use]
+    pub fn into_command(self) -> Command {
+        self.command.unwrap_or(Command::Serve(self.serve))
+    }
+}
+
+/// The flags of a server.
+#[derive(Clone, Debug, Args)]
+pub struct ServeArgs {
+    /// Listen for RTMP on ADDR: a port (1935), an address with port (127.0.0.1:1935, [::1]:1935),
+    /// or port 0 for a free one; may be given several times [default: 1935 on all addresses]
+    #[arg(long, value_name = "ADDR", value_parser = Listen::parse)]
+    pub rtmp: Vec<Listen>,
+
+    /// Merge media for up to MS milliseconds when the server is busy; 0 sends each frame at once;
+    /// fixed:MS merges always
+    #[arg(long, value_name = "MS", value_parser = parse_send_delay)]
+    pub send_delay: Option<SendDelayFlag>,
+
+    /// Bytes of one outgoing RTMP chunk
+    #[arg(long, value_name = "BYTES", value_parser = RangedU64ValueParser::<u32>::new().range(128..=0xFF_FFFF))]
+    pub chunk_size: Option<u32>,
+
+    /// What happens when a stream that has a publisher gets another one: the new one is refused
+    /// (busy), or takes the stream over
+    #[arg(long, value_name = "POLICY", default_value = "busy")]
+    pub publish: PublishFlag,
+
+    /// Mend the timestamps of publishers: close jumps and let players start at zero (full), only
+    /// let players start at zero (zero), or leave them alone (off)
+    #[arg(long, value_name = "HOW", default_value = "full")]
+    pub time_jitter: TimeJitterFlag,
+
+    /// Seconds that players stay attached when their publisher has gone
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub grace: Option<Duration>,
+
+    /// Let players start at the next keyframe, not at the newest one
+    #[arg(long)]
+    pub no_gop_cache: bool,
+
+    /// Connections at the same time
+    #[arg(long, value_name = "NUMBER", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
+    pub max_connections: Option<u32>,
+
+    /// Seconds between two progress lines of a publisher or player
+    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    pub pithy_print: Option<Duration>,
+
+    /// The form of log lines
+    #[arg(long, value_name = "FORMAT", default_value = "human")]
+    pub log_format: LogFormat,
+
+    /// The least important log lines that are written
+    #[arg(long, value_name = "LEVEL", default_value = "info")]
+    pub log: LogLevel,
+}
+
+impl ServeArgs {
+    /// Where to listen; port 1935 on all addresses when no flag says otherwise.
+    #[must_use]
+    pub fn listeners(&self) -> Vec<Listen> {
+        if self.rtmp.is_empty() { vec![Listen::Any { port: 1935 }] } else { self.rtmp.clone() }
+    }
+
+    /// The configuration of the server.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let mut config = Config {
+            gop_cache: !self.no_gop_cache,
+            publish_policy: match self.publish {
+                PublishFlag::Busy => PublishPolicy::Busy,
+                PublishFlag::Takeover => PublishPolicy::Takeover,
+            },
+            time_jitter: match self.time_jitter {
+                TimeJitterFlag::Full => TimeJitter::Full,
+                TimeJitterFlag::Zero => TimeJitter::Zero,
+                TimeJitterFlag::Off => TimeJitter::Off,
+            },
+            ..Config::default()
+        };
+        if let Some(SendDelayFlag(send_delay)) = self.send_delay {
+            config.send_delay = send_delay;
+        }
+        if let Some(bytes) = self.chunk_size {
+            config.chunk_size = bytes;
+        }
+        if let Some(interval) = self.pithy_print {
+            config.pithy_print = interval;
+        }
+        if let Some(grace) = self.grace {
+            config.limits.grace = grace;
+        }
+        if let Some(connections) = self.max_connections {
+            config.limits.connections_max = connections;
+        }
+        config
+    }
+}
+
+/// The value of `--send-delay`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SendDelayFlag(pub SendDelay);
+
+/// The value of `--publish`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum PublishFlag {
+    /// The second publisher is refused.
+    Busy,
+    /// The second publisher takes the stream over.
+    Takeover,
+}
+
+/// The value of `--time-jitter`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum TimeJitterFlag {
+    /// Close jumps; players start at zero.
+    Full,
+    /// Players start at zero.
+    Zero,
+    /// Leave timestamps alone.
+    Off,
+}
+
+/// The form of log lines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+pub enum LogFormat {
+    /// One line of words.
+    Human,
+    /// One JSON object a line.
+    Json,
+}
+
+/// How important a log line is.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, ValueEnum)]
+pub enum LogLevel {
+    /// What would wake a person.
+    Warn,
+    /// Life cycles of publishers and players.
+    Info,
+    /// Changes of state too.
+    Debug,
+    /// Everything.
+    Trace,
+}
+
+fn parse_send_delay(text: &str) -> Result<SendDelayFlag, String> {
+    let (fixed, number) = match text.strip_prefix("fixed:") {
+        Some(number) => (true, number),
+        None => (false, text),
+    };
+    let millis: u64 = number.parse().ok().filter(|millis| *millis <= 10_000).ok_or_else(|| {
+        "expected milliseconds from 0 to 10000, such as 100, or fixed:100".to_owned()
+    })?;
+    let delay = Duration::from_millis(millis);
+    let fixed = fixed || millis == 0;
+    Ok(SendDelayFlag(if fixed { SendDelay::Fixed(delay) } else { SendDelay::Adaptive(delay) }))
+}
+
+/// A day bounds every interval: longer ones are slips of the finger.
+fn parse_seconds(text: &str) -> Result<Duration, String> {
+    let time = parse_duration(text).map_err(|_| "expected seconds, such as 10".to_owned())?;
+    if time > Duration::from_secs(86_400) {
+        return Err("expected seconds, at most 86400 (a day)".to_owned());
+    }
+    Ok(time)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,128 @@
+use super::*;
+use clap::CommandFactory as _;
+use pretty_assertions::assert_eq;
+
+fn parse(line: &str) -> Result<Command, String> {
+    Cli::try_parse_from(line.split_whitespace())
+        .map(Cli::into_command)
+        .map_err(|error| error.to_string())
+}
+
+fn serve(line: &str) -> ServeArgs {
+    match parse(line) {
+        Ok(Command::Serve(args) | Command::Demo(args)) => args,
+        other => panic!("{line}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_definition_holds_together() {
+    Cli::command().debug_assert();
+}
+
+#[test]
+fn serve_is_the_default() {
+    let check = |line: &str| {
+        let args = serve(line);
+        assert_eq!(args.config(), Config::default(), "{line}");
+        assert_eq!(args.listeners(), [Listen::Any { port: 1935 }], "{line}");
+        assert_eq!((args.log, args.log_format), (LogLevel::Info, LogFormat::Human), "{line}");
+    };
+    check("millstream");
+    check("millstream serve");
+    check("millstream demo");
+    assert!(matches!(parse("millstream demo --rtmp :0"), Ok(Command::Demo(_))));
+}
+
+#[test]
+fn flags_reach_the_configuration() {
+    let check = |flags: &str, change: fn(&mut Config)| {
+        let mut expected = Config::default();
+        change(&mut expected);
+        for command in ["", "serve ", "demo "] {
+            let line = format!("millstream {command}{flags}");
+            assert_eq!(serve(&line).config(), expected, "{line}");
+        }
+    };
+    check("--send-delay 350", |config| {
+        config.send_delay = SendDelay::Adaptive(Duration::from_millis(350));
+    });
+    check("--send-delay 0", |config| config.send_delay = SendDelay::Fixed(Duration::ZERO));
+    check("--send-delay fixed:50", |config| {
+        config.send_delay = SendDelay::Fixed(Duration::from_millis(50));
+    });
+    check("--chunk-size 4096", |config| config.chunk_size = 4096);
+    check("--publish takeover", |config| config.publish_policy = PublishPolicy::Takeover);
+    check("--time-jitter zero", |config| config.time_jitter = TimeJitter::Zero);
+    check("--time-jitter off", |config| config.time_jitter = TimeJitter::Off);
+    check("--grace 3", |config| config.limits.grace = Duration::from_secs(3));
+    check("--no-gop-cache", |config| config.gop_cache = false);
+    check("--max-connections 7", |config| config.limits.connections_max = 7);
+    check("--pithy-print 1", |config| config.pithy_print = Duration::from_secs(1));
+}
+
+#[test]
+fn addresses_are_read_in_every_form() {
+    let check = |text: &str, expected: Listen| {
+        assert_eq!(serve(&format!("millstream --rtmp {text}")).listeners(), [expected]);
+    };
+    let at = |text: &str| Listen::At(text.parse().expect(text));
+    check("1935", Listen::Any { port: 1935 });
+    check(":1936", Listen::Any { port: 1936 });
+    check("0", Listen::Any { port: 0 });
+    check("0.0.0.0:1935", at("0.0.0.0:1935"));
+    check("127.0.0.1:0", at("127.0.0.1:0"));
+    check("[::]:1935", at("[::]:1935"));
+    let both = serve("millstream --rtmp 127.0.0.1:1 --rtmp [::1]:1").listeners();
+    assert_eq!(both, [at("127.0.0.1:1"), at("[::1]:1")]);
+}
+
+#[test]
+fn errors_teach() {
+    let check = |line: &str, hint: &str| {
+        let error = parse(line).expect_err(line);
+        assert!(error.contains(hint), "{line}: {error}");
+    };
+    check("millstream --rtmp 127.0.0.1", "the port is missing: 127.0.0.1:1935");
+    check("millstream --rtmp ::1", "[::1]:1935");
+    check("millstream --rtmp 70000", "from 0 to 65535");
+    check("millstream --rtmp localhost:1935", "127.0.0.1:1935");
+    check("millstream --rtmp rtmp://a", "not a URL");
+    check("millstream --rtmp x", "expected a port");
+    check("millstream --chunk-size 1", "128..=16777215");
+    check("millstream --send-delay soon", "milliseconds from 0 to 10000");
+    check("millstream --send-delay 10001", "milliseconds from 0 to 10000");
+    check("millstream --grace=-1", "expected seconds");
+    check("millstream --grace 90000", "86400");
+    check("millstream --publish both", "busy, takeover");
+    check("millstream --log-formt json", "--log-format");
+    check("millstream serv", "serve");
+    check("millstream bench play", "<URL>");
+    check("millstream bench play rtmp://a/b/c --for soon", "write 20s");
+}
+
+#[test]
+fn bench_has_its_own_flags() {
+    let line = "millstream bench play rtmp://h/a/s --players 7 --for 3s --publish x.flv --json";
+    let Ok(Command::Bench(Bench::Play(play))) = parse(line) else { panic!("{line}") };
+    assert_eq!(play.url, "rtmp://h/a/s");
+    assert_eq!(play.players, 7);
+    assert_eq!(play.publish, Some("x.flv".into()));
+    assert_eq!(play.load.time, Duration::from_secs(3));
+    assert!(play.load.json);
+    let line = "millstream bench publish rtmp://h/a/s-{n} x.flv --publishers 3 --rate 10";
+    let Ok(Command::Bench(Bench::Publish(publish))) = parse(line) else { panic!("{line}") };
+    assert_eq!((publish.publishers, publish.load.rate), (3, 10));
+    assert_eq!(publish.load.time, Duration::from_secs(20));
+}
+
+#[test]
+fn help_and_version_are_offered() {
+    let check = |line: &str, hint: &str| {
+        let text = parse(line).expect_err(line);
+        assert!(text.contains(hint), "{line}: {text}");
+    };
+    check("millstream --help", "millstream demo");
+    check("millstream --version", env!("CARGO_PKG_VERSION"));
+    check("millstream demo --help", "--rtmp");
+}

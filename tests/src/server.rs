@@ -1,0 +1,100 @@
+//! A running `millstream`, as a user starts it.
+use crate::program::{Program, output_of};
+use crate::tree;
+use serde_json::Value;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+use std::{env, iter};
+
+/// A server of one test's own, on a free port of the loopback interface.
+///
+/// With `MILLSTREAM_TEST_SERVER=HOST:PORT` the tests turn to a server that runs already, which
+/// shows whether a failure is the server's or the test's.
+#[derive(Debug)]
+pub struct Server {
+    program: Option<Program>,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts it and waits for the banner that says where to publish.
+    #[must_use]
+    pub fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// Starts it with further arguments.
+    #[must_use]
+    pub fn start_with(arguments: &[&str]) -> Self {
+        if let Ok(address) = env::var("MILLSTREAM_TEST_SERVER") {
+            let address = address.parse().expect("MILLSTREAM_TEST_SERVER is HOST:PORT");
+            return Self { program: None, address };
+        }
+        let mut command = Command::new(binary());
+        command.args(["serve", "--rtmp", "127.0.0.1:0"]).args(arguments);
+        command.env("NO_COLOR", "1").env_remove("RUST_LOG").stdin(Stdio::null());
+        let program = Program::start(command);
+        let banner = program.wait_for(&["rtmp://127.0.0.1:"]);
+        let address = banner.split("rtmp://").nth(1).and_then(|url| url.split('/').next());
+        let address = address.and_then(|address| address.trim().parse().ok());
+        let address = address.unwrap_or_else(|| panic!("no address in the banner: {banner}"));
+        Self { program: Some(program), address }
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL of a stream, given as `app/stream`.
+    #[must_use]
+    pub fn url(&self, stream: &str) -> String {
+        format!("rtmp://{}/{stream}", self.address)
+    }
+
+    /// The program itself, for its log and signals.
+    ///
+    /// # Panics
+    /// When the server is not ours, as `MILLSTREAM_TEST_SERVER` says.
+    #[must_use]
+    pub fn program(&self) -> &Program {
+        self.program.as_ref().expect("this test needs a server of its own")
+    }
+
+    /// Gives up the server for the program, to see how it ends.
+    ///
+    /// # Panics
+    /// As [`Self::program`].
+    #[must_use]
+    pub fn into_program(self) -> Program {
+        self.program.expect("this test needs a server of its own")
+    }
+}
+
+/// The binary under test: `MILLSTREAM_BIN`, or what cargo builds now.
+fn binary() -> PathBuf {
+    static BUILT: OnceLock<PathBuf> = OnceLock::new();
+    BUILT.get_or_init(|| env::var_os("MILLSTREAM_BIN").map_or_else(build, PathBuf::from)).clone()
+}
+
+fn build() -> PathBuf {
+    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(cargo);
+    command.args(["build", "--quiet", "--message-format", "json", "-p", "millstream-tokio"]);
+    command.current_dir(tree::root());
+    let messages = String::from_utf8(output_of(&mut command)).expect("cargo writes UTF-8");
+    let executables = messages.lines().filter_map(|line| {
+        let message: Value = serde_json::from_str(line).ok()?;
+        message["executable"].as_str().map(PathBuf::from)
+    });
+    let found: Option<PathBuf> = executables.last();
+    found.expect("millstream-tokio has a binary")
+}
+
+/// The words of a log line that tells of a life-cycle event of one stream.
+pub fn event<'a>(word: &'a str, stream: &'a str) -> Vec<&'a str> {
+    iter::once(word).chain(iter::once(stream)).collect()
+}

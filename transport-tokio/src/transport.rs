@@ -1,0 +1,271 @@
+//! The transport on tokio: sockets, clock and timer of one shard, driven by one task.
+//!
+//! There is no task and no lock for a connection: each slot of the table has a waker that puts the
+//! slot on one ready list, and one task drains that list. What is absent here: every decision. The
+//! loop is `millstream_core::drive`.
+
+mod conns;
+mod listen;
+mod ready;
+
+#[cfg(test)]
+mod tests;
+
+pub use listen::{BindError, ListenOptions, bind};
+pub use ready::ShutdownHandle;
+
+use conns::Conns;
+use listen::Acceptor;
+use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
+use millstream_core::event::Event;
+use millstream_core::id::ConnId;
+use millstream_core::time::{Deadline, Instant};
+use ready::ReadyList;
+use std::fmt;
+use std::future::Future as _;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+/// Takes the events of the server, with the time of the report.
+pub type EventSink = Box<dyn FnMut(Instant, Event) + Send>;
+
+/// The sockets, clock and timer of one shard.
+pub struct TokioTransport {
+    acceptor: Acceptor,
+    clock: Clock,
+    conns: Conns,
+    deadline: Option<Deadline>,
+    events: EventSink,
+    is_shutdown_told: bool,
+    ready_list: Arc<ReadyList>,
+    timer: Timer,
+    /// The last call gave work; the runtime gets a chance to look at its sockets before the next.
+    has_run: bool,
+    woken: Vec<u32>,
+}
+
+impl TokioTransport {
+    /// A transport that accepts from `listeners` (see [`bind`]) and hands events to `events`.
+    ///
+    /// # Errors
+    /// A listener could not be registered with the runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O and time.
+    pub fn new(listeners: Vec<TcpListener>, events: EventSink) -> io::Result<Self> {
+        let ready_list = Arc::new(ReadyList::default());
+        let clock = Clock::new();
+        Ok(Self {
+            acceptor: Acceptor::new(listeners)?,
+            conns: Conns::new(ready_list.clone()),
+            deadline: None,
+            events,
+            is_shutdown_told: false,
+            ready_list,
+            timer: Timer::new(&clock),
+            has_run: false,
+            woken: Vec::new(),
+            clock,
+        })
+    }
+
+    /// The addresses of the listeners, in their order, with their real ports.
+    #[must_use]
+    pub fn local_addresses(&self) -> Vec<SocketAddr> {
+        self.acceptor.local_addresses()
+    }
+
+    /// What makes this transport report `Ready::Shutdown`, from any thread.
+    #[must_use]
+    pub fn shutdown_handle(&self) -> ShutdownHandle {
+        ShutdownHandle::new(self.ready_list.clone())
+    }
+
+    /// Waits until no closed connection has unread input: an earlier end of the process would
+    /// reset it, and the peer would lose the last words of the server.
+    pub async fn finish(mut self) {
+        self.acceptor.close();
+        std::future::poll_fn(|cx| self.poll_finish(cx)).await;
+    }
+
+    fn poll_finish(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_conns(cx, &mut Vec::new());
+        match self.conns.next_linger() {
+            Some(at) => {
+                self.timer.poll(Some(at), &self.clock, cx);
+                Poll::Pending
+            }
+            None => Poll::Ready(()),
+        }
+    }
+
+    /// Something that no socket would wake the task for.
+    fn has_work(&mut self, now: Instant) -> bool {
+        self.conns.has_reported()
+            || self.acceptor.has_more()
+            || self.ready_list.has_any()
+            || self.deadline.is_some_and(|deadline| deadline.at <= now)
+    }
+
+    fn poll_conns(&mut self, cx: &Context<'_>, ready: &mut Vec<Ready>) {
+        let is_shutdown = self.ready_list.take(cx.waker(), &mut self.woken);
+        if is_shutdown && !self.is_shutdown_told {
+            self.is_shutdown_told = true;
+            ready.push(Ready::Shutdown);
+        }
+        self.conns.report_again(ready);
+        let now = self.clock.now();
+        for slot in self.woken.drain(..) {
+            self.conns.poll(slot, ready);
+        }
+        self.conns.end_linger(now);
+    }
+}
+
+impl Transport for TokioTransport {
+    fn poll_ready(&mut self, cx: &mut Context<'_>, ready: &mut Vec<Ready>) -> Poll<()> {
+        let now = self.clock.now();
+        if std::mem::take(&mut self.has_run) && self.has_work(now) {
+            cx.waker().wake_by_ref();
+            return Poll::Pending;
+        }
+        self.poll_conns(cx, ready);
+        let conns = &mut self.conns;
+        self.acceptor.poll(now, cx, |listener, stream, peer| match stream {
+            Some(stream) => {
+                let conn = conns.insert(stream);
+                ready.push(Ready::Accepted { conn, listener, peer });
+            }
+            None => conns.drop_lingering(),
+        });
+        if self.deadline.is_some_and(|deadline| deadline.at <= now) {
+            ready.push(Ready::Deadline);
+        }
+        if !ready.is_empty() {
+            self.has_run = true;
+            return Poll::Ready(());
+        }
+        let deadline = self.deadline.map(|deadline| deadline.at);
+        let times = [deadline, self.conns.next_linger(), self.acceptor.resumes_at()];
+        self.timer.poll(times.into_iter().flatten().min(), &self.clock, cx);
+        Poll::Pending
+    }
+
+    fn now(&mut self) -> Instant {
+        self.clock.now()
+    }
+
+    fn read(&mut self, conn: ConnId, scratch: &mut [u8]) -> Result<Read, IoFailure> {
+        self.conns.read(conn, scratch).map_err(|error| failure_of(&error))
+    }
+
+    fn write(&mut self, conn: ConnId, slices: &[&[u8]]) -> Result<usize, IoFailure> {
+        self.conns.write(conn, slices).map_err(|error| failure_of(&error))
+    }
+
+    fn perform(&mut self, output: Output) {
+        match output {
+            Output::SetReading { conn, enabled } => self.conns.set_reading(conn, enabled),
+            Output::Close { conn } => {
+                let now = self.clock.now();
+                self.conns.close(conn, now);
+            }
+            Output::Event(event) => {
+                let now = self.clock.now();
+                (self.events)(now, event);
+            }
+            // `Write` is the loop's own; it does not come here.
+            Output::Write { .. } => debug_assert!(false, "the loop performs writes itself"),
+            other => debug_assert!(false, "not known to this transport: {other:?}"),
+        }
+    }
+
+    fn set_deadline(&mut self, deadline: Option<Deadline>) {
+        self.deadline = deadline;
+    }
+}
+
+impl fmt::Debug for TokioTransport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokioTransport")
+            .field("listeners", &self.local_addresses())
+            .field("deadline", &self.deadline)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The monotonic clock of a shard: microseconds since its start, never the same twice.
+#[derive(Debug)]
+struct Clock {
+    start: std::time::Instant,
+    last: u64,
+}
+
+impl Clock {
+    fn new() -> Self {
+        Self { start: std::time::Instant::now(), last: 0 }
+    }
+
+    fn now(&mut self) -> Instant {
+        let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
+        self.last = micros.max(self.last.saturating_add(1));
+        Instant::from_micros(self.last)
+    }
+
+    fn tokio_instant(&self, at: Instant) -> tokio::time::Instant {
+        (self.start + Duration::from_micros(at.as_micros())).into()
+    }
+}
+
+/// One timer of the runtime, moved only when it would fire too late: deadlines move later with
+/// nearly each turn, and an early wake costs less than a move.
+#[derive(Debug)]
+struct Timer {
+    sleep: Pin<Box<tokio::time::Sleep>>,
+    armed: Option<Instant>,
+}
+
+impl Timer {
+    fn new(clock: &Clock) -> Self {
+        let sleep = Box::pin(tokio::time::sleep_until(clock.start.into()));
+        Self { sleep, armed: None }
+    }
+
+    /// Wakes the task of `cx` at `at`, or a little earlier.
+    fn poll(&mut self, at: Option<Instant>, clock: &Clock, cx: &mut Context<'_>) {
+        let Some(at) = at else { return };
+        loop {
+            if self.armed.is_none_or(|armed| at < armed) {
+                self.sleep.as_mut().reset(clock.tokio_instant(at));
+                self.armed = Some(at);
+            }
+            if self.sleep.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            let fired = self.armed.take();
+            if fired.is_none_or(|fired| at <= fired) {
+                cx.waker().wake_by_ref();
+                return;
+            }
+        }
+    }
+}
+
+/// How a socket failed, as the core knows it.
+fn failure_of(error: &io::Error) -> IoFailure {
+    use io::ErrorKind as Kind;
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all other kinds are one to the core")]
+    match error.kind() {
+        Kind::BrokenPipe | Kind::ConnectionAborted | Kind::ConnectionReset => IoFailure::Reset,
+        Kind::ConnectionRefused => IoFailure::Refused,
+        Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
+            IoFailure::Unreachable
+        }
+        Kind::TimedOut => IoFailure::TimedOut,
+        _ => IoFailure::Other,
+    }
+}

@@ -1,0 +1,353 @@
+//! The table of connections: a dense slot and a generation for each.
+
+use super::ready::{ReadyList, SlotWaker};
+use millstream_core::drive::{Read, Ready};
+use millstream_core::id::ConnId;
+use millstream_core::time::Instant;
+use socket2::SockRef;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice, Read as _};
+use std::net::Shutdown;
+use std::sync::Arc;
+use std::task::{Context, Wake as _, Waker};
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::net::TcpStream;
+
+/// How long input of a closed connection is read and thrown away. A socket that is dropped with
+/// unread input resets the connection, and the peer loses the reason of its refusal.
+const LINGER_TIME: Duration = Duration::from_secs(2);
+
+/// How much input of a closed connection is read at most.
+const LINGER_BYTES: usize = 256 << 10;
+
+/// How many closed connections linger at most; an earlier one is dropped for a later one.
+const LINGERING_MAX: usize = 1_024;
+
+/// Slices in one write.
+const SLICES_MAX: usize = 8;
+
+/// On these systems a socket that took or gave less than was asked is known to be full or empty:
+/// the event queue is edge-triggered, and the next edge is yet to come. One system call is saved.
+const SHORT_MEANS_BLOCKED: bool = cfg!(any(target_os = "linux", target_os = "macos"));
+
+#[derive(Debug)]
+pub(super) struct Conns {
+    free: Vec<u32>,
+    /// Closed connections in the order of their close.
+    lingering: VecDeque<(Instant, ConnId)>,
+    ready_list: Arc<ReadyList>,
+    /// Slots that were reported as readable, and not read empty since.
+    reported: Vec<u32>,
+    slots: Vec<Slot>,
+    trash: Vec<u8>,
+}
+
+#[derive(Debug)]
+struct Slot {
+    generation: u32,
+    conn: Option<Conn>,
+    slot_waker: Arc<SlotWaker>,
+    waker: Waker,
+}
+
+#[derive(Debug)]
+struct Conn {
+    stream: TcpStream,
+    /// The server wants input.
+    reads: bool,
+    /// `Readable` was reported, and no read has found the socket empty since.
+    is_reported: bool,
+    /// The last read took all that there was.
+    is_empty: bool,
+    /// `Writable` is awaited.
+    is_full: bool,
+    /// The peer has ended, or the socket has failed: nothing is lost by dropping it.
+    is_over: bool,
+    /// Set once closed: how much input may still be thrown away.
+    linger_bytes: Option<usize>,
+}
+
+impl Conns {
+    pub(super) const fn new(ready_list: Arc<ReadyList>) -> Self {
+        Self {
+            free: Vec::new(),
+            lingering: VecDeque::new(),
+            ready_list,
+            reported: Vec::new(),
+            slots: Vec::new(),
+            trash: Vec::new(),
+        }
+    }
+
+    /// Takes a new connection in; its input is awaited from now on.
+    pub(super) fn insert(&mut self, stream: TcpStream) -> ConnId {
+        let index = self.free.pop().unwrap_or_else(|| {
+            let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
+            let slot_waker = Arc::new(SlotWaker::new(index, self.ready_list.clone()));
+            let waker = Waker::from(slot_waker.clone());
+            self.slots.push(Slot { generation: 0, conn: None, slot_waker, waker });
+            index
+        });
+        let conn = Conn {
+            stream,
+            reads: true,
+            is_reported: false,
+            is_empty: false,
+            is_full: false,
+            is_over: false,
+            linger_bytes: None,
+        };
+        let Some(slot) = self.slots.get_mut(index as usize) else {
+            return ConnId { slot: index, generation: 0 };
+        };
+        slot.conn = Some(conn);
+        slot.slot_waker.wake_by_ref();
+        ConnId { slot: index, generation: slot.generation }
+    }
+
+    /// Looks at a slot that was woken.
+    pub(super) fn poll(&mut self, index: u32, ready: &mut Vec<Ready>) {
+        let Some(slot) = self.slots.get_mut(index as usize) else { return };
+        slot.slot_waker.unqueue();
+        let id = ConnId { slot: index, generation: slot.generation };
+        let Some(conn) = &mut slot.conn else { return };
+        if conn.linger_bytes.is_some() {
+            self.poll_lingering(id);
+            return;
+        }
+        let mut cx = Context::from_waker(&slot.waker);
+        if conn.reads && !conn.is_reported && conn.stream.poll_read_ready(&mut cx).is_ready() {
+            conn.is_reported = true;
+            self.reported.push(index);
+            ready.push(Ready::Readable(id));
+        }
+        if conn.is_full && conn.stream.poll_write_ready(&mut cx).is_ready() {
+            conn.is_full = false;
+            ready.push(Ready::Writable(id));
+        }
+    }
+
+    /// Connections wait that the loop stopped to read before they were empty.
+    pub(super) fn has_reported(&mut self) -> bool {
+        let slots = &self.slots;
+        self.reported.retain(|index| is_reported(slots, *index).is_some());
+        !self.reported.is_empty()
+    }
+
+    /// Reports again what was reported, and not read empty since.
+    pub(super) fn report_again(&mut self, ready: &mut Vec<Ready>) {
+        let slots = &self.slots;
+        self.reported.retain(|index| match is_reported(slots, *index) {
+            Some(id) => {
+                ready.push(Ready::Readable(id));
+                true
+            }
+            None => false,
+        });
+    }
+
+    pub(super) fn read(&mut self, id: ConnId, scratch: &mut [u8]) -> io::Result<Read> {
+        let Some((conn, waker)) = self.open(id) else { return Ok(Read::Pending) };
+        if std::mem::take(&mut conn.is_empty) {
+            conn.await_readable(waker);
+            return Ok(Read::Pending);
+        }
+        let mut len = None;
+        let tried = try_read(&conn.stream, scratch, &mut len);
+        match (len, tried) {
+            (Some(0), _) => {
+                conn.is_over = true;
+                conn.is_reported = false;
+                Ok(Read::End)
+            }
+            (Some(len), tried) => {
+                conn.is_empty = tried.is_err();
+                Ok(Read::Bytes(len))
+            }
+            (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+                conn.is_over = true;
+                conn.is_reported = false;
+                Err(error)
+            }
+            (None, _) => {
+                conn.await_readable(waker);
+                Ok(Read::Pending)
+            }
+        }
+    }
+
+    pub(super) fn write(&mut self, id: ConnId, slices: &[&[u8]]) -> io::Result<usize> {
+        let Some((conn, waker)) = self.open(id) else {
+            return Err(io::ErrorKind::NotConnected.into());
+        };
+        let total: usize = slices.iter().map(|slice| slice.len()).sum();
+        if total == 0 {
+            return Ok(0);
+        }
+        let mut buffers = [IoSlice::new(&[]); SLICES_MAX];
+        for (buffer, slice) in buffers.iter_mut().zip(slices) {
+            *buffer = IoSlice::new(slice);
+        }
+        let buffers = buffers.get(..slices.len()).unwrap_or(&buffers);
+        let mut taken = 0;
+        let tried = conn.stream.try_io(Interest::WRITABLE, || {
+            taken = SockRef::from(&conn.stream).send_vectored(buffers)?;
+            if taken < total && SHORT_MEANS_BLOCKED {
+                return Err(io::ErrorKind::WouldBlock.into());
+            }
+            Ok(())
+        });
+        if let Err(error) = tried
+            && error.kind() != io::ErrorKind::WouldBlock
+        {
+            conn.is_over = true;
+            return Err(error);
+        }
+        if taken < total {
+            conn.is_full = true;
+            let mut cx = Context::from_waker(waker);
+            if conn.stream.poll_write_ready(&mut cx).is_ready() {
+                waker.wake_by_ref();
+            }
+        }
+        Ok(taken)
+    }
+
+    pub(super) fn set_reading(&mut self, id: ConnId, enabled: bool) {
+        let Some((conn, waker)) = self.open(id) else { return };
+        conn.reads = enabled;
+        conn.is_reported = false;
+        if enabled {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Sends an end after all that was written, and lingers if the peer may still send.
+    pub(super) fn close(&mut self, id: ConnId, now: Instant) {
+        let Some((conn, waker)) = self.open(id) else { return };
+        let shut = SockRef::from(&conn.stream).shutdown(Shutdown::Write);
+        if conn.is_over || shut.is_err() {
+            self.release(id);
+            return;
+        }
+        conn.linger_bytes = Some(LINGER_BYTES);
+        waker.wake_by_ref();
+        self.lingering.push_back((now.after(LINGER_TIME), id));
+        if self.lingering.len() > LINGERING_MAX
+            && let Some((_, earliest)) = self.lingering.pop_front()
+        {
+            self.release(earliest);
+        }
+    }
+
+    /// When the first lingering connection has lingered long enough.
+    pub(super) fn next_linger(&mut self) -> Option<Instant> {
+        while let Some(&(at, id)) = self.lingering.front() {
+            if self.lingers(id) {
+                return Some(at);
+            }
+            self.lingering.pop_front();
+        }
+        None
+    }
+
+    /// Drops connections that have lingered long enough.
+    pub(super) fn end_linger(&mut self, now: Instant) {
+        while self.next_linger().is_some_and(|at| at <= now) {
+            if let Some((_, id)) = self.lingering.pop_front() {
+                self.release(id);
+            }
+        }
+    }
+
+    /// Drops all connections that linger: their descriptors are needed.
+    pub(super) fn drop_lingering(&mut self) {
+        for (_, id) in std::mem::take(&mut self.lingering) {
+            if self.lingers(id) {
+                self.release(id);
+            }
+        }
+    }
+
+    fn poll_lingering(&mut self, id: ConnId) {
+        self.trash.resize(16 << 10, 0);
+        let Some(slot) = self.slots.get_mut(id.slot as usize) else { return };
+        let Some(conn) = &mut slot.conn else { return };
+        loop {
+            let mut len = None;
+            let tried = try_read(&conn.stream, &mut self.trash, &mut len);
+            let budget = conn.linger_bytes.unwrap_or(0);
+            match (len, tried) {
+                (Some(0), _) => break,
+                (Some(len), _) if len >= budget => break,
+                (Some(len), _) => conn.linger_bytes = Some(budget - len),
+                (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
+                    let mut cx = Context::from_waker(&slot.waker);
+                    if conn.stream.poll_read_ready(&mut cx).is_pending() {
+                        return;
+                    }
+                }
+                (None, _) => break,
+            }
+        }
+        self.release(id);
+    }
+
+    /// The connection, unless the server has closed it.
+    fn open(&mut self, id: ConnId) -> Option<(&mut Conn, &Waker)> {
+        let slot = self.slots.get_mut(id.slot as usize)?;
+        if slot.generation != id.generation {
+            return None;
+        }
+        let conn = slot.conn.as_mut().filter(|conn| conn.linger_bytes.is_none())?;
+        Some((conn, &slot.waker))
+    }
+
+    fn lingers(&self, id: ConnId) -> bool {
+        self.slots.get(id.slot as usize).is_some_and(|slot| {
+            slot.generation == id.generation
+                && slot.conn.as_ref().is_some_and(|conn| conn.linger_bytes.is_some())
+        })
+    }
+
+    /// Drops the socket; the slot is free for a new generation.
+    fn release(&mut self, id: ConnId) {
+        let Some(slot) = self.slots.get_mut(id.slot as usize) else { return };
+        if slot.generation == id.generation && slot.conn.take().is_some() {
+            slot.generation = slot.generation.wrapping_add(1);
+            self.free.push(id.slot);
+        }
+    }
+}
+
+impl Conn {
+    /// The socket was found empty: the waker is registered for the next input.
+    fn await_readable(&mut self, waker: &Waker) {
+        self.is_reported = false;
+        let mut cx = Context::from_waker(waker);
+        if self.reads && self.stream.poll_read_ready(&mut cx).is_ready() {
+            waker.wake_by_ref();
+        }
+    }
+}
+
+fn is_reported(slots: &[Slot], index: u32) -> Option<ConnId> {
+    let slot = slots.get(index as usize)?;
+    let conn = slot.conn.as_ref()?;
+    let is_reported = conn.is_reported && conn.linger_bytes.is_none();
+    is_reported.then_some(ConnId { slot: index, generation: slot.generation })
+}
+
+/// One read. `len` is set when bytes or an end came; the result is `WouldBlock` when the socket is
+/// empty now, perhaps after bytes.
+fn try_read(stream: &TcpStream, buffer: &mut [u8], len: &mut Option<usize>) -> io::Result<()> {
+    stream.try_io(Interest::READABLE, || {
+        let read = (&*SockRef::from(stream)).read(buffer)?;
+        *len = Some(read);
+        if read > 0 && read < buffer.len() && SHORT_MEANS_BLOCKED {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(())
+    })
+}
