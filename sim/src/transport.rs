@@ -104,6 +104,8 @@ pub struct SimTransport {
     epoch: Micros,
     has_run: bool,
     idle_turns: u32,
+    /// The server has ended.
+    is_gone: bool,
     order: SlotOrder,
     readable: BTreeSet<usize>,
     sequence: u64,
@@ -140,6 +142,7 @@ impl SimTransport {
             epoch,
             has_run: false,
             idle_turns: 0,
+            is_gone: false,
             order,
             readable: BTreeSet::new(),
             sequence: 0,
@@ -208,6 +211,7 @@ impl SimTransport {
             self.agenda.pop();
             self.idle_turns = 0;
             match due {
+                Due::Accept(link) if self.is_gone => self.refuse(link),
                 Due::Accept(link) => self.accepts.push(link),
                 Due::Readable(link) => {
                     self.links[link].server_at = None;
@@ -220,12 +224,11 @@ impl SimTransport {
                         self.writable.insert(link);
                     }
                 }
-                Due::Shutdown => self.shutdown = true,
                 Due::Client(link) => {
                     self.links[link].client_at = None;
                     return Some(due);
                 }
-                Due::Actor(..) | Due::Fault(_) | Due::Check => return Some(due),
+                Due::Actor(..) | Due::Fault(_) | Due::Check | Due::Shutdown => return Some(due),
             }
         }
     }
@@ -320,6 +323,28 @@ impl SimTransport {
     #[must_use]
     pub fn down_queued(&self, index: usize) -> usize {
         self.links[index].down.queued()
+    }
+
+    /// The operator ends the server.
+    pub fn shut(&mut self) {
+        self.shutdown = true;
+    }
+
+    /// The server is gone: who connects finds nobody.
+    pub fn refuse_all(&mut self) {
+        self.is_gone = true;
+        self.deadline = None;
+        for link in std::mem::take(&mut self.accepts) {
+            self.refuse(link);
+        }
+    }
+
+    fn refuse(&mut self, index: usize) {
+        let clock = self.clock;
+        let link = &mut self.links[index];
+        link.is_closed = true;
+        let at = link.down.end(clock, true);
+        self.wake_client(index, at);
     }
 
     /// The link of a connection of the server.
