@@ -278,6 +278,7 @@ impl Actor {
                     stage.oracle.on_frame(link, &frame, stage.net.clock());
                 }
                 Ok(Some(SessionEvent::Started { stream })) => self.on_started(stage, link, stream),
+                Ok(Some(SessionEvent::Ended { code })) if self.is_pause(code.as_bytes()) => {}
                 Ok(Some(SessionEvent::Rejected { .. } | SessionEvent::Ended { .. })) => {
                     stage.oracle.answered(link);
                     self.started = None;
@@ -360,6 +361,7 @@ impl Actor {
         player.is_paused = !player.is_paused;
         player::write_pause(stream, player.is_paused, &mut self.backlog);
         if player.is_paused {
+            player.pauses += 1;
             if let Role::Play(plan) = self.plan.role {
                 self.arm(stage, plan.pause_for, timer::PAUSE);
             }
@@ -367,6 +369,14 @@ impl Actor {
             stage.oracle.resumed(link);
         }
         self.flush(stage);
+    }
+
+    /// A pause is answered by a StreamEOF, as SRS does it.
+    fn is_pause(&mut self, code: &[u8]) -> bool {
+        let State::Play(player) = &mut self.state else { return false };
+        let is_pause = code.is_empty() && player.pauses > 0;
+        player.pauses -= u32::from(is_pause);
+        is_pause
     }
 
     fn flush(&mut self, stage: &mut Stage<'_>) {

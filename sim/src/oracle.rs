@@ -172,11 +172,12 @@ impl Oracle {
             }
             Event::Played { live, .. } => {
                 let known = self.known_now(net, self.links[link].stream);
+                let publishings = self.rules.publishings();
                 let ledger = &self.ledger;
                 if let Some(playback) = self.playbacks.get_mut(&link) {
                     let bounds_gop = self.scenario.server.gop_bytes_max < 1 << 20;
                     let prompt = self.scenario.server.gop_cache && !bounds_gop && !told.is_full;
-                    playback.join(*live, told.is_full, known, prompt, ledger);
+                    playback.join(*live, told.is_full, known, prompt, publishings, ledger);
                 }
             }
             Event::Skipped { .. } => {
@@ -251,7 +252,8 @@ impl Oracle {
         if let Err(what) = self.rules.check(at) {
             self.fail(at, format!("rules: {what}"));
         }
-        if server.poll_timeout().is_some_and(|deadline| deadline.at <= net.instant()) {
+        let is_late = server.poll_timeout().is_some_and(|deadline| deadline.at <= net.instant());
+        if is_late && !server.is_drained() {
             self.fail(at, "a deadline that has come was left".to_owned());
         }
         for actor in actors.iter().filter(|actor| actor.is_active() && actor.reads_all()) {

@@ -10,6 +10,8 @@ use millstream_core::time::Timestamp;
 #[derive(Debug, Default)]
 pub(super) struct Player {
     pub(super) is_paused: bool,
+    /// Pauses that are answered by a StreamEOF, which is no end.
+    pub(super) pauses: u32,
 }
 
 /// Appends a `pause` command.

@@ -34,6 +34,8 @@ pub struct Playback {
     /// What the server had when the player joined.
     known: Option<(u32, u32)>,
     next: u32,
+    /// Publishings that had begun when the player joined.
+    publishings: u32,
     stream: u32,
     tracks: [Option<Track>; 2],
 }
@@ -65,6 +67,7 @@ impl Playback {
             joined: false,
             known: None,
             next: 0,
+            publishings: 0,
             stream,
             tracks: [None; 2],
         }
@@ -77,9 +80,11 @@ impl Playback {
         late: bool,
         known: Option<(u32, u32)>,
         prompt: bool,
+        publishings: u32,
         ledger: &Ledger,
     ) {
         self.joined = true;
+        self.publishings = publishings;
         self.known = known;
         if live || late {
             self.breaks += 1;
@@ -156,7 +161,7 @@ impl Playback {
         let (from, awaits_keyframe) = match (self.epoch, self.known) {
             (Some(mine), _) if mine == epoch => (self.next, self.awaits_keyframe),
             (_, Some((joined, at))) if joined == epoch => (at + 1, true),
-            _ if self.joined => (0, true),
+            _ if self.joined && order(epoch) > Some(self.publishings) => (0, true),
             _ => return None,
         };
         let notes = ledger.epoch(epoch).notes.get(from as usize..=serial as usize)?;
