@@ -13,7 +13,7 @@ use crate::cli::LogLevel;
 use crate::quantity::{bit_rate, byte_count, duration};
 use millstream_core::event::{CloseReason, Event};
 use millstream_core::id::ConnId;
-use millstream_core::name::StreamName;
+use millstream_core::name::{DEFAULT_VHOST, StreamName};
 use millstream_core::time::Instant;
 use rate::RateLimit;
 use std::net::SocketAddr;
@@ -183,33 +183,36 @@ fn render_stream(event: &Event) -> Line {
                 1 => ", 1 player waits for it".to_owned(),
                 many => format!(", {many} players wait for it"),
             };
-            let text = format!("publish {name} began{waiting}");
+            let text = format!("publish {} began{waiting}", short(name));
             Line::new("published", text).of(*conn).about(name)
         }
         Event::Unpublished { conn, name, age, .. } => {
-            let text = format!("publish {name} ended after {}", duration(*age));
+            let text = format!("publish {} ended after {}", short(name), duration(*age));
             Line::new("unpublished", text).of(*conn).about(name)
         }
-        Event::Codec { name, codec, .. } => {
-            let text = format!("{name} has {}", words::codec_text(*codec));
+        Event::Codec { name, description, .. } => {
+            let text = format!("{} has {description}", short(name));
             Line::new("codec", text).about(name)
         }
         Event::Played { conn, name, live, .. } => {
             let waits = if *live { "" } else { ", waits for a publisher" };
-            let text = format!("play {name} began{waits}");
+            let text = format!("play {} began{waits}", short(name));
             Line::new("played", text).of(*conn).about(name)
         }
         Event::Stopped { conn, name, age, .. } => {
-            let text = format!("play {name} ended after {}", duration(*age));
+            let text = format!("play {} ended after {}", short(name), duration(*age));
             Line::new("stopped", text).of(*conn).about(name)
         }
         Event::Skipped { conn, name, bytes } => {
             let bytes = byte_count(*bytes);
-            let text = format!("play {name} was too slow, skipped {bytes} to the newest keyframe");
+            let text = format!(
+                "play {} was too slow, skipped {bytes} to the newest keyframe",
+                short(name)
+            );
             Line::new("skipped", text).of(*conn).about(name).because("skipped")
         }
         Event::Jumped { name, millis, .. } => {
-            let text = format!("publish {name} jumped by {millis} ms, mended");
+            let text = format!("publish {} jumped by {millis} ms, mended", short(name));
             Line::new("jumped", text).about(name).because("jumped")
         }
         // An event that is newer than this text still leaves a trace.
@@ -230,7 +233,7 @@ fn render_progress(event: &Event) -> Line {
             ..
         } => {
             let (rate, age) = (bit_rate(*bits_per_second), duration(*age));
-            let text = format!("publish {name} {frames_per_second} fps {rate} {age}");
+            let text = format!("publish {} {frames_per_second} fps {rate} {age}", short(name));
             Line::new("progress", text).of(*conn).about(name)
         }
         Event::Progress { conn, name, age, bits_per_second, lag_bytes, .. } => {
@@ -239,13 +242,14 @@ fn render_progress(event: &Event) -> Line {
                 0 => String::new(),
                 bytes => format!(", {} behind", byte_count(*bytes)),
             };
-            let text = format!("play {name} {rate} {age}{lag}");
+            let text = format!("play {} {rate} {age}{lag}", short(name));
             Line::new("progress", text).of(*conn).about(name)
         }
         Event::StreamProgress { name, live, players, bits_per_second, tape_bytes, .. } => {
             let state = if *live { "" } else { ", no publisher" };
             let text = format!(
-                "stream {name} {}, {players} {}, {} kept{state}",
+                "stream {} {}, {players} {}, {} kept{state}",
+                short(name),
                 bit_rate(*bits_per_second),
                 if *players == 1 { "player" } else { "players" },
                 byte_count(*tape_bytes),
@@ -254,6 +258,13 @@ fn render_progress(event: &Event) -> Line {
         }
         other => render_stream(other),
     }
+}
+
+/// The name as people write it: without a vhost that nobody asked for.
+fn short(name: &StreamName) -> &str {
+    let full = name.as_str();
+    let rest = full.strip_prefix(DEFAULT_VHOST).and_then(|rest| rest.strip_prefix('/'));
+    rest.unwrap_or(full)
 }
 
 impl Line {

@@ -32,8 +32,10 @@ impl ChunkStreamId {
     pub const AUDIO: Self = Self(4);
     /// Commands and data of a message stream.
     pub const STREAM: Self = Self(5);
-    /// Data messages of a player.
+    /// Timed data of a player.
     pub const DATA: Self = Self(7);
+    /// `onMetaData` of a player.
+    pub const METADATA: Self = Self(8);
     /// Video of a player or publisher.
     pub const VIDEO: Self = Self(6);
 

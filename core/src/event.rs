@@ -70,7 +70,7 @@ pub enum Event {
         /// How long it was published.
         age: Duration,
     },
-    /// A stream showed its first audio or video, or changed its codec.
+    /// A stream showed its first audio or video, or another sequence header.
     Codec {
         /// The stream.
         source: SourceId,
@@ -78,6 +78,8 @@ pub enum Event {
         name: StreamName,
         /// The codec.
         codec: Codec,
+        /// The codec with its profile, picture size or sample rate, as far as they are known.
+        description: Arc<str>,
     },
     /// A player joined.
     Played {
@@ -147,7 +149,7 @@ pub enum Event {
         age: Duration,
         /// Bits per second to or from the peer since the last report.
         bits_per_second: u64,
-        /// Media frames per second since the last report (publisher) or 0.
+        /// Pictures per second since the last report (publisher), else 0.
         frames_per_second: u32,
         /// Bytes waiting for the peer.
         lag_bytes: u64,

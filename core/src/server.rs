@@ -242,7 +242,7 @@ impl Server {
         };
         let seed = self.rng.next_u64();
         let session = Session::server(self.session_config.clone(), self.now, Rng::new(seed));
-        let mut conn = Box::new(Conn::new(id, listener, peer, session, self.now));
+        let mut conn = Box::new(Conn::new(id, peer, session, self.now));
         self.event(Event::Accepted { conn: id, listener, peer });
         self.conns_len = self.conns_len.saturating_add(1);
         self.per_ip.entry(ip).and_modify(|n| *n = n.saturating_add(1)).or_insert(1);

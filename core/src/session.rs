@@ -108,7 +108,8 @@ enum Side {
     Server(Server),
 }
 
-const _: () = assert!(size_of::<Session>() <= 600);
+/// Ten thousand sessions at rest are a few megabytes; events are moved often.
+const _: () = assert!(size_of::<Session>() <= 320 && size_of::<SessionEvent>() <= 80);
 
 impl Session {
     /// The server side of a connection that was accepted at `now`.
@@ -432,7 +433,13 @@ impl Session {
         let (config, control) = (&self.config, &mut self.control);
         let mut writer = Writer { chunk_size: &mut self.chunk_size, out };
         match &mut self.side {
-            Side::Client(client) => Ok(client.command(now, &command, config, control, &mut writer)),
+            Side::Client(client) => {
+                let event = client.command(now, &command, config, control, &mut writer);
+                if matches!(event, Some(SessionEvent::Rejected { .. })) {
+                    self.phase = Phase::Over;
+                }
+                Ok(event)
+            }
             Side::Server(server) => server.command(header.stream_id, &command, config, &mut writer),
         }
     }

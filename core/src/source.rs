@@ -13,7 +13,7 @@ use crate::flv::tag::{Codec, TagInfo, parse_audio, parse_video};
 use crate::frame::{Frame, FrameClass, FrameKind};
 use crate::id::{ConnId, ConsumerId, MessageStreamId};
 use crate::jitter::Jitter;
-use crate::tape::{GopLimits, Tape, csid, type_id};
+use crate::tape::{GopLimits, Lane, Tape};
 use crate::time::{Instant, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -45,7 +45,7 @@ pub struct SourceConfig {
 /// What became of a frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Pushed {
-    /// The stream shows this codec for the first time, or changed to it.
+    /// The stream shows this codec for the first time, or with another sequence header.
     pub codec: Option<Codec>,
     /// The frame was not relayed: an identical sequence header, or video before the first keyframe.
     pub dropped: bool,
@@ -231,7 +231,7 @@ impl Source {
     /// A player wants or does not want audio or video; video begins again at a keyframe.
     pub fn set_selected(&mut self, id: ConsumerId, kind: FrameKind, enabled: bool) {
         if let Some(consumer) = self.consumer_mut(id) {
-            consumer.set_selected(kind, enabled);
+            consumer.set_selected(Lane::of(kind, FrameClass::Coded), enabled);
         }
     }
 
@@ -283,19 +283,17 @@ impl Source {
         keyframe.unwrap_or(self.tape.end())
     }
 
-    /// Appends metadata and sequence headers at `timestamp`, on the chunk streams of `consumer`.
+    /// Appends metadata (at time 0) and sequence headers (at `timestamp`) for `consumer`.
     fn write_prelude(&self, consumer: &Consumer, timestamp: Timestamp, out: &mut BytesMut) {
-        let metadata = self.metadata.iter().map(|payload| (FrameKind::Data, payload));
-        let headers = self.headers.iter().map(|header| (header.kind, &header.payload));
-        for (kind, payload) in metadata.chain(headers) {
-            if !consumer.wants(kind) {
-                continue;
-            }
+        let metadata = self.metadata.iter().map(|payload| (Lane::Metadata, payload));
+        let headers = self.headers.iter();
+        let headers = headers.map(|header| (Lane::of(header.kind, header.class), &header.payload));
+        for (lane, payload) in metadata.chain(headers).filter(|(lane, _)| consumer.wants(*lane)) {
             let header = MessageHeader {
-                csid: consumer.own_csid(kind).unwrap_or(csid(kind)),
-                type_id: type_id(kind),
+                csid: consumer.own_csid(lane).unwrap_or(lane.csid()),
+                type_id: lane.type_id(),
                 stream_id: consumer.stream(),
-                timestamp,
+                timestamp: if lane == Lane::Metadata { Timestamp(0) } else { timestamp },
             };
             write_message(header, payload, self.config.chunk_size, out);
         }
@@ -330,7 +328,14 @@ impl Source {
                 FrameKind::Video | FrameKind::Data => self.video_codec = info.codec,
             }
         }
-        !is_header || self.remember_header(frame, info)
+        if !is_header {
+            return true;
+        }
+        let is_new = self.remember_header(frame, info);
+        if is_new && frame.class == FrameClass::SequenceHeader {
+            pushed.codec = info.codec;
+        }
+        is_new
     }
 
     fn remember_header(&mut self, frame: &Frame, info: TagInfo) -> bool {

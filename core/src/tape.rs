@@ -1,9 +1,9 @@
 //! The tape of a stream: an append-only log of RTMP chunks that all players share.
 //!
-//! Messages on the tape have headers of type 1: a time *delta* to the message before them of their
-//! kind, and no message stream id. So the same bytes serve every player at any time base, on any
+//! Messages on the tape have headers of type 1: a time *delta* to the message before them on their
+//! lane, and no message stream id. So the same bytes serve every player at any time base, on any
 //! message stream, and no extended timestamp ever appears. What a player needs besides, it gets
-//! privately: one header of type 0 per kind ([`Tape::write_intro`]) that sets its clock.
+//! privately: one header of type 0 per lane ([`Tape::write_intro`]) that sets its clock.
 
 use crate::chunk::{
     ChunkSize, ChunkStreamId, MessageHeader, write_body, write_header_absolute, write_header_delta,
@@ -25,6 +25,58 @@ const DELTA_MAX: i32 = 0xFF_FFFE;
 /// The tape grows by blocks of this size; a longer message has a block of its own.
 const BLOCK_LEN: usize = 64 << 10;
 
+/// Messages with a clock and a chunk stream of their own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Lane {
+    /// Audio.
+    Audio,
+    /// Timed data.
+    Data,
+    /// `onMetaData`: always at time 0, as players expect it.
+    Metadata,
+    /// Video.
+    Video,
+}
+
+impl Lane {
+    /// The lane of a frame.
+    #[must_use]
+    pub const fn of(kind: FrameKind, class: FrameClass) -> Self {
+        match (kind, class) {
+            (FrameKind::Audio, _) => Self::Audio,
+            (FrameKind::Data, FrameClass::Metadata) => Self::Metadata,
+            (FrameKind::Data, _) => Self::Data,
+            (FrameKind::Video, _) => Self::Video,
+        }
+    }
+
+    /// The chunk stream of the lane. Data have some of their own: replies to commands share the
+    /// conventional one, and would break the deltas.
+    #[must_use]
+    pub const fn csid(self) -> ChunkStreamId {
+        match self {
+            Self::Audio => ChunkStreamId::AUDIO,
+            Self::Data => ChunkStreamId::DATA,
+            Self::Metadata => ChunkStreamId::METADATA,
+            Self::Video => ChunkStreamId::VIDEO,
+        }
+    }
+
+    /// The message type of the lane.
+    #[must_use]
+    pub const fn type_id(self) -> u8 {
+        match self {
+            Self::Audio => MessageType::Audio as u8,
+            Self::Data | Self::Metadata => MessageType::DataAmf0 as u8,
+            Self::Video => MessageType::Video as u8,
+        }
+    }
+
+    const fn slot(self) -> usize {
+        self as usize
+    }
+}
+
 /// One message on the tape.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Mark {
@@ -45,6 +97,12 @@ pub struct Mark {
 }
 
 impl Mark {
+    /// The lane that it runs on.
+    #[must_use]
+    pub const fn lane(&self) -> Lane {
+        Lane::of(self.kind, self.class)
+    }
+
     /// Where the next message begins.
     #[must_use]
     pub const fn end(&self) -> u64 {
@@ -68,7 +126,7 @@ pub struct GopLimits {
 pub struct Tape {
     blocks: VecDeque<Block>,
     chunk_size: ChunkSize,
-    clocks: [Option<Timestamp>; 3],
+    clocks: [Option<Timestamp>; 4],
     end: u64,
     frames_since_keyframe: u32,
     keyframe: Option<(u64, Timestamp)>,
@@ -95,7 +153,7 @@ impl Tape {
         Self {
             blocks: VecDeque::new(),
             chunk_size,
-            clocks: [None; 3],
+            clocks: [None; 4],
             end: 0,
             frames_since_keyframe: 0,
             keyframe: None,
@@ -146,10 +204,10 @@ impl Tape {
         self.last_break
     }
 
-    /// Time of the newest message of `kind`.
+    /// Time of the newest message of `lane`.
     #[must_use]
-    pub fn clock(&self, kind: FrameKind) -> Option<Timestamp> {
-        self.clocks.get(slot(kind)).copied().flatten()
+    pub fn clock(&self, lane: Lane) -> Option<Timestamp> {
+        self.clocks.get(lane.slot()).copied().flatten()
     }
 
     /// The newest message.
@@ -178,7 +236,10 @@ impl Tape {
         timestamp: Timestamp,
         payload: &[u8],
     ) -> bool {
-        let delta = self.clock(kind).map(|clock| timestamp.delta(clock));
+        let lane = Lane::of(kind, class);
+        // Metadata are at time 0 for everyone, so between them no time passes.
+        let clock = if lane == Lane::Metadata { Timestamp(0) } else { timestamp };
+        let delta = self.clock(lane).map(|before| clock.delta(before));
         let delta = delta.filter(|delta| (0..=DELTA_MAX).contains(delta));
         let payload_len = u32::try_from(payload.len()).unwrap_or(0);
         let chunk_size = self.chunk_size.bytes().max(1);
@@ -196,14 +257,14 @@ impl Tape {
         let size = self.chunk_size;
         let begun = self.reserve(len as usize);
         if let Some(block) = self.blocks.back_mut() {
-            let csid = csid(kind);
             let delta = delta.unwrap_or(0).unsigned_abs();
-            write_header_delta(csid, delta, payload_len, type_id(kind), &mut block.bytes);
-            write_body(csid, payload, size, None, &mut block.bytes);
+            let bytes = &mut block.bytes;
+            write_header_delta(lane.csid(), delta, payload_len, lane.type_id(), bytes);
+            write_body(lane.csid(), payload, size, None, &mut block.bytes);
             debug_assert_eq!(block.end(), mark.end(), "the length of a message is computed right");
         }
-        if let Some(clock) = self.clocks.get_mut(slot(kind)) {
-            *clock = Some(timestamp);
+        if let Some(slot) = self.clocks.get_mut(lane.slot()) {
+            *slot = Some(clock);
         }
         if mark.is_break {
             self.last_break = Some(mark.offset);
@@ -221,8 +282,8 @@ impl Tape {
     /// Forgets the keyframe when its GOP has outgrown `limits`.
     pub fn bound_gop(&mut self, limits: GopLimits) {
         let Some((offset, time)) = self.keyframe else { return };
-        let span = self.clock(FrameKind::Video).map_or(0, |clock| clock.delta(time));
-        let audio = self.clock(FrameKind::Audio).map_or(0, |clock| clock.delta(time));
+        let span = self.clock(Lane::Video).map_or(0, |clock| clock.delta(time));
+        let audio = self.clock(Lane::Audio).map_or(0, |clock| clock.delta(time));
         let span = u64::try_from(span.max(audio)).unwrap_or(0);
         if self.end.saturating_sub(offset) > limits.bytes_max
             || self.frames_since_keyframe > limits.frames_max
@@ -315,9 +376,9 @@ impl Tape {
         timestamp: Timestamp,
         out: &mut impl BufMut,
     ) -> u64 {
-        let csid = csid(mark.kind);
-        let header =
-            MessageHeader { csid, type_id: type_id(mark.kind), stream_id: stream, timestamp };
+        let csid = mark.lane().csid();
+        let type_id = mark.lane().type_id();
+        let header = MessageHeader { csid, type_id, stream_id: stream, timestamp };
         let extended = write_header_absolute(header, mark.payload_len, out);
         if extended.is_some() {
             self.copy_payload(mark, csid, extended, out);
@@ -335,8 +396,8 @@ impl Tape {
         timestamp: Timestamp,
         out: &mut impl BufMut,
     ) {
-        let header =
-            MessageHeader { csid, type_id: type_id(mark.kind), stream_id: stream, timestamp };
+        let type_id = mark.lane().type_id();
+        let header = MessageHeader { csid, type_id, stream_id: stream, timestamp };
         let extended = write_header_absolute(header, mark.payload_len, out);
         self.copy_payload(mark, csid, extended, out);
     }
@@ -379,35 +440,6 @@ impl Tape {
 
     fn index(&self, offset: u64) -> usize {
         self.marks.partition_point(|mark| mark.offset < offset)
-    }
-}
-
-/// The chunk stream of a kind of message on the tape. Data have one of their own: replies to
-/// commands share the conventional one, and would break the deltas.
-#[must_use]
-pub const fn csid(kind: FrameKind) -> ChunkStreamId {
-    match kind {
-        FrameKind::Audio => ChunkStreamId::AUDIO,
-        FrameKind::Data => ChunkStreamId::DATA,
-        FrameKind::Video => ChunkStreamId::VIDEO,
-    }
-}
-
-/// The message type of a kind of frame.
-#[must_use]
-pub const fn type_id(kind: FrameKind) -> u8 {
-    match kind {
-        FrameKind::Audio => MessageType::Audio as u8,
-        FrameKind::Data => MessageType::DataAmf0 as u8,
-        FrameKind::Video => MessageType::Video as u8,
-    }
-}
-
-const fn slot(kind: FrameKind) -> usize {
-    match kind {
-        FrameKind::Audio => 0,
-        FrameKind::Data => 1,
-        FrameKind::Video => 2,
     }
 }
 

@@ -160,8 +160,11 @@ impl Player {
     #[must_use]
     pub fn record(self, url: &str, file: &Path) -> Program {
         Program::start(match self {
-            Self::Ffmpeg => ffmpeg_record(Path::new("ffmpeg"), url, file),
-            Self::NewFfmpeg => ffmpeg_record(&new_ffmpeg(), url, file),
+            Self::Ffmpeg => ffmpeg_record(Path::new("ffmpeg"), &[], url, file),
+            // By itself it waits longer for a second track than the short samples last.
+            Self::NewFfmpeg => {
+                ffmpeg_record(&new_ffmpeg(), &["-analyzeduration", "1500000"], url, file)
+            }
             Self::GstRtmp2Src => gst_record(&["rtmp2src", &format!("location={url}")], file),
             Self::GstRtmpSrc => gst_record(&["rtmpsrc", &format!("location={url} live=1")], file),
             Self::Rtmpdump => {
@@ -233,9 +236,9 @@ impl Player {
     }
 }
 
-fn ffmpeg_record(ffmpeg: &Path, url: &str, file: &Path) -> Command {
+fn ffmpeg_record(ffmpeg: &Path, options: &[&str], url: &str, file: &Path) -> Command {
     let mut command = Command::new(ffmpeg);
-    command.args(["-nostdin", "-v", "warning", "-nostats", "-i", url]);
+    command.args(["-nostdin", "-v", "warning", "-nostats"]).args(options).args(["-i", url]);
     command.args(["-map", "0:v?", "-map", "0:a?", "-c", "copy", "-flush_packets", "1"]);
     command.args(["-f", "flv", "-y"]).arg(file);
     command

@@ -63,7 +63,6 @@ pub const LEGACY: &[Recipe] = &[
     legacy("alaw", Tracks::Audio, "-c:a pcm_alaw -ar 8000 -ac 1"),
     legacy("mulaw", Tracks::Audio, "-c:a pcm_mulaw -ar 8000 -ac 1"),
     legacy("flashsv", Tracks::Video, "-c:v flashsv -g 25"),
-    legacy("flashsv2", Tracks::Video, "-c:v flashsv2 -g 25"),
 ];
 
 const fn legacy(name: &'static str, tracks: Tracks, arguments: &'static str) -> Recipe {
@@ -122,6 +121,23 @@ pub fn shifted(sample: &Path, first: u32) -> PathBuf {
             bytes[tag.start + 4..tag.start + 7].copy_from_slice(&time[1..]);
             bytes[tag.start + 7] = time[0];
         }
+        fs::write(path, bytes).expect("the cache can be written");
+    })
+}
+
+/// The sample with the first audio tag in front of the first video tag, as OBS sends them.
+///
+/// # Panics
+/// When the sample cannot be read or does not begin with metadata, video and audio.
+#[must_use]
+pub fn audio_first(sample: &Path) -> PathBuf {
+    let stem = sample.file_stem().expect("a sample has a name").to_string_lossy();
+    kept(&format!("{stem}-audio-first.flv"), |path| {
+        let mut bytes = fs::read(sample).expect("a sample can be read");
+        let first = tags(&bytes).into_iter().take(3).collect::<Vec<_>>();
+        let [_, video, audio] = first.as_slice() else { panic!("{first:?}") };
+        assert_eq!([bytes[video.start], bytes[audio.start]], [9, 8]);
+        bytes[video.start..audio.end].rotate_left(video.end - video.start);
         fs::write(path, bytes).expect("the cache can be written");
     })
 }

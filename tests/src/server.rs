@@ -2,11 +2,11 @@
 use crate::program::{Program, output_of};
 use crate::tree;
 use serde_json::Value;
+use std::env;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
-use std::{env, iter};
 
 /// A server of one test's own, on a free port of the loopback interface.
 ///
@@ -86,15 +86,9 @@ fn build() -> PathBuf {
     command.args(["build", "--quiet", "--message-format", "json", "-p", "millstream-tokio"]);
     command.current_dir(tree::root());
     let messages = String::from_utf8(output_of(&mut command)).expect("cargo writes UTF-8");
-    let executables = messages.lines().filter_map(|line| {
+    let mut executables = messages.lines().filter_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;
         message["executable"].as_str().map(PathBuf::from)
     });
-    let found: Option<PathBuf> = executables.last();
-    found.expect("millstream-tokio has a binary")
-}
-
-/// The words of a log line that tells of a life-cycle event of one stream.
-pub fn event<'a>(word: &'a str, stream: &'a str) -> Vec<&'a str> {
-    iter::once(word).chain(iter::once(stream)).collect()
+    executables.next_back().expect("millstream-tokio has a binary")
 }

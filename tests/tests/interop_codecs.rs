@@ -2,7 +2,7 @@
 use millstream_tests::client::{Encoder, Player, Scratch, publish_tags};
 use millstream_tests::program::Program;
 use millstream_tests::recording::{Recording, assert_decodes, new_ffmpeg};
-use millstream_tests::sample::{self, LEGACY};
+use millstream_tests::sample::{self, H264_AAC, LEGACY};
 use millstream_tests::server::Server;
 use std::path::Path;
 
@@ -106,4 +106,32 @@ fn librtmp_sends_the_tags_of_a_new_codec_as_they_are() {
     let server = Server::start();
     let file = sample::in_repository("enhanced-av1-aac.flv");
     check(&server, &file, Player::Rtmpdump, |url| publish_tags(&file, url));
+}
+
+#[test]
+fn the_order_of_obs_is_as_good() {
+    let server = Server::start();
+    let file = sample::audio_first(&sample::made(H264_AAC));
+    check(&server, &file, Player::Rtmpdump, |url| publish_tags(&file, url));
+}
+
+/// Where the neighbouring folder of samples is missing, the samples above have to do.
+#[test]
+fn samples_of_other_makers_go_through() {
+    let server = Server::start();
+    let names = [
+        "sample-seqheader-change.flv",
+        "sample-vfr.flv",
+        "thirdparty-ertmplab-testsrc.flv",
+        "thirdparty-mozilla-h264-aac.flv",
+        "thirdparty-red5-vp6.flv",
+    ];
+    std::thread::scope(|scope| {
+        for file in names.iter().filter_map(|name| sample::shared(name)) {
+            let server = &server;
+            scope.spawn(move || {
+                check(server, &file, Player::Rtmpdump, |url| publish_tags(&file, url));
+            });
+        }
+    });
 }

@@ -170,6 +170,9 @@ fn a_second_publisher_is_refused_and_the_first_goes_on() {
         let (status, log) = encoder.publish(&sample, &url).finish();
         assert!(!status.success(), "{encoder:?} was not refused:\n{log}");
     }
+    let log = server.program().log();
+    let refused = log.lines().filter(|line| line.contains("refused") && line.contains("busy"));
+    assert_eq!(refused.count(), 3, "{log}");
     let (status, log) = first.finish();
     assert!(status.success(), "{log}");
     Player::Rtmpdump.finish(playing, &file, &published).assert_part_of(&published, 0);
@@ -189,4 +192,25 @@ fn a_player_that_comes_first_gets_everything() {
     let played = Player::Rtmpdump.finish(playing, &file, &published);
     played.assert_part_of(&published, 0);
     assert_eq!(played.counts(), published.counts());
+}
+
+#[test]
+fn the_log_tells_the_life_of_a_stream_and_keeps_its_key() {
+    let server = Server::start();
+    let secret = "s3cr3t";
+    let url = server.url(&format!("live/told?key={secret}"));
+    let scratch = Scratch::new("told");
+    let publisher = publish_forever(&sample::made(H264_AAC), &url);
+    let playing = Player::Rtmpdump.record(&url, &scratch.file("played.flv"));
+    playing.wait_for(&["kB / "]);
+    Player::Rtmpdump.stop(playing);
+    drop(publisher);
+
+    let program = server.program();
+    for words in ["publish", "play"] {
+        for end in ["began", "ended"] {
+            program.wait_for(&[words, "live/told", end]);
+        }
+    }
+    assert!(!program.log().contains(secret), "{}", program.log());
 }

@@ -3,11 +3,16 @@
 //! One shard is one thread with one single-threaded runtime and one task that runs the loop of
 //! `millstream_core::drive`. No protocol is known here.
 
+pub mod bench;
+pub mod clip;
 pub mod log;
 pub mod serve;
 pub mod transport;
 
+mod client;
+mod demo;
 mod limits;
+mod publisher;
 mod signals;
 
 use std::io::{self, Write as _};

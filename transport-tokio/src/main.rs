@@ -2,11 +2,14 @@
 
 use clap::Parser as _;
 use millstream_conf::cli::{Cli, Command};
+use millstream_tokio::bench;
+use millstream_tokio::serve::{self, Program};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     match Cli::parse().into_command() {
-        Command::Serve(args) => millstream_tokio::serve::run(&args),
-        Command::Demo(_) | Command::Bench(_) => ExitCode::FAILURE,
+        Command::Serve(args) => serve::run(&args, Program::Serve),
+        Command::Demo(args) => serve::run(&args, Program::Demo),
+        Command::Bench(bench) => bench::run(&bench),
     }
 }

@@ -1,5 +1,7 @@
 //! `millstream serve`: one shard, from its flags to its orderly end.
 
+use crate::clip::Clip;
+use crate::demo;
 use crate::limits::raise_open_files;
 use crate::log::{Log, events_to_log};
 use crate::signals::Signals;
@@ -75,9 +77,18 @@ impl Shard {
     }
 }
 
-/// Runs the server as `args` say, with a publisher of the built-in clip if `demo` is given.
+/// Who publishes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Program {
+    /// Peers alone.
+    Serve,
+    /// The server itself too: the built-in clip.
+    Demo,
+}
+
+/// Runs the server as `args` say.
 #[must_use]
-pub fn run(args: &ServeArgs) -> ExitCode {
+pub fn run(args: &ServeArgs, program: Program) -> ExitCode {
     let config = args.config();
     let listeners = match bind(&args.listeners(), ListenOptions::default()) {
         Ok(listeners) => listeners,
@@ -95,7 +106,7 @@ pub fn run(args: &ServeArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(serve(args, config, listeners));
+    let outcome = runtime.block_on(serve(args, program, config, listeners));
     runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -114,6 +125,7 @@ pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
 
 async fn serve(
     args: &ServeArgs,
+    program: Program,
     config: Config,
     listeners: Vec<TcpListener>,
 ) -> Result<(), Box<dyn std::error::Error>> {
@@ -122,14 +134,22 @@ async fn serve(
     let shard = Shard::new(Arc::new(config), listeners, events)?;
     let shutdown = shard.shutdown_handle();
     let addresses = shard.local_addresses();
-    let banner = Banner { program: PROGRAM, listeners: &addresses, demo: None };
+    let demo = (program == Program::Demo).then_some(demo::STREAM);
+    let banner = Banner { program: PROGRAM, listeners: &addresses, demo };
     say(&banner.render());
     let mut task = tokio::spawn(shard.run());
+    let publisher = match (program, addresses.first()) {
+        (Program::Demo, Some(&address)) => Some(tokio::spawn(demo::run(address, Clip::demo()?))),
+        _ => None,
+    };
     tokio::select! {
         ended = &mut task => return Ok(ended?),
         () = signals.next() => {}
     }
     tracing::info!("shutting down; a second signal ends at once");
+    if let Some(publisher) = publisher {
+        publisher.abort();
+    }
     shutdown.shut_down();
     let outcome: Result<(), JoinError> = tokio::select! {
         ended = &mut task => ended,

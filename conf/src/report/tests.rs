@@ -63,14 +63,14 @@ fn events_become_words() {
     );
     check(published(), info, "publish vhost/live/demo began, 2 players wait for it");
     check(
-        Event::Codec { source: SOURCE, name: name(), codec: Codec::H264 },
+        Event::Codec {
+            source: SOURCE,
+            name: name(),
+            codec: Codec::H264,
+            description: "H.264 High 4.0 1920x1080".into(),
+        },
         info,
-        "vhost/live/demo has H.264",
-    );
-    check(
-        Event::Codec { source: SOURCE, name: name(), codec: Codec::UnknownFourCc(*b"a\x1b1\n") },
-        info,
-        "vhost/live/demo has codec `a\\x1b1\\x0a`",
+        "vhost/live/demo has H.264 High 4.0 1920x1080",
     );
     check(
         Event::Progress {
@@ -108,6 +108,15 @@ fn events_become_words() {
         info,
         "closed: TLS on a plain RTMP port; received 3 kB, sent 4.2 MB in 1m20s",
     );
+}
+
+#[test]
+fn the_default_vhost_is_not_written() {
+    let limits = NameLimits { app_len_max: 128, stream_len_max: 256, tc_url_len_max: 2_048 };
+    let name = StreamName::new(DEFAULT_VHOST, "live", "demo", limits).expect("a legal name");
+    let line = line(&Event::Played { conn: CONN, source: SOURCE, name, live: false });
+    assert_eq!(line.text, "play live/demo began, waits for a publisher");
+    assert_eq!(line.stream.map(|name| name.to_string()), Some("__defaultVhost__/live/demo".into()));
 }
 
 #[test]

@@ -4,7 +4,6 @@ use millstream_core::amf::{AmfError, Text};
 use millstream_core::chunk::ChunkError;
 use millstream_core::drive::IoFailure;
 use millstream_core::event::{CloseReason, RefuseReason};
-use millstream_core::flv::tag::Codec;
 use millstream_core::handshake::{HandshakeError, HandshakeKind};
 use millstream_core::name::escape;
 use millstream_core::session::{Ignored, SessionError};
@@ -166,38 +165,4 @@ pub(super) fn ignored_text(what: &Ignored) -> String {
 
 fn text_of(name: &Text) -> String {
     escape(name.as_bytes(), TEXT_LEN_MAX)
-}
-
-pub(super) fn codec_text(codec: Codec) -> String {
-    let name = match codec {
-        Codec::Aac => "AAC",
-        Codec::Adpcm => "ADPCM",
-        Codec::G711ALaw => "G.711 A-law",
-        Codec::G711MuLaw => "G.711 mu-law",
-        Codec::Mp3 => "MP3",
-        Codec::PcmPlatform | Codec::PcmLittleEndian => "PCM",
-        Codec::Ac3 => "AC-3",
-        Codec::Eac3 => "E-AC-3",
-        Codec::Flac => "FLAC",
-        Codec::H263 => "H.263",
-        Codec::H264 => "H.264",
-        Codec::Vp6 => "VP6",
-        Codec::Vp6Alpha => "VP6 with alpha",
-        Codec::Av1 => "AV1",
-        Codec::Hevc => "HEVC",
-        Codec::Vp8 => "VP8",
-        Codec::Vp9 => "VP9",
-        Codec::Vvc => "VVC",
-        Codec::UnknownId(id) => return format!("codec {id}"),
-        Codec::UnknownFourCc(four_cc) => {
-            return format!("codec `{}`", escape(&four_cc, TEXT_LEN_MAX));
-        }
-        // The rest are written as they are named.
-        Codec::Nellymoser | Codec::Speex | Codec::Opus | Codec::ScreenVideo => {
-            return format!("{codec:?}");
-        }
-        Codec::ScreenVideo2 => "ScreenVideo 2",
-        _ => return format!("{codec:?}"),
-    };
-    name.to_owned()
 }

@@ -2,7 +2,7 @@
 
 use crate::event::{CloseReason, RefuseReason};
 use crate::handshake::HandshakeKind;
-use crate::id::{ConnId, ConsumerId, ListenerId, MessageStreamId, SourceId};
+use crate::id::{ConnId, ConsumerId, MessageStreamId, SourceId};
 use crate::session::{Ignored, Refusal, Session};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::sync::Arc;
@@ -25,7 +25,6 @@ pub(super) struct Conn {
     ignored: SmallVec<[u8; 8]>,
     /// After this the connection is closed even if the peer has not read its replies.
     pub(super) linger_at: Option<Instant>,
-    pub(super) listener: ListenerId,
     pub(super) opened: Instant,
     pub(super) peer: SocketAddr,
     progress: Progress,
@@ -85,13 +84,7 @@ impl Action {
 }
 
 impl Conn {
-    pub(super) fn new(
-        id: ConnId,
-        listener: ListenerId,
-        peer: SocketAddr,
-        session: Session,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(id: ConnId, peer: SocketAddr, session: Session, now: Instant) -> Self {
         Self {
             app: None,
             blocked: false,
@@ -100,7 +93,6 @@ impl Conn {
             id,
             ignored: SmallVec::new(),
             linger_at: None,
-            listener,
             opened: now,
             peer,
             progress: Progress { at: now, sent: 0 },

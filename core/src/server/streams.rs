@@ -6,7 +6,8 @@ use super::{Server, Slot};
 use crate::chunk::ChunkSize;
 use crate::config::{Config, SendDelay};
 use crate::event::{CloseReason, Event};
-use crate::frame::Frame;
+use crate::flv::codec;
+use crate::frame::{Frame, FrameClass, FrameKind};
 use crate::id::{ConnId, MessageStreamId, SourceId};
 use crate::name::StreamName;
 use crate::session::StatusLevel;
@@ -15,6 +16,7 @@ use crate::source::{Lapped, Source, SourceConfig};
 use crate::tape::GopLimits;
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 
@@ -106,10 +108,11 @@ impl Server {
         let is_idle = self.stream(id).is_some_and(|stream| {
             stream.source.publisher().is_none() && stream.source.players() == 0
         });
-        if is_idle && let Some(slot) = self.streams.get_mut(id.slot as usize) {
-            if let Some(stream) = slot.stream.take() {
-                self.names.remove(&stream.name);
-            }
+        if is_idle
+            && let Some(slot) = self.streams.get_mut(id.slot as usize)
+            && let Some(stream) = slot.stream.take()
+        {
+            self.names.remove(&stream.name);
         }
     }
 
@@ -128,7 +131,10 @@ impl Server {
             return;
         };
         role.bytes = role.bytes.saturating_add(frame.payload.len() as u64);
-        role.frames = role.frames.saturating_add(1);
+        // Pictures per second; a stream without pictures has none.
+        let is_picture = frame.kind == FrameKind::Video
+            && matches!(frame.class, FrameClass::Coded | FrameClass::Keyframe);
+        role.frames = role.frames.saturating_add(u32::from(is_picture));
         let source_id = role.source;
         let now = self.now;
         let mut lapped = Vec::new();
@@ -137,7 +143,11 @@ impl Server {
         let pushed = stream.source.push(now, frame, &mut lapped);
         let name = stream.name.clone();
         if let Some(codec) = pushed.codec {
-            self.event(Event::Codec { source: source_id, name: name.clone(), codec });
+            let description = codec::describe(&frame.payload, frame.kind);
+            let description = description.unwrap_or_else(|| alloc::format!("{codec}"));
+            let description = Arc::from(description);
+            let name = name.clone();
+            self.event(Event::Codec { source: source_id, name, codec, description });
         }
         if let Some(millis) = pushed.jump {
             let millis = i64::from(millis);

@@ -16,6 +16,9 @@ use alloc::borrow::Cow;
 use alloc::vec;
 use bytes::BytesMut;
 
+#[cfg(test)]
+mod tests;
+
 /// The state of the client side after the handshake.
 ///
 /// | stage | leaves on | by sending |

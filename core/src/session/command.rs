@@ -276,7 +276,8 @@ mod tests {
     #[test]
     fn a_status_has_its_information_where_the_command_object_is_missing() {
         let information = Value::Object(information("status", "NetStream.Play.Start", "Started."));
-        let cases: [&[Value]; 2] = [&[Value::Null, information.clone()], &[information.clone()]];
+        let cases: [&[Value]; 2] =
+            [&[Value::Null, information.clone()], core::slice::from_ref(&information)];
         for arguments in cases {
             let mut payload = BytesMut::new();
             amf0::write_string(b"onStatus", &mut payload);

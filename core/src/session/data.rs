@@ -6,6 +6,9 @@ use crate::message::MessageType;
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
 
+#[cfg(test)]
+mod tests;
+
 /// A data message that belongs to the stream.
 #[derive(Clone, Debug)]
 pub(super) struct Data {

@@ -41,7 +41,7 @@ use smallvec::SmallVec;
 /// | `closeStream` | `_error` | call | call | idle, `Unpublished` | idle, `Stopped` |
 /// | `deleteStream` | `_error` | `_error` | gone | gone, `Unpublished` | gone, `Stopped` |
 /// | `pause`, `pauseRaw` | `_error` | error | error | error | `Paused` |
-/// | `receiveAudio`, `receiveVideo` | `_error` | error | error | error | `Selected` |
+/// | `receiveAudio`, `receiveVideo` | `_error` | error | call | error | `Selected` |
 /// | `seek` | `_error` | error | error | error | error, goes on |
 /// | media | dropped | dropped | dropped | `Media` | dropped |
 ///
@@ -188,8 +188,8 @@ impl Server {
             Verb::DeleteStream => Ok(self.delete_stream(command, writer)),
             Verb::Pause => Ok(Some(self.pause(stream, command, writer))),
             Verb::Seek => Ok(Some(seek(stream, command, writer))),
-            Verb::ReceiveAudio => Ok(Some(self.select(stream, FrameKind::Audio, command, writer))),
-            Verb::ReceiveVideo => Ok(Some(self.select(stream, FrameKind::Video, command, writer))),
+            Verb::ReceiveAudio => Ok(self.select(stream, FrameKind::Audio, command, writer)),
+            Verb::ReceiveVideo => Ok(self.select(stream, FrameKind::Video, command, writer)),
             Verb::Reply => Ok(None),
             Verb::Unknown => {
                 writer.result(command.transaction, &[Value::Null, Value::Null]);
@@ -409,8 +409,14 @@ impl Server {
         writer: &mut Writer<'_>,
     ) -> Option<SessionEvent> {
         let id = command.number(1).and_then(message_stream_id);
-        let position = self.streams.iter().position(|stream| Some(stream.id) == id);
-        let (Some(id), Some(position)) = (id, position) else {
+        // GStreamer (rtmp2sink) sends the name in place of the id.
+        let argument = command.text(1);
+        let name = without_query(argument.as_bytes());
+        let position = self.streams.iter().position(|stream| {
+            Some(stream.id) == id || (!name.is_empty() && stream.name.as_bytes() == name)
+        });
+        let Some((position, id)) = position.and_then(|at| Some((at, self.streams.get(at)?.id)))
+        else {
             return Some(refuse_call(command, "The message stream does not exist.", writer));
         };
         let event = self.stop(id, writer);
@@ -445,13 +451,15 @@ impl Server {
         kind: FrameKind,
         command: &Command,
         writer: &mut Writer<'_>,
-    ) -> SessionEvent {
-        if !self.is(stream, Role::Playing) {
-            return refuse_stream(stream, command, "NetStream.Failed", writer);
+    ) -> Option<SessionEvent> {
+        let is_playing = self.is(stream, Role::Playing);
+        // Flash says that it wants video before it plays.
+        if !is_playing && !self.is(stream, Role::Idle) {
+            return Some(refuse_stream(stream, command, "NetStream.Failed", writer));
         }
         writer.result(command.transaction, &[Value::Null, Value::Null]);
         let enabled = command.boolean(1).unwrap_or(true);
-        SessionEvent::Selected { stream, kind, enabled }
+        is_playing.then_some(SessionEvent::Selected { stream, kind, enabled })
     }
 
     /// `stream` becomes idle, and its client is told.

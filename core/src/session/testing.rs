@@ -1,11 +1,12 @@
 //! A peer for tests: it speaks in messages, and writes down what it was answered.
 
+use super::fuzz::{handshake, request_of};
 use super::{ClientRequest, Intent, Refusal, Session, SessionConfig, SessionError, SessionEvent};
 use crate::amf::{AmfLimits, Text, Value, amf0};
 use crate::chunk::{
     ChunkLimits, ChunkReader, ChunkSize, ChunkStreamId, Message, MessageHeader, write_message,
 };
-use crate::id::{MessageStreamId, RequestId};
+use crate::id::MessageStreamId;
 use crate::message::{ControlMessage, MessageType, UserControl};
 use crate::rng::Rng;
 use crate::time::{Instant, Timestamp};
@@ -15,13 +16,6 @@ use core::time::Duration;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
-
-/// C0, C1 and C2 (or S0, S1 and S2) of a simple handshake.
-pub(super) fn handshake() -> Vec<u8> {
-    let mut bytes = std::vec![0; 1 + 2 * 1_536];
-    bytes[0] = 3;
-    bytes
-}
 
 pub(super) fn number(number: f64) -> Value {
     Value::Number(number)
@@ -213,16 +207,6 @@ impl Rig {
     }
 }
 
-/// The request that an event asks to decide.
-pub(super) fn request_of(event: &SessionEvent) -> Option<RequestId> {
-    match event {
-        SessionEvent::Connect(connect) => Some(connect.request),
-        SessionEvent::Publish(publish) => Some(publish.request),
-        SessionEvent::Play(play) => Some(play.request),
-        _ => None,
-    }
-}
-
 /// `chunk stream/message stream`, and the message.
 fn line(message: &Message) -> String {
     let Message { header, payload } = message;
@@ -272,7 +256,7 @@ fn show(value: &Value) -> String {
         }
         Value::String(text) => format!("{:?}", text.to_str_lossy()),
         Value::Undefined => "undefined".into(),
-        other => format!("{other:?}"),
+        Value::Bytes(_) | Value::Date { .. } | Value::Xml(_) => format!("{value:?}"),
     }
 }
 

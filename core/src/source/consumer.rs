@@ -10,7 +10,7 @@ use crate::config::TimeJitter;
 use crate::drive::Slices;
 use crate::frame::{FrameClass, FrameKind};
 use crate::id::{ConnId, MessageStreamId};
-use crate::tape::{Mark, Tape};
+use crate::tape::{Lane, Mark, Tape};
 use crate::time::{Instant, Timestamp};
 use bytes::{Buf, BytesMut};
 
@@ -20,32 +20,24 @@ const START_SKEW_MAX_MS: i32 = 5_000;
 /// A player with chunk streams of its own is given copies up to this many bytes at a time.
 const COPY_BYTES_MAX: usize = 64 << 10;
 
-/// A set of frame kinds.
+/// A set of lanes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Kinds(u8);
+struct Lanes(u8);
 
-impl Kinds {
-    const ALL: Self = Self(0b111);
+impl Lanes {
+    const ALL: Self = Self(0b1111);
     const NONE: Self = Self(0);
 
-    const fn bit(kind: FrameKind) -> u8 {
-        match kind {
-            FrameKind::Audio => 0b001,
-            FrameKind::Data => 0b010,
-            FrameKind::Video => 0b100,
-        }
+    const fn has(self, lane: Lane) -> bool {
+        self.0 & 1 << lane as u8 != 0
     }
 
-    const fn has(self, kind: FrameKind) -> bool {
-        self.0 & Self::bit(kind) != 0
+    const fn insert(&mut self, lane: Lane) {
+        self.0 |= 1 << lane as u8;
     }
 
-    const fn insert(&mut self, kind: FrameKind) {
-        self.0 |= Self::bit(kind);
-    }
-
-    const fn remove(&mut self, kind: FrameKind) {
-        self.0 &= !Self::bit(kind);
+    const fn remove(&mut self, lane: Lane) {
+        self.0 &= !(1 << lane as u8);
     }
 }
 
@@ -63,14 +55,14 @@ pub struct Consumer {
     first_csid: Option<u8>,
     joined: bool,
     paused: bool,
-    /// Kinds whose next message needs an introduction; video also needs a keyframe.
-    pending: Kinds,
+    /// Lanes whose next message needs an introduction; video also needs a keyframe.
+    pending: Lanes,
     private: BytesMut,
     private_begun: bool,
     /// Up to here the tape can be sent as it is.
     run_end: u64,
     stream: MessageStreamId,
-    unwanted: Kinds,
+    unwanted: Lanes,
     /// End of the message that the cursor is inside of; not above the cursor at a boundary.
     within: u64,
 }
@@ -92,12 +84,12 @@ impl Consumer {
             first_csid,
             joined: false,
             paused: false,
-            pending: Kinds::ALL,
+            pending: Lanes::ALL,
             private: BytesMut::new(),
             private_begun: false,
             run_end: 0,
             stream,
-            unwanted: Kinds::NONE,
+            unwanted: Lanes::NONE,
             within: 0,
         }
     }
@@ -120,22 +112,22 @@ impl Consumer {
         self.stream
     }
 
-    /// The player receives this kind of frame.
+    /// The player receives this lane.
     #[must_use]
-    pub const fn wants(&self, kind: FrameKind) -> bool {
-        !self.unwanted.has(kind)
+    pub const fn wants(&self, lane: Lane) -> bool {
+        !self.unwanted.has(lane)
     }
 
-    /// The chunk stream for `kind`, if the player does not share the tape's.
+    /// The chunk stream for `lane`, if the player does not share the tape's.
     #[must_use]
-    pub fn own_csid(&self, kind: FrameKind) -> Option<ChunkStreamId> {
-        let first = u32::from(self.first_csid?);
-        let offset = match kind {
-            FrameKind::Audio => 0,
-            FrameKind::Data => 1,
-            FrameKind::Video => 2,
+    pub fn own_csid(&self, lane: Lane) -> Option<ChunkStreamId> {
+        let offset = match lane {
+            Lane::Audio => 0,
+            // Copies have absolute times, so data need no chunk stream each.
+            Lane::Data | Lane::Metadata => 1,
+            Lane::Video => 2,
         };
-        ChunkStreamId::new(first.saturating_add(offset))
+        ChunkStreamId::new(u32::from(self.first_csid?).saturating_add(offset))
     }
 
     /// It was sent as much stream time as it asked for.
@@ -184,13 +176,13 @@ impl Consumer {
         self.within = 0;
     }
 
-    pub(super) const fn set_selected(&mut self, kind: FrameKind, enabled: bool) {
+    pub(super) const fn set_selected(&mut self, lane: Lane, enabled: bool) {
         if enabled {
-            self.unwanted.remove(kind);
+            self.unwanted.remove(lane);
         } else {
-            self.unwanted.insert(kind);
+            self.unwanted.insert(lane);
         }
-        self.pending.insert(kind);
+        self.pending.insert(lane);
         // What was found sendable as it is may hold messages that are now to be left out.
         self.run_end = if self.cursor < self.within { self.within } else { self.cursor };
     }
@@ -222,12 +214,12 @@ impl Consumer {
     fn join(&mut self, source: &Source) {
         let tape = source.tape();
         self.joined = true;
-        self.pending = Kinds::ALL;
+        self.pending = Lanes::ALL;
         self.cursor = source.join_offset();
         self.run_end = self.cursor;
         self.within = 0;
         let first = tape.marks_from(self.cursor).next();
-        let latest = tape.clock(FrameKind::Video).or(tape.clock(FrameKind::Audio));
+        let latest = tape.clock(Lane::Video).or(tape.clock(Lane::Audio));
         let time = first.map(|mark| mark.timestamp).or(latest);
         if let Some(mark) = first {
             self.set_base(source, mark);
@@ -255,9 +247,9 @@ impl Consumer {
         }
         let tape = source.tape();
         let mut base = first.timestamp;
-        for kind in [FrameKind::Audio, FrameKind::Video] {
-            let next = tape.marks_from(first.offset).take(64).find(|mark| mark.kind == kind);
-            let time = next.map(|mark| mark.timestamp).or(tape.clock(kind));
+        for lane in [Lane::Audio, Lane::Video] {
+            let next = tape.marks_from(first.offset).take(64).find(|mark| mark.lane() == lane);
+            let time = next.map(|mark| mark.timestamp).or(tape.clock(lane));
             let lead = time.map_or(0, |time| time.delta(base));
             if (START_SKEW_MAX_MS.saturating_neg()..0).contains(&lead) {
                 base = base.offset(lead);
@@ -286,7 +278,7 @@ impl Consumer {
                 self.run_end = self.cursor;
                 continue;
             }
-            if self.pending.has(mark.kind) || mark.is_break {
+            if self.pending.has(mark.lane()) || mark.is_break {
                 if !at_cursor {
                     break;
                 }
@@ -301,8 +293,8 @@ impl Consumer {
 
     /// Nothing ahead needs private bytes or is left out.
     fn is_plain(&self, tape: &Tape) -> bool {
-        self.pending == Kinds::NONE
-            && self.unwanted == Kinds::NONE
+        self.pending == Lanes::NONE
+            && self.unwanted == Lanes::NONE
             && self.first_csid.is_none()
             && self.duration.is_none()
             && tape.last_break().is_none_or(|at| at < self.cursor)
@@ -316,7 +308,7 @@ impl Consumer {
                 break;
             }
             if !self.skips(mark)
-                && let Some(csid) = self.own_csid(mark.kind)
+                && let Some(csid) = self.own_csid(mark.lane())
             {
                 let timestamp = self.time_of(source, mark);
                 tape.write_copy(mark, csid, self.stream, timestamp, &mut self.private);
@@ -329,9 +321,9 @@ impl Consumer {
 
     fn skips(&self, mark: &Mark) -> bool {
         let needs_keyframe = mark.kind == FrameKind::Video
-            && self.pending.has(FrameKind::Video)
+            && self.pending.has(Lane::Video)
             && mark.class == FrameClass::Coded;
-        self.unwanted.has(mark.kind) || needs_keyframe
+        self.unwanted.has(mark.lane()) || needs_keyframe
     }
 
     fn is_past_end(&mut self, mark: &Mark) -> bool {
@@ -344,11 +336,14 @@ impl Consumer {
 
     fn introduced(&mut self, mark: &Mark) {
         if mark.kind != FrameKind::Video || mark.class == FrameClass::Keyframe {
-            self.pending.remove(mark.kind);
+            self.pending.remove(mark.lane());
         }
     }
 
     fn time_of(&mut self, source: &Source, mark: &Mark) -> Timestamp {
+        if mark.lane() == Lane::Metadata {
+            return Timestamp(0);
+        }
         self.set_base(source, mark);
         let is_rebased = mark.is_break && source.config.time_jitter == TimeJitter::Zero;
         let base = match self.base {

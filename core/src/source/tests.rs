@@ -235,7 +235,7 @@ fn row_059_a_publisher_that_returns_goes_on_with_fresh_headers_and_a_keyframe() 
     assert_eq!(after[0].0, 18);
     let first_video = after.iter().find(|got| got.0 == 9 && got.2[1] == 1).unwrap();
     assert_eq!(serial(first_video.2, 9), 5);
-    assert!(after.iter().all(|got| got.1 >= last));
+    assert!(after.iter().all(|got| got.0 == 18 || got.1 >= last));
     assert!(first_video.1 - last < 400, "{} {last}", first_video.1);
 }
 
@@ -452,18 +452,20 @@ fn survives(seed: u64, time_jitter: TimeJitter, start: u32) {
         publish(&mut source, core::slice::from_ref(frame));
         let mark = *source.tape().marks_from(0).last().unwrap();
         lines.push((
-            type_id(mark.kind),
-            serial(&frame.payload, type_id(mark.kind)),
+            mark.lane().type_id(),
+            serial(&frame.payload, mark.lane().type_id()),
             mark.timestamp.0,
         ));
-        if players.len() < 6 && rng.next_u32() % 40 == 0 {
+        if players.len() < 6 && rng.next_u32().is_multiple_of(40) {
             let slot = u32::try_from(players.len()).unwrap() + 1;
             players.push(Player::attach(&mut source, slot, slot));
         }
         for (index, player) in players.iter_mut().enumerate() {
             match rng.next_u32() % 24 {
                 0 => player.reply(),
-                1 if index % 2 == 1 => source.set_paused(player.id, rng.next_u32() % 2 == 0),
+                1 if index % 2 == 1 => {
+                    source.set_paused(player.id, rng.next_u32().is_multiple_of(2))
+                }
                 2..6 => {
                     let limit = rng.next_u32() as usize % 5_000;
                     player.write(&mut source, limit);

@@ -24,6 +24,11 @@ const LINGER_BYTES: usize = 256 << 10;
 /// How many closed connections linger at most; an earlier one is dropped for a later one.
 const LINGERING_MAX: usize = 1_024;
 
+/// How many reads of a connection are acknowledged at once. Clients that leave Nagle's algorithm on
+/// (ffmpeg is one) hold each second packet of the set-up back until its first was acknowledged,
+/// and the kernel delays that by 40 ms.
+const QUICK_ACKS: u8 = 16;
+
 /// Slices in one write.
 const SLICES_MAX: usize = 8;
 
@@ -60,6 +65,8 @@ struct Conn {
     is_reported: bool,
     /// The last read took all that there was.
     is_empty: bool,
+    /// Reads that are still acknowledged at once.
+    quick_acks: u8,
     /// `Writable` is awaited.
     is_full: bool,
     /// The peer has ended, or the socket has failed: nothing is lost by dropping it.
@@ -94,6 +101,7 @@ impl Conns {
             reads: true,
             is_reported: false,
             is_empty: false,
+            quick_acks: QUICK_ACKS,
             is_full: false,
             is_over: false,
             linger_bytes: None,
@@ -163,6 +171,7 @@ impl Conns {
             }
             (Some(len), tried) => {
                 conn.is_empty = tried.is_err();
+                conn.acknowledge();
                 Ok(Read::Bytes(len))
             }
             (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
@@ -322,6 +331,21 @@ impl Conns {
 }
 
 impl Conn {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    fn acknowledge(&mut self) {
+        if let Some(left) = self.quick_acks.checked_sub(1) {
+            self.quick_acks = left;
+            // A failure costs latency only.
+            let _ = SockRef::from(&self.stream).set_tcp_quickack(true);
+        }
+    }
+
+    /// Other systems have no such switch.
+    #[cfg(not(any(target_os = "linux", target_os = "android")))]
+    fn acknowledge(&mut self) {
+        self.quick_acks = 0;
+    }
+
     /// The socket was found empty: the waker is registered for the next input.
     fn await_readable(&mut self, waker: &Waker) {
         self.is_reported = false;

@@ -235,7 +235,7 @@ fn row_010_ends_and_resets_are_reported_once() {
 }
 
 #[test]
-fn the_last_words_arrive_although_input_was_unread() {
+fn a_peer_that_is_still_writing_gets_the_last_words_and_no_reset() {
     let manner = Manner { closes_after: Some(1), reads_max: 1, scratch_len: 1 };
     with_echo(manner, &[LOOPBACK], |addresses| {
         for _ in 0..20 {
@@ -245,6 +245,11 @@ fn the_last_words_arrive_although_input_was_unread() {
             let mut words = String::new();
             stream.read_to_string(&mut words).expect("no reset");
             assert_eq!(words, "last words");
+            // A reset would fail all further writes, and some clients then read no more.
+            for _ in 0..3 {
+                stream.write_all(&pattern(1_000)).expect("it is still read");
+                thread::sleep(Duration::from_millis(2));
+            }
         }
     });
 }

@@ -56,7 +56,8 @@ pub(super) fn publish(stream: MessageStreamId, fc_publish: bool, writer: &mut Wr
     writer.status(stream, StatusLevel::Status, code, description);
 }
 
-/// All that Flash wants to see before the first media.
+/// All that Flash wants to see before the first media. SRS 0.7 also sent `NetStream.Data.Start` as
+/// a data message, which ffmpeg takes for a data stream of unknown kind; later SRS do not.
 pub(super) fn play(stream: MessageStreamId, writer: &mut Writer<'_>) {
     let level = StatusLevel::Status;
     writer.user_control(UserControl::StreamBegin(stream));
@@ -66,8 +67,6 @@ pub(super) fn play(stream: MessageStreamId, writer: &mut Writer<'_>) {
     // A player may take snapshots of video and audio.
     let granted = [Value::Boolean(true), Value::Boolean(true)];
     writer.data(stream, "|RtmpSampleAccess", &granted);
-    let code = Value::Object(vec![("code".into(), string("NetStream.Data.Start"))]);
-    writer.data(stream, "onStatus", &[code]);
 }
 
 /// The argument of `onFCPublish` and `onFCUnpublish`.
