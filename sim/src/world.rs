@@ -15,6 +15,7 @@ use millstream_core::drive::{Budget, Drive};
 use millstream_core::server::Server;
 use millstream_core::time::{Instant, WallClock};
 use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Waker};
 
@@ -81,7 +82,13 @@ pub struct World {
 #[must_use]
 pub fn run(scenario: &Scenario, origin: Origin, detail: Detail) -> Outcome {
     let mut world = World::new(scenario, origin, detail);
-    world.live();
+    let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
+    if let Err(panic) = lived {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        let at = world.net().clock();
+        world.oracle.fail(at, format!("panic: {text}"));
+    }
     world.finish()
 }
 
