@@ -362,6 +362,19 @@ fn after_a_timeout_the_next_deadline_lies_later() {
 }
 
 #[test]
+fn flushes_leave_no_deadlines_behind() {
+    let send_delay = SendDelay::Fixed(Duration::from_millis(10));
+    let mut world = World::new(Config { send_delay, ..config() });
+    let publisher = world.client(Intent::Publish, "live", "a");
+    let _player = world.client(Intent::Play, "live", "a");
+    for index in 0..200 {
+        world.publish(publisher, index..index + 1);
+        world.sleep(Duration::from_millis(20));
+        assert!(world.server.stats().timers <= 8, "{:?}", world.server.stats());
+    }
+}
+
+#[test]
 fn a_codec_is_told_once() {
     let mut world = world();
     let publisher = world.client(Intent::Publish, "live", "a");
