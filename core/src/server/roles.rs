@@ -86,14 +86,17 @@ impl Server {
             self.refuse(conn, request.request, RefuseReason::BadName, Asked::Publish, &subject);
             return;
         };
+        // A stream without players goes with its publisher, so the takeover comes first.
+        if self.config.publish_policy == PublishPolicy::Takeover
+            && let Some(&source) = self.names.get(&name)
+        {
+            self.take_over(conn, source);
+        }
         let Some(source) = self.find_or_create(&name) else {
             let reason = RefuseReason::SourcesMax;
             self.refuse(conn, request.request, reason, Asked::Publish, name.as_str());
             return;
         };
-        if self.config.publish_policy == PublishPolicy::Takeover {
-            self.take_over(conn, source);
-        }
         let now = self.now;
         let Some(stream) = self.stream_mut(source) else { return };
         if stream.source.publish(conn.id).is_err() {

@@ -28,6 +28,7 @@ pub(super) struct Stream {
     pub(super) bytes: u64,
     /// Media wait for their players since the last flush.
     flush_at: Option<Instant>,
+    flush_timer_at: Option<Instant>,
     flushed: Option<Instant>,
     /// Players without a publisher are looked after then.
     linger_at: Option<Instant>,
@@ -41,11 +42,13 @@ pub(super) struct Stream {
 }
 
 impl Stream {
+    /// The earliest deadline but that of the next flush, which comes and goes far more often.
     fn deadline(&self) -> Deadline {
-        let all = [(self.flush_at, TimerKind::Flush), (self.linger_at, TimerKind::SourceLinger)];
-        let all = all.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
         let report = Deadline { at: self.report_at, reason: TimerKind::Progress };
-        all.fold(report, |first, next| if next.at < first.at { next } else { first })
+        match self.linger_at {
+            Some(at) if at < report.at => Deadline { at, reason: TimerKind::SourceLinger },
+            Some(_) | None => report,
+        }
     }
 
     /// When a player without publisher has waited long enough.
@@ -85,6 +88,7 @@ impl Server {
         let stream = Box::new(Stream {
             bytes: 0,
             flush_at: None,
+            flush_timer_at: None,
             flushed: None,
             linger_at: None,
             name: name.clone(),
@@ -179,8 +183,11 @@ impl Server {
         stream.flush_at = Some(at);
         if at <= now {
             self.due.push(id);
-        } else {
-            self.arm_stream(id);
+        } else if let Some(slot) = self.streams.get_mut(id.slot as usize)
+            && let Some(stream) = slot.stream.as_deref_mut()
+        {
+            let deadline = Deadline { at, reason: TimerKind::Flush };
+            self.timers.arm(now, &mut stream.flush_timer_at, deadline, Owner::Flush(id));
         }
     }
 
@@ -286,6 +293,14 @@ impl Server {
         self.arm_stream(id);
     }
 
+    pub(super) fn flush_timeout(&mut self, id: SourceId, at: Instant) {
+        let Some(stream) = self.stream_mut(id) else { return };
+        if stream.flush_timer_at == Some(at) {
+            stream.flush_timer_at = None;
+            self.due.push(id);
+        }
+    }
+
     pub(super) fn source_timeout(&mut self, id: SourceId, at: Instant) {
         let now = self.now;
         let Some(stream) = self.stream_mut(id) else { return };
@@ -293,9 +308,6 @@ impl Server {
             return;
         }
         stream.timer_at = None;
-        if stream.flush_at.is_some_and(|at| at <= now) {
-            self.due.push(id);
-        }
         if self.stream(id).is_some_and(|stream| stream.linger_at.is_some_and(|at| at <= now)) {
             self.end_waiting_players(id);
         }
@@ -330,11 +342,7 @@ impl Server {
         let slot = self.streams.get_mut(id.slot as usize);
         let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
         let Some(stream) = slot.stream.as_deref_mut() else { return };
-        // What is due now is in the list of due streams already.
-        let mut deadline = stream.deadline();
-        if deadline.reason == TimerKind::Flush && deadline.at <= self.now {
-            deadline = Deadline { at: stream.report_at, reason: TimerKind::Progress };
-        }
+        let deadline = stream.deadline();
         self.timers.arm(self.now, &mut stream.timer_at, deadline, Owner::Source(id));
     }
 

@@ -116,6 +116,18 @@ fn row_060_takeover_ends_the_first_publisher_and_players_go_on() {
 }
 
 #[test]
+fn row_060_takeover_of_a_stream_without_players_is_answered() {
+    let mut world = World::new(Config { publish_policy: PublishPolicy::Takeover, ..config() });
+    let first = world.client(Intent::Publish, "live", "a");
+    let second = world.client(Intent::Publish, "live", "a");
+    assert_eq!(closed(&world, world.peers[first].id), Some(CloseReason::TakenOver));
+    assert_eq!(world.server.stats().publishers, 1);
+    let player = world.client(Intent::Play, "live", "a");
+    world.publish(second, 0..10);
+    assert_eq!(world.serials(player).len(), 10);
+}
+
+#[test]
 fn players_stay_for_the_grace_period_and_are_told_after_it() {
     let mut world = world();
     let publisher = world.client(Intent::Publish, "live", "a");
@@ -346,6 +358,19 @@ fn after_a_timeout_the_next_deadline_lies_later() {
         world.sleep_until(deadline.at);
         let next = world.server.poll_timeout();
         assert!(next.is_none_or(|next| next.at > deadline.at));
+    }
+}
+
+#[test]
+fn flushes_leave_no_deadlines_behind() {
+    let send_delay = SendDelay::Fixed(Duration::from_millis(10));
+    let mut world = World::new(Config { send_delay, ..config() });
+    let publisher = world.client(Intent::Publish, "live", "a");
+    let _player = world.client(Intent::Play, "live", "a");
+    for index in 0..200 {
+        world.publish(publisher, index..index + 1);
+        world.sleep(Duration::from_millis(20));
+        assert!(world.server.stats().timers <= 8, "{:?}", world.server.stats());
     }
 }
 

@@ -1,7 +1,8 @@
 //! Deadlines, earliest first.
 //!
-//! Each connection and stream has one armed deadline, the earliest of its own. A deadline that has
-//! moved back since is found out when it comes, and armed anew: media cost no work here.
+//! Each connection and stream has one armed deadline, the earliest of its own, and a stream another
+//! one for its next flush. A deadline that has moved back since is found out when it comes, and armed
+//! anew: media cost no work here.
 
 use crate::id::{ConnId, SourceId};
 use crate::time::{Deadline, Instant, TimerKind};
@@ -13,6 +14,7 @@ use core::time::Duration;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Owner {
     Conn(ConnId),
+    Flush(SourceId),
     Source(SourceId),
 }
 

@@ -1,0 +1,433 @@
+//! Those who connect to the server: each is a client session of core, a link, and a plan.
+
+mod attacker;
+mod player;
+mod publisher;
+
+use crate::entropy::Entropy;
+use crate::net::{Arrival, Micros};
+use crate::oracle::Oracle;
+use crate::scenario::{ActorPlan, FaultKind, Role};
+use crate::transport::{Due, SimTransport};
+use attacker::Damage;
+use bytes::{Bytes, BytesMut};
+use millstream_core::chunk::ChunkSize;
+use millstream_core::id::MessageStreamId;
+use millstream_core::limits::Limits;
+use millstream_core::rng::Rng;
+use millstream_core::session::{ClientRequest, Intent, Session, SessionConfig, SessionEvent};
+use millstream_core::time::Instant;
+use player::Player;
+use publisher::Publisher;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Timers of an actor.
+mod timer {
+    pub(super) const START: u8 = 0;
+    pub(super) const TICK: u8 = 1;
+    pub(super) const READ: u8 = 2;
+    pub(super) const PAUSE: u8 = 3;
+    pub(super) const LEAVE: u8 = 4;
+    pub(super) const GIVE_UP: u8 = 5;
+    pub(super) const WINDOW: u8 = 6;
+}
+
+/// How long a client that has said good-bye waits for the server to close.
+const PATIENCE: Micros = 4_000_000;
+
+/// What an actor can touch.
+pub struct Stage<'a> {
+    /// The network.
+    pub net: &'a mut SimTransport,
+    /// Those who watch.
+    pub oracle: &'a mut Oracle,
+    /// Nobody comes again.
+    pub is_over: bool,
+}
+
+/// One that connects to the server.
+#[derive(Debug)]
+pub struct Actor {
+    /// The plan.
+    pub plan: ActorPlan,
+    /// The link, while there is one.
+    pub link: Option<usize>,
+    /// The server has granted what was asked for.
+    pub started: Option<MessageStreamId>,
+    backlog: BytesMut,
+    damage: Option<Damage>,
+    entropy: Entropy,
+    incarnation: u32,
+    index: usize,
+    /// It has said good-bye and closes when all is sent.
+    leaving: bool,
+    made: u64,
+    reads: bool,
+    session: Option<Session>,
+    state: State,
+}
+
+#[derive(Debug)]
+enum State {
+    Idle,
+    Play(Player),
+    Publish(Box<Publisher>),
+}
+
+impl Actor {
+    /// An actor that comes when its plan says.
+    #[must_use]
+    pub fn new(index: usize, plan: ActorPlan, entropy: Entropy, net: &mut SimTransport) -> Self {
+        net.schedule(plan.start, Due::Actor(index, 0, timer::START));
+        let damage = match plan.role {
+            Role::Attack(attack) => Some(Damage::new(attack.damage_one_in)),
+            Role::Publish(_) | Role::Play(_) | Role::Idle => None,
+        };
+        Self {
+            plan,
+            link: None,
+            started: None,
+            backlog: BytesMut::new(),
+            damage,
+            entropy,
+            incarnation: 0,
+            index,
+            leaving: false,
+            made: 0,
+            reads: true,
+            session: None,
+            state: State::Idle,
+        }
+    }
+
+    /// It is connected, was granted what it wants, and stays.
+    #[must_use]
+    pub const fn is_active(&self) -> bool {
+        self.link.is_some() && self.started.is_some() && !self.leaving
+    }
+
+    /// It is a player that has paused.
+    #[must_use]
+    pub const fn is_paused(&self) -> bool {
+        matches!(&self.state, State::Play(player) if player.is_paused)
+    }
+
+    /// It reads all that comes, as it comes.
+    #[must_use]
+    pub const fn reads_all(&self) -> bool {
+        let is_slow = matches!(self.plan.role, Role::Play(plan) if plan.rate > 0);
+        self.reads && !is_slow
+    }
+
+    /// A timer of the actor has come.
+    pub fn on_timer(&mut self, stage: &mut Stage<'_>, incarnation: u32, which: u8) {
+        if incarnation != self.incarnation {
+            return;
+        }
+        match which {
+            timer::START => self.start(stage),
+            timer::TICK => self.tick(stage),
+            timer::READ => {
+                self.read(stage);
+                self.arm(stage, 100_000, timer::READ);
+            }
+            timer::PAUSE => self.pause(stage),
+            timer::LEAVE => self.leave(stage),
+            timer::WINDOW => {
+                self.reads = true;
+                self.on_link(stage);
+            }
+            _ => self.hang_up(stage, true),
+        }
+    }
+
+    /// Something came, or there is room to write.
+    pub fn on_link(&mut self, stage: &mut Stage<'_>) {
+        let is_slow = matches!(self.plan.role, Role::Play(plan) if plan.rate > 0);
+        if !is_slow || self.started.is_none() {
+            self.read(stage);
+        }
+        self.flush(stage);
+    }
+
+    /// A fault hits the actor's link.
+    pub fn on_fault(&mut self, stage: &mut Stage<'_>, kind: FaultKind) {
+        let Some(link) = self.link else { return };
+        stage.oracle.taint(link);
+        let now = stage.net.clock();
+        match kind {
+            FaultKind::Stall(lasts) => stage.net.stall(link, now + lasts),
+            FaultKind::Reset => self.hang_up(stage, true),
+            FaultKind::HalfClose => stage.net.client_end(link, false),
+            FaultKind::Vanish => {
+                stage.net.silence(link);
+                self.forget(stage);
+            }
+            FaultKind::ZeroWindow(lasts) => {
+                self.reads = false;
+                self.arm(stage, lasts, timer::WINDOW);
+            }
+        }
+    }
+
+    /// Says good-bye, and closes when it is sent.
+    pub fn leave(&mut self, stage: &mut Stage<'_>) {
+        if self.link.is_none() {
+            self.incarnation += 1;
+            return;
+        }
+        if self.leaving {
+            return;
+        }
+        self.leaving = true;
+        if let Some(session) = &mut self.session {
+            session.finish(&mut self.backlog);
+        }
+        self.arm(stage, PATIENCE, timer::GIVE_UP);
+        self.flush(stage);
+    }
+
+    fn start(&mut self, stage: &mut Stage<'_>) {
+        if stage.is_over {
+            return;
+        }
+        self.incarnation += 1;
+        self.leaving = false;
+        self.reads = true;
+        self.made = 0;
+        self.started = None;
+        let salt = self.entropy.range(0..=u64::from(u32::MAX));
+        let link = stage.net.connect(
+            self.index,
+            self.plan.link,
+            Entropy::from_seed(salt, if self.entropy.is_empty() { 0 } else { 1 << 20 }),
+        );
+        self.link = Some(link);
+        stage.oracle.connected(link, self.index, &self.plan, stage.net.clock());
+        if let Some(intent) = self.intent() {
+            let config = SessionConfig {
+                chunk_size: ChunkSize::new(self.plan.chunk_size).unwrap_or(ChunkSize::DEFAULT),
+                limits: patient_limits(),
+                ..SessionConfig::default()
+            };
+            let request = ClientRequest {
+                intent,
+                app: Arc::from("live"),
+                tc_url: Arc::from("rtmp://simulated/live"),
+                stream: Arc::from(stream_name(self.plan.stream)),
+            };
+            let (config, rng) = (Arc::new(config), Rng::new(salt));
+            let now = stage.net.instant();
+            self.backlog = BytesMut::new();
+            self.session =
+                Some(Session::client(config, request, now, rng, &mut self.backlog));
+        }
+        if self.plan.stay > 0 {
+            self.arm(stage, self.plan.stay, timer::LEAVE);
+        }
+        self.flush(stage);
+    }
+
+    const fn intent(&self) -> Option<Intent> {
+        match self.plan.role {
+            Role::Publish(_) => Some(Intent::Publish),
+            Role::Play(_) => Some(Intent::Play),
+            Role::Attack(attack) if attack.publishes => Some(Intent::Publish),
+            Role::Attack(_) => Some(Intent::Play),
+            Role::Idle => None,
+        }
+    }
+
+    fn arm(&self, stage: &mut Stage<'_>, after: Micros, which: u8) {
+        let at = stage.net.clock() + after;
+        stage.net.schedule(at, Due::Actor(self.index, self.incarnation, which));
+    }
+
+    fn read(&mut self, stage: &mut Stage<'_>) {
+        let Some(link) = self.link.filter(|_| self.reads) else { return };
+        let budget = match self.plan.role {
+            Role::Play(plan) if plan.rate > 0 && self.started.is_some() => {
+                (plan.rate / 10).max(1) as usize
+            }
+            _ => usize::MAX,
+        };
+        let mut left = budget;
+        while left > 0 && self.link == Some(link) {
+            let mut bytes = BytesMut::new();
+            let max = left.min(64 << 10);
+            let arrival = stage.net.client_read(link, max, |part| bytes.extend_from_slice(part));
+            match arrival {
+                Arrival::Bytes(len) => {
+                    left -= len;
+                    self.receive(stage, link, &bytes);
+                }
+                Arrival::End | Arrival::Reset => self.hang_up(stage, false),
+                Arrival::Pending(_) => break,
+            }
+        }
+    }
+
+    fn receive(&mut self, stage: &mut Stage<'_>, link: usize, bytes: &[u8]) {
+        let mut input = bytes;
+        let now: Instant = stage.net.instant();
+        while let Some(session) = &mut self.session {
+            match session.receive(now, &mut input, &mut self.backlog) {
+                Ok(None) => break,
+                Ok(Some(SessionEvent::Media { frame, .. })) => {
+                    stage.oracle.on_frame(link, &frame, stage.net.clock());
+                }
+                Ok(Some(SessionEvent::Started { stream })) => self.on_started(stage, link, stream),
+                Ok(Some(SessionEvent::Ended { code })) if self.is_pause(code.as_bytes()) => {}
+                Ok(Some(SessionEvent::Rejected { .. } | SessionEvent::Ended { .. })) => {
+                    stage.oracle.answered(link);
+                    self.started = None;
+                    self.leave(stage);
+                }
+                Ok(Some(_)) => {}
+                Err(error) => {
+                    if self.plan.role.is_honest() {
+                        let what = format!("link {link} was sent bytes that it cannot read");
+                        stage.oracle.fail(stage.net.clock(), format!("{what}: {error:?}"));
+                    }
+                    self.hang_up(stage, true);
+                    return;
+                }
+            }
+        }
+        self.flush(stage);
+    }
+
+    fn on_started(&mut self, stage: &mut Stage<'_>, link: usize, stream: MessageStreamId) {
+        stage.oracle.answered(link);
+        self.started = Some(stream);
+        match self.plan.role {
+            Role::Publish(media) => {
+                let epoch = stage.oracle.epoch_of(link);
+                let now = stage.net.clock();
+                self.state = State::Publish(Box::new(Publisher::new(media, epoch, now)));
+                self.arm(stage, 0, timer::TICK);
+            }
+            Role::Attack(attack) if attack.publishes => {
+                let epoch = stage.oracle.epoch_of(link);
+                let media = crate::scenario::MediaPlan::default();
+                let now = stage.net.clock();
+                self.state = State::Publish(Box::new(Publisher::new(media, epoch, now)));
+                self.arm(stage, 0, timer::TICK);
+            }
+            Role::Play(plan) => {
+                self.state = State::Play(Player::default());
+                if plan.rate > 0 {
+                    self.arm(stage, 100_000, timer::READ);
+                }
+                if plan.pause_after > 0 {
+                    self.arm(stage, plan.pause_after, timer::PAUSE);
+                }
+            }
+            Role::Attack(_) | Role::Idle => {}
+        }
+    }
+
+    fn tick(&mut self, stage: &mut Stage<'_>) {
+        let (State::Publish(publisher), Some(session)) = (&mut self.state, &mut self.session)
+        else {
+            return;
+        };
+        if self.started.is_none() || self.leaving {
+            return;
+        }
+        let now = stage.net.clock();
+        let ledger = &mut stage.oracle.ledger;
+        let made = self.made;
+        publisher.publish(now, ledger, &mut self.entropy, |frame| {
+            let sent = session.send(frame, &mut self.backlog);
+            debug_assert!(sent.is_ok(), "publishing has begun");
+            made + self.backlog.len() as u64
+        });
+        let after = publisher.next_after(now);
+        self.arm(stage, after, timer::TICK);
+        self.flush(stage);
+    }
+
+    fn pause(&mut self, stage: &mut Stage<'_>) {
+        let (State::Play(player), Some(stream), Some(link)) =
+            (&mut self.state, self.started, self.link)
+        else {
+            return;
+        };
+        if self.leaving {
+            return;
+        }
+        player.is_paused = !player.is_paused;
+        player::write_pause(stream, player.is_paused, &mut self.backlog);
+        if player.is_paused {
+            player.pauses += 1;
+            if let Role::Play(plan) = self.plan.role {
+                self.arm(stage, plan.pause_for, timer::PAUSE);
+            }
+        } else {
+            stage.oracle.resumed(link);
+        }
+        self.flush(stage);
+    }
+
+    /// A pause is answered by a StreamEOF, as SRS does it.
+    fn is_pause(&mut self, code: &[u8]) -> bool {
+        let State::Play(player) = &mut self.state else { return false };
+        let is_pause = code.is_empty() && player.pauses > 0;
+        player.pauses -= u32::from(is_pause);
+        is_pause
+    }
+
+    fn flush(&mut self, stage: &mut Stage<'_>) {
+        let Some(link) = self.link else { return };
+        if !self.backlog.is_empty() {
+            if let Some(damage) = &mut self.damage {
+                damage.apply(&mut self.backlog, &mut self.entropy);
+            }
+            let mut bytes: Bytes = self.backlog.split().freeze();
+            let len = bytes.len();
+            stage.net.client_write(link, &mut bytes);
+            self.made += (len - bytes.len()) as u64;
+            self.backlog = BytesMut::from(bytes);
+        }
+        if self.leaving && self.backlog.is_empty() {
+            stage.net.client_end(link, false);
+        }
+    }
+
+    /// Ends the connection.
+    fn hang_up(&mut self, stage: &mut Stage<'_>, reset: bool) {
+        if let Some(link) = self.link {
+            stage.net.client_end(link, reset);
+        }
+        self.forget(stage);
+    }
+
+    /// The connection is over; another one may follow.
+    fn forget(&mut self, stage: &mut Stage<'_>) {
+        if let Some(link) = self.link.take() {
+            stage.oracle.left(link);
+        }
+        self.session = None;
+        self.started = None;
+        self.state = State::Idle;
+        self.backlog = BytesMut::new();
+        self.incarnation += 1;
+        if self.plan.again > 0 && !stage.is_over {
+            self.arm(stage, self.plan.again, timer::START);
+        }
+    }
+}
+
+/// The name of a stream.
+#[must_use]
+pub fn stream_name(stream: u32) -> String {
+    format!("stream-{stream}")
+}
+
+/// Clients wait long: it is the server that is tested.
+fn patient_limits() -> Limits {
+    let long = Duration::from_secs(3_600);
+    Limits { handshake_timeout: long, connect_timeout: long, role_timeout: long, ..Limits::default() }
+}

@@ -1,0 +1,384 @@
+//! Those who watch: everything that must hold in every run, checked all along.
+//!
+//! - What a player decodes is what was published ([`playback`]).
+//! - Publishing and playing follow their rules, as a small model knows them ([`rules`]).
+//! - Nobody waits for what the server already has; nobody honest is thrown out; memory stays within
+//!   its limits; deadlines move on; after the faults everyone gets frames again, and after everyone
+//!   has left, nothing is kept.
+
+pub mod playback;
+pub mod rules;
+
+use crate::actor::Actor;
+use crate::media::Ledger;
+use crate::net::Micros;
+use crate::scenario::{ActorPlan, Role, Scenario};
+use crate::transport::{SimTransport, Told};
+use millstream_core::config::TimeJitter;
+use millstream_core::event::{CloseReason, Event};
+use millstream_core::frame::{Frame, FrameKind};
+use millstream_core::server::{Server, Stats};
+use millstream_core::session::SessionError;
+use playback::Playback;
+use rules::Rules;
+use std::collections::BTreeMap;
+
+/// How long a server may take to answer a client whose link is well.
+const ANSWER_MAX: Micros = 12_000_000;
+/// Armed deadlines of one connection or stream, outdated ones included.
+const TIMERS_MAX: usize = 400;
+
+/// Something that must hold and did not.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Failure {
+    /// When.
+    pub at: Micros,
+    /// What.
+    pub what: String,
+}
+
+/// All that is watched.
+#[derive(Debug)]
+pub struct Oracle {
+    /// The first thing that went wrong.
+    pub failure: Option<Failure>,
+    /// Everything that was published.
+    pub ledger: Ledger,
+    /// Frames that players got.
+    pub frames: u64,
+    known: BTreeMap<u32, (u32, u32)>,
+    links: Vec<LinkNote>,
+    playbacks: BTreeMap<usize, Playback>,
+    rules: Rules,
+    scenario: Scenario,
+}
+
+/// What is known of a link.
+#[derive(Clone, Debug)]
+struct LinkNote {
+    actor: usize,
+    /// The server has answered the request.
+    answered: bool,
+    connected: Micros,
+    epoch: Option<u32>,
+    /// The client has left.
+    left: bool,
+    plan: ActorPlan,
+    stream: u32,
+    /// A fault hit it, or its client is not as it should be: the server may give it up.
+    tainted: bool,
+}
+
+impl Oracle {
+    /// Watches a run of `scenario`.
+    #[must_use]
+    pub fn new(scenario: &Scenario) -> Self {
+        Self {
+            failure: None,
+            ledger: Ledger::default(),
+            frames: 0,
+            known: BTreeMap::new(),
+            links: Vec::new(),
+            playbacks: BTreeMap::new(),
+            rules: Rules::new(scenario),
+            scenario: scenario.clone(),
+        }
+    }
+
+    /// Something went wrong; the first one counts.
+    pub fn fail(&mut self, at: Micros, what: String) {
+        self.failure.get_or_insert(Failure { at, what });
+    }
+
+    /// An actor connects.
+    pub fn connected(&mut self, link: usize, actor: usize, plan: &ActorPlan, at: Micros) {
+        debug_assert_eq!(link, self.links.len(), "links are numbered in order");
+        let epoch = match plan.role {
+            Role::Publish(_) | Role::Attack(_) => Some(self.ledger.open(plan.stream)),
+            Role::Play(_) | Role::Idle => None,
+        };
+        let is_slow = matches!(plan.role, Role::Play(play) if play.rate > 0);
+        self.links.push(LinkNote {
+            actor,
+            answered: false,
+            connected: at,
+            epoch,
+            left: false,
+            plan: *plan,
+            stream: plan.stream,
+            tainted: is_slow || !plan.role.is_honest(),
+        });
+        if matches!(plan.role, Role::Play(_)) {
+            self.playbacks.insert(link, Playback::new(plan.stream, self.scenario.server.jitter));
+        }
+    }
+
+    /// The server has answered the request of a link's client.
+    pub fn answered(&mut self, link: usize) {
+        self.links[link].answered = true;
+    }
+
+    /// A fault hits a link.
+    pub fn taint(&mut self, link: usize) {
+        self.links[link].tainted = true;
+    }
+
+    /// The client of a link has gone.
+    pub fn left(&mut self, link: usize) {
+        self.links[link].left = true;
+        self.playbacks.remove(&link);
+    }
+
+    /// The epoch that a publisher's link belongs to.
+    ///
+    /// # Panics
+    /// It is no publisher's.
+    #[must_use]
+    pub fn epoch_of(&self, link: usize) -> u32 {
+        self.links[link].epoch.expect("publishers have an epoch from the start")
+    }
+
+    /// A player goes on after a pause.
+    pub fn resumed(&mut self, link: usize) {
+        if let Some(playback) = self.playbacks.get_mut(&link) {
+            playback.resume();
+        }
+    }
+
+    /// A player got a frame.
+    pub fn on_frame(&mut self, link: usize, frame: &Frame, at: Micros) {
+        self.frames += 1;
+        if let Some(playback) = self.playbacks.get_mut(&link)
+            && let Err(what) = playback.take(frame, &mut self.ledger, at)
+        {
+            self.fail(at, format!("player on link {link}: {what}"));
+        }
+    }
+
+    /// The server reports something.
+    pub fn on_event(&mut self, net: &SimTransport, told: &Told) {
+        if let Err(what) = self.rules.take(told) {
+            self.fail(told.at, format!("rules: {what}"));
+        }
+        let Some(link) = told.link else {
+            return self.on_stream_event(told);
+        };
+        match &told.event {
+            Event::Published { .. } => {
+                if let Some(epoch) = self.links[link].epoch {
+                    let order = self.rules.publishings();
+                    self.ledger.epochs[epoch as usize].order = Some(order);
+                }
+            }
+            Event::Played { live, .. } => {
+                let known = self.known_now(net, self.links[link].stream);
+                let publishings = self.rules.publishings();
+                let ledger = &self.ledger;
+                if let Some(playback) = self.playbacks.get_mut(&link) {
+                    let bounds_gop = self.scenario.server.gop_bytes_max < 1 << 20;
+                    let prompt = self.scenario.server.gop_cache && !bounds_gop && !told.is_full;
+                    playback.join(*live, told.is_full, known, prompt, publishings, ledger);
+                }
+            }
+            Event::Skipped { .. } => {
+                if let Some(playback) = self.playbacks.get_mut(&link) {
+                    playback.skip();
+                }
+            }
+            Event::Closed { reason, .. } => self.on_closed(link, *reason, told.at),
+            _ => {}
+        }
+    }
+
+    fn on_stream_event(&mut self, told: &Told) {
+        if let Event::Jumped { name, millis, .. } = &told.event
+            && self.scenario.server.jitter == TimeJitter::Full
+        {
+            let jumps = self.scenario.actors.iter().any(|actor| {
+                let stream = crate::actor::stream_name(actor.stream);
+                let jumps = match actor.role {
+                    Role::Publish(media) => media.jump_every > 0,
+                    Role::Attack(_) => true,
+                    Role::Play(_) | Role::Idle => false,
+                };
+                jumps && name.stream() == stream
+            });
+            if !jumps {
+                let what = format!("{name} jumped by {millis} ms, but no publisher did");
+                self.fail(told.at, what);
+            }
+        }
+    }
+
+    fn on_closed(&mut self, link: usize, reason: CloseReason, at: Micros) {
+        let note = &self.links[link];
+        if note.tainted || note.left {
+            return;
+        }
+        let is_legal = match reason {
+            CloseReason::Error(SessionError::Timeout(_)) | CloseReason::SlowReader => {
+                // A link that is slower than its stream cannot be waited for.
+                note.plan.link.rate > 0
+            }
+            CloseReason::Error(_) | CloseReason::Io(_) => false,
+            _ => true,
+        };
+        if !is_legal {
+            let actor = note.actor;
+            self.fail(at, format!("actor {actor} on link {link} was thrown out: {reason:?}"));
+        }
+    }
+
+    /// The newest frame of a stream's publisher that the server has: epoch and serial.
+    fn known_now(&self, net: &SimTransport, stream: u32) -> Option<(u32, u32)> {
+        let link = self.rules.publisher(stream)?;
+        let epoch = self.links[link].epoch?;
+        let read = net.links[link].read;
+        let notes = &self.ledger.epoch(epoch).notes;
+        let count = notes.partition_point(|note| note.end <= read);
+        Some((epoch, u32::try_from(count.checked_sub(1)?).ok()?))
+    }
+
+    /// The operator ends the server.
+    pub const fn shut(&mut self) {
+        self.rules.shut();
+    }
+
+    /// Looks at everything while nothing is due.
+    pub fn check(&mut self, net: &SimTransport, server: &Server, actors: &[Actor]) {
+        let at = net.clock();
+        self.check_memory(at, server.stats());
+        self.check_answers(at);
+        if let Err(what) = self.rules.check(at) {
+            self.fail(at, format!("rules: {what}"));
+        }
+        let is_late = server.poll_timeout().is_some_and(|deadline| deadline.at <= net.instant());
+        if is_late && !server.is_drained() {
+            self.fail(at, "a deadline that has come was left".to_owned());
+        }
+        for actor in actors.iter().filter(|actor| actor.is_active() && actor.reads_all()) {
+            let Some(link) = actor.link.filter(|_| !actor.is_paused()) else { continue };
+            let Some(playback) = self.playbacks.get(&link) else { continue };
+            let is_free = net.down_queued(link) == 0 && !net.links[link].is_full;
+            let is_open = !net.links[link].is_closed && net.links[link].conn.is_some();
+            let note = &self.links[link];
+            let Some(&known) = self.known.get(&note.stream).filter(|_| is_free && is_open) else {
+                continue;
+            };
+            if let Some(missing) = playback.missing(known, &self.ledger) {
+                let (epoch, serial) = known;
+                let what = format!(
+                    "player on link {link} has a free socket, and the server has had frame \
+                     {serial} of epoch {epoch} for long, but frame {missing} never came"
+                );
+                self.fail(at, what);
+            }
+        }
+        let streams: Vec<u32> = self.rules.streams();
+        self.known = streams
+            .into_iter()
+            .filter_map(|stream| Some((stream, self.known_now(net, stream)?)))
+            .collect();
+    }
+
+    fn check_answers(&mut self, at: Micros) {
+        let late = self.links.iter().position(|note| {
+            let is_slow = note.plan.link.rate > 0 || note.plan.link.latency > 100_000;
+            let patience = if is_slow { ANSWER_MAX * 3 } else { ANSWER_MAX };
+            !note.answered && !note.tainted && !note.left && at > note.connected + patience
+        });
+        if let Some(link) = late {
+            self.fail(at, format!("the request on link {link} was never answered"));
+        }
+    }
+
+    fn check_memory(&mut self, at: Micros, stats: Stats) {
+        let plan = &self.scenario.server;
+        // Whole blocks are dropped, and only when a new one begins.
+        let slack = 4 * (64 << 10) + 4 * self.largest_frame();
+        let tape_max = plan.lag_bytes_max.max(plan.gop_bytes_max) + slack;
+        let session_max = (64 << 10) + (1 << 20) + (256 << 10);
+        let owners = stats.connections as usize + stats.streams as usize;
+        let recent = self.links.iter().rev().take_while(|note| note.connected + 30_000_000 > at);
+        let timers_max = TIMERS_MAX * owners + 8 * recent.count() + 16;
+        let checks = [
+            ("tape", stats.tape_bytes, u64::from(stats.streams) * tape_max),
+            ("session", stats.session_bytes, u64::from(stats.connections) * session_max),
+            ("timers", stats.timers as u64, timers_max as u64),
+        ];
+        for (name, held, max) in checks {
+            if held > max {
+                self.fail(at, format!("{name}: {held} held, at most {max} are allowed: {stats:?}"));
+            }
+        }
+    }
+
+    fn largest_frame(&self) -> u64 {
+        let lens = self.scenario.actors.iter().map(|actor| match actor.role {
+            Role::Publish(media) => u64::from(media.len_max),
+            Role::Play(_) | Role::Attack(_) | Role::Idle => 1 << 20,
+        });
+        lens.max().unwrap_or(0)
+    }
+
+    /// The faults are over for long: everyone who is there gets frames.
+    pub fn check_alive(&mut self, at: Micros, actors: &[Actor]) {
+        let stays = |actor: &&Actor| actor.plan.again > 0 && actor.plan.stay == 0;
+        let publishers: Vec<&Actor> =
+            actors.iter().filter(|actor| actor.plan.role.publishes()).collect();
+        let staying = actors.iter().filter(stays).filter(|actor| actor.plan.role.publishes());
+        for stream in staying.map(|actor| actor.plan.stream) {
+            let live = publishers.iter().find(|actor| {
+                actor.plan.stream == stream && actor.is_active()
+            });
+            let Some(live) = live else {
+                self.fail(at, format!("stream {stream} has no publisher again"));
+                continue;
+            };
+            if self.rules.publisher(stream).is_none() {
+                let link = live.link;
+                self.fail(at, format!("the publisher of stream {stream} ({link:?}) is unknown"));
+            }
+            let players = actors.iter().filter(stays).filter(|actor| {
+                matches!(actor.plan.role, Role::Play(plan) if plan.rate == 0)
+                    && actor.plan.stream == stream
+                    && !actor.is_paused()
+            });
+            for player in players {
+                let playback = player.link.and_then(|link| self.playbacks.get(&link));
+                let last = playback.map_or(0, |playback| playback.last_at);
+                if last + 8_000_000 < at {
+                    let index = actors.iter().position(|other| std::ptr::eq(other, player));
+                    let what = format!("player {index:?} ({:?}) gets no frames again", player.link);
+                    self.fail(at, what);
+                }
+            }
+        }
+    }
+
+    /// Everyone has left for long: nothing is kept.
+    pub fn check_empty(&mut self, at: Micros, server: &Server) {
+        let stats = server.stats();
+        let is_drained = server.is_drained();
+        // A server that has ended does not wait for its timers.
+        let timers = if is_drained { stats.timers } else { 0 };
+        if stats != (Stats { timers, ..Stats::default() }) {
+            self.fail(at, format!("everyone has left, but the server keeps {stats:?}"));
+        }
+        if let Some(deadline) = server.poll_timeout().filter(|_| !is_drained) {
+            self.fail(at, format!("everyone has left, but the server waits for {deadline:?}"));
+        }
+        if let Err(what) = self.rules.check_empty() {
+            self.fail(at, format!("rules: {what}"));
+        }
+    }
+}
+
+/// Audio and video are counted apart.
+const fn slot(kind: FrameKind) -> Option<usize> {
+    match kind {
+        FrameKind::Audio => Some(0),
+        FrameKind::Video => Some(1),
+        FrameKind::Data => None,
+    }
+}

@@ -1,0 +1,349 @@
+//! What one player decodes, against what was published.
+//!
+//! It is a run of frames without gaps, which begins and begins again only where there is a reason:
+//! the player joined, was too slow, or had paused. In a run, video begins at a keyframe, coded
+//! frames follow the sequence headers that they need, and times keep their published distances.
+
+use super::slot;
+use crate::media::{Ledger, Note, Stamp, read_stamp};
+use crate::net::Micros;
+use millstream_core::config::TimeJitter;
+use millstream_core::frame::{Frame, FrameClass, FrameKind};
+use millstream_core::time::Timestamp;
+
+/// Where a player's time may begin, in milliseconds.
+const START_MAX_MS: u32 = 6_000;
+/// A jump may leave a gap up to this, in milliseconds.
+const JUMP_GAP_MAX_MS: i32 = 1_600;
+
+/// What a player has decoded.
+#[derive(Debug)]
+pub struct Playback {
+    /// When the last frame came.
+    pub last_at: Micros,
+    awaits_keyframe: bool,
+    /// Runs that may begin without a reason that the frames themselves show.
+    breaks: u32,
+    epoch: Option<u32>,
+    /// The newest keyframe that was sent when the player joined a live stream: it starts no later.
+    first_max: Option<(u32, u32)>,
+    goes_back: bool,
+    headers: [Option<(u32, u32)>; 2],
+    jitter: TimeJitter,
+    joined: bool,
+    /// What the server had when the player joined.
+    known: Option<(u32, u32)>,
+    next: u32,
+    /// Publishings that had begun when the player joined.
+    publishings: u32,
+    stream: u32,
+    tracks: [Option<Track>; 2],
+}
+
+/// The clock of one kind of frame.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Track {
+    epoch: u32,
+    /// Received minus published; `None` while the clock is mended around a jump.
+    offset: Option<u32>,
+    published: u32,
+    received: u32,
+    serial: u32,
+}
+
+impl Playback {
+    /// A player that has asked for `stream`.
+    #[must_use]
+    pub const fn new(stream: u32, jitter: TimeJitter) -> Self {
+        Self {
+            last_at: 0,
+            awaits_keyframe: true,
+            breaks: 0,
+            epoch: None,
+            first_max: None,
+            goes_back: false,
+            headers: [None; 2],
+            jitter,
+            joined: false,
+            known: None,
+            next: 0,
+            publishings: 0,
+            stream,
+            tracks: [None; 2],
+        }
+    }
+
+    /// The server counts it as a player; `prompt` when it starts at the GOP cache at once.
+    pub fn join(
+        &mut self,
+        live: bool,
+        late: bool,
+        known: Option<(u32, u32)>,
+        prompt: bool,
+        publishings: u32,
+        ledger: &Ledger,
+    ) {
+        self.joined = true;
+        self.publishings = publishings;
+        self.known = known;
+        if live || late {
+            self.breaks += 1;
+        }
+        if let Some((epoch, _)) = known.filter(|_| live && prompt) {
+            self.first_max = ledger.epoch(epoch).keyframe.map(|keyframe| (epoch, keyframe));
+        }
+    }
+
+    /// The server says that it skips.
+    pub const fn skip(&mut self) {
+        self.breaks += 1;
+        self.first_max = None;
+    }
+
+    /// It goes on after a pause, at the newest keyframe: that may lie before the pause.
+    pub const fn resume(&mut self) {
+        self.breaks += 1;
+        self.goes_back = true;
+        self.first_max = None;
+    }
+
+    /// Takes a frame that was decoded.
+    ///
+    /// # Errors
+    /// Says what is wrong with it.
+    pub fn take(&mut self, frame: &Frame, ledger: &mut Ledger, at: Micros) -> Result<(), String> {
+        let Some(stamp) = read_stamp(frame) else {
+            // Attackers send frames that are not stamped, or whose stamps are damaged.
+            return if self.stream < 900 { Err("a frame is damaged".to_owned()) } else { Ok(()) };
+        };
+        if stamp.stream != self.stream || stamp.epoch as usize >= ledger.epochs.len() {
+            return Err(format!("a frame of another stream: {stamp:?}"));
+        }
+        if !self.joined {
+            return Err(format!("a frame before the server says that it plays: {stamp:?}"));
+        }
+        match frame.class {
+            FrameClass::SequenceHeader => {
+                if let Some(slot) = slot(frame.kind) {
+                    self.headers[slot] = Some((stamp.epoch, stamp.serial));
+                }
+                return Ok(());
+            }
+            FrameClass::Metadata => return Ok(()),
+            FrameClass::Coded | FrameClass::Control | FrameClass::Keyframe => {}
+        }
+        let notes = &ledger.epoch(stamp.epoch).notes;
+        let Some(&note) = notes.get(stamp.serial as usize) else {
+            return Err(format!("a frame that was never published: {stamp:?}"));
+        };
+        if (note.kind, note.class, note.timestamp) != (frame.kind, frame.class, stamp.timestamp) {
+            return Err(format!("frame {stamp:?} was published as {note:?}"));
+        }
+        self.follow(stamp, note, ledger)?;
+        self.check_start(stamp, note)?;
+        self.check_headers(stamp, note)?;
+        self.check_time(stamp, note, frame.timestamp, ledger)?;
+        self.last_at = at;
+        let seen = &mut ledger.epochs[stamp.epoch as usize].seen;
+        *seen = (*seen).max(Some(stamp.serial));
+        Ok(())
+    }
+
+    /// The serial of a frame that must have come by now, when the server has had all frames up to
+    /// `known` for long.
+    #[must_use]
+    pub fn missing(&self, known: (u32, u32), ledger: &Ledger) -> Option<u32> {
+        let (epoch, serial) = known;
+        let order = |epoch| ledger.epoch(epoch).order;
+        if self.epoch.is_some_and(|mine| order(mine) > order(epoch)) {
+            return None;
+        }
+        let (from, awaits_keyframe) = match (self.epoch, self.known) {
+            (Some(mine), _) if mine == epoch => (self.next, self.awaits_keyframe),
+            (_, Some((joined, at))) if joined == epoch => (at + 1, true),
+            _ if self.joined && order(epoch) > Some(self.publishings) => (0, true),
+            _ => return None,
+        };
+        let notes = ledger.epoch(epoch).notes.get(from as usize..=serial as usize)?;
+        let index = notes.iter().position(|note| !is_left_out(note, awaits_keyframe))?;
+        Some(from + index as u32)
+    }
+
+    /// The frame continues the run, or there is a reason for another one.
+    fn follow(&mut self, stamp: Stamp, note: Note, ledger: &Ledger) -> Result<(), String> {
+        let is_same = self.epoch == Some(stamp.epoch);
+        if let Some(epoch) = self.epoch.filter(|_| !is_same) {
+            let order = |epoch| ledger.epoch(epoch).order;
+            if order(stamp.epoch) < order(epoch) {
+                return Err(format!("epoch {} comes after {epoch}", stamp.epoch));
+            }
+        }
+        let tail_is_whole = match self.epoch {
+            Some(epoch) if !is_same => {
+                let seen = ledger.epoch(epoch).seen.unwrap_or(0);
+                let notes = ledger.epoch(epoch).notes.get(self.next as usize..=seen as usize);
+                notes.is_none_or(|notes| {
+                    notes.iter().all(|note| is_left_out(note, self.awaits_keyframe))
+                })
+            }
+            Some(_) | None => true,
+        };
+        let from = if is_same { self.next } else { 0 };
+        let awaits_keyframe = self.awaits_keyframe || !is_same;
+        let notes = &ledger.epoch(stamp.epoch).notes;
+        let between = notes.get(from as usize..stamp.serial as usize);
+        let follows = between.is_some_and(|between| {
+            between.iter().all(|note| is_left_out(note, awaits_keyframe))
+        });
+        self.awaits_keyframe = awaits_keyframe;
+        if !(follows && tail_is_whole) {
+            if between.is_none() && !self.goes_back {
+                let next = self.next;
+                return Err(format!("frame {stamp:?} comes again or late, {next} is next"));
+            }
+            let Some(left) = self.breaks.checked_sub(1) else {
+                let next = (self.epoch, from);
+                return Err(format!("frames are missing: {next:?} was next, {stamp:?} came"));
+            };
+            self.breaks = left;
+            self.goes_back = false;
+            self.awaits_keyframe = true;
+        }
+        if note.kind == FrameKind::Video {
+            if self.awaits_keyframe && note.class != FrameClass::Keyframe {
+                return Err(format!("video starts without a keyframe: {stamp:?}"));
+            }
+            self.awaits_keyframe = false;
+        }
+        self.epoch = Some(stamp.epoch);
+        self.next = stamp.serial + 1;
+        Ok(())
+    }
+
+    /// Who joins a live stream starts at the newest keyframe, not at a later one.
+    fn check_start(&mut self, stamp: Stamp, note: Note) -> Result<(), String> {
+        if note.class != FrameClass::Keyframe {
+            return Ok(());
+        }
+        match self.first_max.take() {
+            Some((epoch, latest)) if epoch == stamp.epoch && stamp.serial > latest => {
+                Err(format!("it starts at {stamp:?}, but keyframe {latest} was there"))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_headers(&self, stamp: Stamp, note: Note) -> Result<(), String> {
+        let Some(slot) = slot(note.kind) else { return Ok(()) };
+        let needed = Some((stamp.epoch, note.versions[slot]));
+        if self.headers[slot] == needed {
+            return Ok(());
+        }
+        let (kind, has) = (note.kind, self.headers[slot]);
+        Err(format!("{kind:?} frame {stamp:?} needs the header {needed:?}, and came after {has:?}"))
+    }
+
+    fn check_time(
+        &mut self,
+        stamp: Stamp,
+        note: Note,
+        received: Timestamp,
+        ledger: &Ledger,
+    ) -> Result<(), String> {
+        let Some(slot) = slot(note.kind) else { return Ok(()) };
+        if self.jitter == TimeJitter::Off {
+            if received.0 == note.timestamp {
+                return Ok(());
+            }
+            return Err(format!("{stamp:?} came with time {}", received.0));
+        }
+        let is_full = self.jitter == TimeJitter::Full;
+        let last = self.tracks[slot];
+        let Some(last) = last else {
+            if received.0 > START_MAX_MS && self.tracks == [None; 2] {
+                return Err(format!("{stamp:?} begins at {} ms", received.0));
+            }
+            self.tracks[slot] = Some(self.learn(slot, stamp, received, ledger)?);
+            return Ok(());
+        };
+        let step = received.delta(Timestamp(last.received));
+        let went_back = last.epoch == stamp.epoch && stamp.serial <= last.serial;
+        if is_full && step < 0 && !went_back {
+            return Err(format!("{stamp:?}: the time goes back by {} ms", -step));
+        }
+        let jumps = last.epoch != stamp.epoch || {
+            let from = last.serial.min(stamp.serial) as usize + 1;
+            let to = last.serial.max(stamp.serial) as usize;
+            let notes = ledger.epoch(stamp.epoch).notes.get(from..=to).unwrap_or_default();
+            notes.iter().any(|other| other.jumps && other.kind == note.kind)
+        };
+        let published = note.timestamp.wrapping_sub(last.published) as i32;
+        if jumps {
+            let is_next = last.epoch == stamp.epoch && note.jumps;
+            if is_full && is_next && step > JUMP_GAP_MAX_MS && step != published {
+                return Err(format!("{stamp:?}: a jump left a gap of {step} ms"));
+            }
+            self.tracks[slot] = Some(self.learn(slot, stamp, received, ledger)?);
+            return Ok(());
+        }
+        let offset = last.offset.unwrap_or_else(|| last.received.wrapping_sub(last.published));
+        let has_jumped = ledger.epoch(stamp.epoch).jumped;
+        let expected = note.timestamp.wrapping_add(offset);
+        if received.0 != expected && !has_jumped {
+            let expected = Timestamp(expected);
+            let off = received.delta(expected);
+            return Err(format!(
+                "{stamp:?} came with time {}, {off} ms off: published {published} ms after the \
+                 frame before, received {step} ms after it",
+                received.0
+            ));
+        }
+        let track = Track {
+            epoch: stamp.epoch,
+            offset: Some(if has_jumped { received.0.wrapping_sub(note.timestamp) } else { offset }),
+            published: note.timestamp,
+            received: received.0,
+            serial: stamp.serial,
+        };
+        self.tracks[slot] = Some(track);
+        Ok(())
+    }
+
+    /// A clock begins: where the epoch never jumped, audio and video share it.
+    fn learn(
+        &self,
+        slot: usize,
+        stamp: Stamp,
+        received: Timestamp,
+        ledger: &Ledger,
+    ) -> Result<Track, String> {
+        let offset = received.0.wrapping_sub(stamp.timestamp);
+        let other = self.tracks[1 - slot].filter(|other| other.epoch == stamp.epoch);
+        if let Some(other) = other.and_then(|other| other.offset)
+            && other != offset
+            && !ledger.epoch(stamp.epoch).jumped
+        {
+            let off = offset.wrapping_sub(other) as i32;
+            return Err(format!("{stamp:?}: audio and video are {off} ms apart"));
+        }
+        Ok(Track {
+            epoch: stamp.epoch,
+            offset: Some(offset),
+            published: stamp.timestamp,
+            received: received.0,
+            serial: stamp.serial,
+        })
+    }
+}
+
+/// A frame that a player does not get as one of the run: headers come as they are needed, and video
+/// begins at a keyframe.
+fn is_left_out(note: &Note, awaits_keyframe: bool) -> bool {
+    match note.class {
+        FrameClass::Metadata | FrameClass::SequenceHeader => true,
+        FrameClass::Coded | FrameClass::Control => {
+            note.kind == FrameKind::Video && awaits_keyframe
+        }
+        FrameClass::Keyframe => false,
+    }
+}

@@ -1,0 +1,276 @@
+//! Who does what, and what breaks when: all of a run in one value.
+//!
+//! A scenario is drawn from entropy by swarm testing: which faults exist and how often is drawn
+//! first, so that different runs look in different corners. It can be written to and read from a
+//! KDL file, and shrunk to the smallest one that still fails.
+
+mod draw;
+mod shrink;
+mod text;
+
+pub use shrink::shrink;
+pub use text::{ParseError, read, write};
+
+use crate::entropy::Entropy;
+use crate::net::{LinkProfile, Micros};
+use millstream_core::config::{Config, PublishPolicy, SendDelay, TimeJitter};
+use std::time::Duration;
+
+/// Everything that a run is made of.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Scenario {
+    /// Makes the small choices: splits, sizes, whims.
+    pub seed: u64,
+    /// Bytes of entropy for the small choices of each actor; then all are the simplest.
+    pub entropy_len: u64,
+    /// How long there are faults.
+    pub duration: Micros,
+    /// The operator ends the server then.
+    pub shutdown: Option<Micros>,
+    /// The server.
+    pub server: ServerPlan,
+    /// Those who connect to it.
+    pub actors: Vec<ActorPlan>,
+    /// What breaks.
+    pub faults: Vec<Fault>,
+}
+
+/// How the server is configured, and how fast it is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ServerPlan {
+    /// What each look at the clock costs.
+    pub step: Micros,
+    /// The outgoing chunk size.
+    pub chunk_size: u32,
+    /// Players start at the newest keyframe.
+    pub gop_cache: bool,
+    /// Bytes of the GOP cache.
+    pub gop_bytes_max: u64,
+    /// How long players stay without a publisher.
+    pub grace: Micros,
+    /// How long players wait for a first publisher.
+    pub play_wait: Micros,
+    /// Publishers and players without progress are closed after this.
+    pub idle: Micros,
+    /// Bytes that a player may lag behind.
+    pub lag_bytes_max: u64,
+    /// Media time that a player may lag behind.
+    pub lag_max: Micros,
+    /// A second publisher takes the stream over.
+    pub takeover: bool,
+    /// Media are merged for so long; `None` adapts.
+    pub send_delay: Option<Micros>,
+    /// How timestamps are mended.
+    pub jitter: TimeJitter,
+}
+
+/// One that connects to the server, again and again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct ActorPlan {
+    /// What it does.
+    pub role: Role,
+    /// The stream that it wants.
+    pub stream: u32,
+    /// When it comes.
+    pub start: Micros,
+    /// How long it stays; 0 for as long as it may.
+    pub stay: Micros,
+    /// It comes again so long after its connection ended; 0 for never.
+    pub again: Micros,
+    /// Its outgoing chunk size.
+    pub chunk_size: u32,
+    /// Its way to the server.
+    pub link: LinkProfile,
+}
+
+/// What an actor does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Role {
+    /// Publishes.
+    Publish(MediaPlan),
+    /// Plays.
+    Play(PlayPlan),
+    /// Publishes or plays, but the bytes are damaged on the way.
+    Attack(AttackPlan),
+    /// Connects and says nothing.
+    Idle,
+}
+
+/// What a publisher sends.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MediaPlan {
+    /// The time of its first frame.
+    pub start: u32,
+    /// Milliseconds between video frames; 0 for none.
+    pub video_ms: u32,
+    /// Milliseconds between audio frames; 0 for none.
+    pub audio_ms: u32,
+    /// Video frames between keyframes, at least.
+    pub gop_min: u32,
+    /// Video frames between keyframes, at most.
+    pub gop_max: u32,
+    /// Bytes of a frame, at most.
+    pub len_max: u32,
+    /// Video frames before the first keyframe.
+    pub lead: u32,
+    /// Milliseconds between two bursts of frames.
+    pub tick_ms: u32,
+    /// Video frames between two jumps of the time; 0 for none.
+    pub jump_every: u32,
+    /// How far the time jumps, in milliseconds.
+    pub jump_ms: i32,
+    /// GOPs between two repetitions of the sequence headers; 0 for none.
+    pub repeat_every: u32,
+    /// GOPs between two changes of the sequence headers; 0 for none.
+    pub change_every: u32,
+}
+
+impl Default for MediaPlan {
+    fn default() -> Self {
+        Self {
+            start: 0,
+            video_ms: 40,
+            audio_ms: 23,
+            gop_min: 25,
+            gop_max: 25,
+            len_max: 300,
+            lead: 0,
+            tick_ms: 0,
+            jump_every: 0,
+            jump_ms: 0,
+            repeat_every: 0,
+            change_every: 0,
+        }
+    }
+}
+
+/// How a player plays.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct PlayPlan {
+    /// Bytes per second that it reads; 0 for all.
+    pub rate: u64,
+    /// It pauses so long after it has started; 0 for never.
+    pub pause_after: Micros,
+    /// It goes on so long after it has paused.
+    pub pause_for: Micros,
+}
+
+/// How an attacker attacks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct AttackPlan {
+    /// It publishes; else it plays.
+    pub publishes: bool,
+    /// One in so many writes is damaged.
+    pub damage_one_in: u64,
+}
+
+/// Something that breaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Fault {
+    /// When.
+    pub at: Micros,
+    /// Whose link.
+    pub actor: usize,
+    /// How.
+    pub kind: FaultKind,
+}
+
+/// How a link breaks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum FaultKind {
+    /// Nothing arrives for a while, in both directions.
+    Stall(Micros),
+    /// The connection is reset, and what is on its way is lost.
+    Reset,
+    /// The client sends no more, but reads.
+    HalfClose,
+    /// The client vanishes, and nobody is told.
+    Vanish,
+    /// The client does not read for a while.
+    ZeroWindow(Micros),
+}
+
+impl Default for ServerPlan {
+    fn default() -> Self {
+        Self {
+            step: 5,
+            chunk_size: 60_000,
+            gop_cache: true,
+            gop_bytes_max: 16 << 20,
+            grace: 4_000_000,
+            play_wait: 6_000_000,
+            idle: 5_000_000,
+            lag_bytes_max: 8 << 20,
+            lag_max: 10_000_000,
+            takeover: false,
+            send_delay: None,
+            jitter: TimeJitter::Full,
+        }
+    }
+}
+
+impl ServerPlan {
+    /// The configuration of the server.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let mut config = Config {
+            chunk_size: self.chunk_size,
+            gop_cache: self.gop_cache,
+            publish_policy: match self.takeover {
+                true => PublishPolicy::Takeover,
+                false => PublishPolicy::Busy,
+            },
+            time_jitter: self.jitter,
+            pithy_print: Duration::from_secs(3),
+            ..Config::default()
+        };
+        if let Some(delay) = self.send_delay {
+            config.send_delay = SendDelay::Fixed(Duration::from_micros(delay));
+        }
+        let limits = &mut config.limits;
+        limits.gop_bytes_max = self.gop_bytes_max;
+        limits.grace = Duration::from_micros(self.grace);
+        limits.play_wait = Duration::from_micros(self.play_wait);
+        limits.publisher_idle_timeout = Duration::from_micros(self.idle);
+        limits.player_idle_timeout = Duration::from_micros(self.idle);
+        limits.player_lag_bytes_max = self.lag_bytes_max;
+        limits.player_lag_max = Duration::from_micros(self.lag_max);
+        limits.message_len_max = 1 << 20;
+        config
+    }
+}
+
+impl Role {
+    /// True for the publishers that are as they should be.
+    #[must_use]
+    pub const fn publishes(&self) -> bool {
+        matches!(self, Self::Publish(_))
+    }
+
+    /// True for those whose bytes are as they should be.
+    #[must_use]
+    pub const fn is_honest(&self) -> bool {
+        matches!(self, Self::Publish(_) | Self::Play(_))
+    }
+}
+
+impl Scenario {
+    /// The scenario of a seed.
+    #[must_use]
+    pub fn from_seed(seed: u64) -> Self {
+        Self::draw(&mut Entropy::from_seed(seed, 4_096))
+    }
+
+    /// Draws a scenario. Without entropy it is one publisher and one player.
+    #[must_use]
+    pub fn draw(entropy: &mut Entropy) -> Self {
+        draw::draw(entropy)
+    }
+
+    /// The entropy of the small choices that `purpose` makes.
+    #[must_use]
+    pub fn entropy(&self, purpose: u64) -> Entropy {
+        let mixed = self.seed ^ purpose.wrapping_mul(0xD6E8_FEB8_6659_FD93).rotate_left(17);
+        Entropy::from_seed(mixed, self.entropy_len)
+    }
+}

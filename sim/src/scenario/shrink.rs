@@ -1,0 +1,159 @@
+//! Makes a failing scenario smaller, as long as it fails.
+
+use super::{ActorPlan, MediaPlan, PlayPlan, Role, Scenario, ServerPlan};
+use crate::net::LinkProfile;
+
+/// The smallest scenario found for which `fails` holds, with at most `tries` calls of it.
+///
+/// First what is large goes: entropy, actors, faults. Then each plan becomes as usual, field by
+/// field, and times are halved. All is tried again until nothing helps.
+pub fn shrink(
+    scenario: &Scenario,
+    tries: usize,
+    mut fails: impl FnMut(&Scenario) -> bool,
+) -> Scenario {
+    let mut smallest = scenario.clone();
+    let mut left = tries;
+    loop {
+        let before = smallest.clone();
+        for index in 0.. {
+            let Some(candidate) = candidate(&smallest, index) else { break };
+            if candidate == smallest {
+                continue;
+            }
+            if left == 0 {
+                return smallest;
+            }
+            left -= 1;
+            if fails(&candidate) {
+                smallest = candidate;
+            }
+        }
+        if smallest == before {
+            return smallest;
+        }
+    }
+}
+
+type Step = fn(&mut Scenario);
+type ActorStep = fn(&mut ActorPlan);
+
+const STEPS: [Step; 22] = [
+    |scenario| scenario.entropy_len = 0,
+    |scenario| scenario.entropy_len /= 16,
+    |scenario| scenario.entropy_len /= 2,
+    |scenario| scenario.faults.clear(),
+    |scenario| scenario.shutdown = None,
+    |scenario| scenario.server = ServerPlan::default(),
+    |scenario| scenario.server.step = 5,
+    |scenario| scenario.server.chunk_size = 60_000,
+    |scenario| scenario.server.gop_cache = true,
+    |scenario| scenario.server.gop_bytes_max = 16 << 20,
+    |scenario| scenario.server.grace = 4_000_000,
+    |scenario| scenario.server.play_wait = 6_000_000,
+    |scenario| scenario.server.idle = 5_000_000,
+    |scenario| scenario.server.lag_bytes_max = 8 << 20,
+    |scenario| scenario.server.lag_max = 10_000_000,
+    |scenario| scenario.server.takeover = false,
+    |scenario| scenario.server.send_delay = None,
+    |scenario| scenario.server.jitter = ServerPlan::default().jitter,
+    |scenario| scenario.duration /= 2,
+    |scenario| scenario.duration = scenario.duration / 4 * 3,
+    |scenario| scenario.seed = 0,
+    |scenario| scenario.seed /= 2,
+];
+
+const ACTOR_STEPS: [ActorStep; 34] = [
+    |actor| actor.link = LinkProfile::default(),
+    |actor| actor.link.latency = 1_000,
+    |actor| actor.link.jitter = 0,
+    |actor| actor.link.rate = 0,
+    |actor| actor.link.capacity = 256 << 10,
+    |actor| actor.link.segment_len_max = 0,
+    |actor| actor.link.short_write_one_in = 0,
+    |actor| actor.link.short_read_one_in = 0,
+    |actor| actor.chunk_size = 60_000,
+    |actor| actor.start = 0,
+    |actor| actor.start /= 2,
+    |actor| actor.stay = 0,
+    |actor| actor.stay /= 2,
+    |actor| actor.again = 0,
+    |actor| actor.again = 1_000_000,
+    |actor| actor.stream = actor.stream.min(1),
+    |actor| media(actor, |media| *media = MediaPlan::default()),
+    |actor| media(actor, |media| media.start = 0),
+    |actor| media(actor, |media| media.video_ms = media.video_ms.max(100)),
+    |actor| media(actor, |media| media.audio_ms = 0),
+    |actor| media(actor, |media| media.gop_max = media.gop_min),
+    |actor| media(actor, |media| media.gop_min = 1),
+    |actor| media(actor, |media| media.len_max = 300),
+    |actor| media(actor, |media| media.len_max /= 2),
+    |actor| media(actor, |media| media.lead = 0),
+    |actor| media(actor, |media| media.tick_ms = 0),
+    |actor| media(actor, |media| media.jump_every = 0),
+    |actor| media(actor, |media| media.repeat_every = 0),
+    |actor| media(actor, |media| media.change_every = 0),
+    |actor| play(actor, |play| *play = PlayPlan::default()),
+    |actor| play(actor, |play| play.rate = 0),
+    |actor| play(actor, |play| play.pause_after = 0),
+    |actor| play(actor, |play| play.pause_after /= 2),
+    |actor| play(actor, |play| play.pause_for /= 2),
+];
+
+fn media(actor: &mut ActorPlan, step: fn(&mut MediaPlan)) {
+    if let Role::Publish(plan) = &mut actor.role {
+        step(plan);
+    }
+}
+
+fn play(actor: &mut ActorPlan, step: fn(&mut PlayPlan)) {
+    if let Role::Play(plan) = &mut actor.role {
+        step(plan);
+    }
+}
+
+/// The candidate number `index`: without an actor, without a fault, or with one step taken.
+fn candidate(scenario: &Scenario, index: usize) -> Option<Scenario> {
+    let (actors, faults) = (scenario.actors.len(), scenario.faults.len());
+    let mut candidate = scenario.clone();
+    if let Some(index) = index.checked_sub(actors + faults) {
+        if let Some(step) = STEPS.get(index) {
+            step(&mut candidate);
+            return Some(candidate);
+        }
+        let index = index - STEPS.len();
+        let actor = candidate.actors.get_mut(index / ACTOR_STEPS.len())?;
+        ACTOR_STEPS[index % ACTOR_STEPS.len()](actor);
+        return Some(candidate);
+    }
+    if index < actors {
+        candidate.actors.remove(index);
+        candidate.faults.retain(|fault| fault.actor != index);
+        for fault in &mut candidate.faults {
+            fault.actor -= usize::from(fault.actor > index);
+        }
+    } else {
+        candidate.faults.remove(index - actors);
+    }
+    Some(candidate)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn only_what_is_needed_to_fail_is_left() {
+        let fails = |scenario: &Scenario| {
+            let slow = |actor: &ActorPlan| matches!(actor.role, Role::Play(plan) if plan.rate > 0);
+            scenario.actors.iter().any(slow) && scenario.server.takeover
+        };
+        let seed = (0..).find(|&seed| fails(&Scenario::from_seed(seed))).unwrap();
+        let small = shrink(&Scenario::from_seed(seed), 10_000, fails);
+        assert_eq!(small.actors.len(), 1);
+        assert_eq!(small.faults, []);
+        let server = ServerPlan { takeover: true, ..ServerPlan::default() };
+        assert_eq!((small.server, small.entropy_len, small.duration), (server, 0, 0));
+    }
+}

@@ -1,0 +1,365 @@
+//! Scenarios as KDL: what is as usual is left out. Times are in microseconds, unless they say `ms`.
+
+use super::{
+    ActorPlan, AttackPlan, Fault, FaultKind, MediaPlan, PlayPlan, Role, Scenario, ServerPlan,
+};
+use crate::net::LinkProfile;
+use kdl::{KdlDocument, KdlNode, KdlValue};
+use millstream_core::config::TimeJitter;
+use std::fmt::{self, Write as _};
+
+/// Why a text is no scenario.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct ParseError(String);
+
+impl fmt::Display for ParseError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for ParseError {}
+
+/// A value of a property.
+trait Word: Sized + PartialEq {
+    fn write(&self) -> String;
+    fn read(value: &KdlValue) -> Option<Self>;
+}
+
+macro_rules! number_words {
+    ($($kind:ty),*) => {$(
+        impl Word for $kind {
+            fn write(&self) -> String {
+                self.to_string()
+            }
+
+            fn read(value: &KdlValue) -> Option<Self> {
+                Self::try_from(value.as_integer()?).ok()
+            }
+        }
+    )*};
+}
+
+number_words!(u32, u64, i32, usize);
+
+impl Word for bool {
+    fn write(&self) -> String {
+        format!("#{self}")
+    }
+
+    fn read(value: &KdlValue) -> Option<Self> {
+        value.as_bool()
+    }
+}
+
+impl<T: Word> Word for Option<T> {
+    fn write(&self) -> String {
+        self.as_ref().map_or_else(|| "#null".to_owned(), Word::write)
+    }
+
+    fn read(value: &KdlValue) -> Option<Self> {
+        if value.is_null() { Some(None) } else { T::read(value).map(Some) }
+    }
+}
+
+const JITTERS: [(TimeJitter, &str); 3] =
+    [(TimeJitter::Full, "full"), (TimeJitter::Off, "off"), (TimeJitter::Zero, "zero")];
+
+impl Word for TimeJitter {
+    fn write(&self) -> String {
+        let known = JITTERS.iter().find(|(jitter, _)| jitter == self);
+        format!("{:?}", known.map_or("full", |(_, name)| name))
+    }
+
+    fn read(value: &KdlValue) -> Option<Self> {
+        let name = value.as_string()?;
+        JITTERS.iter().find(|(_, known)| *known == name).map(|(jitter, _)| *jitter)
+    }
+}
+
+/// Makes the writer and the reader of the properties of a plan, from one table of their names.
+macro_rules! properties {
+    ($($plan:ident, $write:ident, $set:ident: { $($field:ident = $name:literal),* $(,)? })*) => {$(
+        fn $write(plan: &$plan, usual: &$plan, out: &mut String) {
+            $(if plan.$field != usual.$field {
+                let _ = write!(out, concat!(" ", $name, "={}"), Word::write(&plan.$field));
+            })*
+        }
+
+        fn $set(plan: &mut $plan, name: &str, value: &KdlValue) -> Option<()> {
+            match name {
+                $($name => plan.$field = Word::read(value)?,)*
+                _ => return None,
+            }
+            Some(())
+        }
+    )*};
+}
+
+properties! {
+    Scenario, write_scenario, set_scenario: {
+        seed = "seed",
+        entropy_len = "entropy",
+        duration = "duration",
+        shutdown = "shutdown",
+    }
+    ServerPlan, write_server, set_server: {
+        step = "step",
+        chunk_size = "chunk-size",
+        gop_cache = "gop-cache",
+        gop_bytes_max = "gop-bytes-max",
+        grace = "grace",
+        play_wait = "play-wait",
+        idle = "idle",
+        lag_bytes_max = "lag-bytes-max",
+        lag_max = "lag-max",
+        takeover = "takeover",
+        send_delay = "send-delay",
+        jitter = "time-jitter",
+    }
+    ActorPlan, write_actor, set_actor: {
+        stream = "stream",
+        start = "start",
+        stay = "stay",
+        again = "again",
+        chunk_size = "chunk-size",
+    }
+    LinkProfile, write_link, set_link: {
+        latency = "latency",
+        jitter = "jitter",
+        rate = "rate",
+        capacity = "capacity",
+        segment_len_max = "segment-len-max",
+        short_write_one_in = "short-write-one-in",
+        short_read_one_in = "short-read-one-in",
+    }
+    MediaPlan, write_media, set_media: {
+        start = "start-ms",
+        video_ms = "video-ms",
+        audio_ms = "audio-ms",
+        gop_min = "gop-min",
+        gop_max = "gop-max",
+        len_max = "len-max",
+        lead = "lead",
+        tick_ms = "tick-ms",
+        jump_every = "jump-every",
+        jump_ms = "jump-ms",
+        repeat_every = "repeat-every",
+        change_every = "change-every",
+    }
+    PlayPlan, write_play, set_play: {
+        rate = "rate",
+        pause_after = "pause-after",
+        pause_for = "pause-for",
+    }
+    AttackPlan, write_attack, set_attack: {
+        publishes = "publishes",
+        damage_one_in = "damage-one-in",
+    }
+}
+
+const USUAL_ATTACK: AttackPlan = AttackPlan { publishes: false, damage_one_in: 0 };
+
+fn usual_actor() -> ActorPlan {
+    ActorPlan {
+        role: Role::Idle,
+        stream: 0,
+        start: 0,
+        stay: 0,
+        again: 0,
+        chunk_size: 60_000,
+        link: LinkProfile::default(),
+    }
+}
+
+fn usual_scenario() -> Scenario {
+    Scenario {
+        seed: 0,
+        entropy_len: 0,
+        duration: 0,
+        shutdown: None,
+        server: ServerPlan::default(),
+        actors: Vec::new(),
+        faults: Vec::new(),
+    }
+}
+
+/// A scenario as KDL.
+#[must_use]
+pub fn write(scenario: &Scenario) -> String {
+    let mut out = String::from("scenario");
+    write_scenario(scenario, &usual_scenario(), &mut out);
+    out.push_str("\nserver");
+    write_server(&scenario.server, &ServerPlan::default(), &mut out);
+    out.push('\n');
+    for actor in &scenario.actors {
+        let name = match actor.role {
+            Role::Publish(_) => "publisher",
+            Role::Play(_) => "player",
+            Role::Attack(_) => "attacker",
+            Role::Idle => "idle",
+        };
+        out.push_str(name);
+        write_actor(actor, &usual_actor(), &mut out);
+        let mut inner = String::new();
+        match &actor.role {
+            Role::Publish(plan) => {
+                child("media", |out| write_media(plan, &MediaPlan::default(), out), &mut inner);
+            }
+            Role::Play(plan) => {
+                child("play", |out| write_play(plan, &PlayPlan::default(), out), &mut inner);
+            }
+            Role::Attack(plan) => {
+                child("attack", |out| write_attack(plan, &USUAL_ATTACK, out), &mut inner);
+            }
+            Role::Idle => {}
+        }
+        let usual = LinkProfile::default();
+        child("link", |out| write_link(&actor.link, &usual, out), &mut inner);
+        if !inner.is_empty() {
+            let _ = write!(out, " {{\n{inner}}}");
+        }
+        out.push('\n');
+    }
+    for Fault { at, actor, kind } in &scenario.faults {
+        let (name, lasts) = match kind {
+            FaultKind::Stall(lasts) => ("stall", Some(lasts)),
+            FaultKind::Reset => ("reset", None),
+            FaultKind::HalfClose => ("half-close", None),
+            FaultKind::Vanish => ("vanish", None),
+            FaultKind::ZeroWindow(lasts) => ("zero-window", Some(lasts)),
+        };
+        let _ = write!(out, "fault \"{name}\" at={at} actor={actor}");
+        if let Some(lasts) = lasts {
+            let _ = write!(out, " lasts={lasts}");
+        }
+        out.push('\n');
+    }
+    out
+}
+
+fn child(name: &str, write: impl FnOnce(&mut String), out: &mut String) {
+    let mut text = String::new();
+    write(&mut text);
+    if !text.is_empty() {
+        let _ = writeln!(out, "    {name}{text}");
+    }
+}
+
+/// Reads a scenario.
+///
+/// # Errors
+/// The text is not KDL, or names something that scenarios do not have.
+pub fn read(text: &str) -> Result<Scenario, ParseError> {
+    let document = KdlDocument::parse(text).map_err(|error| ParseError(error.to_string()))?;
+    let mut scenario = usual_scenario();
+    for node in document.nodes() {
+        match node.name().value() {
+            "scenario" => read_properties(node, &mut scenario, set_scenario)?,
+            "server" => read_properties(node, &mut scenario.server, set_server)?,
+            "fault" => scenario.faults.push(read_fault(node)?),
+            _ => scenario.actors.push(read_actor(node)?),
+        }
+    }
+    let count = scenario.actors.len();
+    match scenario.faults.iter().find(|fault| fault.actor >= count) {
+        Some(fault) => Err(ParseError(format!("there is no actor {}", fault.actor))),
+        None => Ok(scenario),
+    }
+}
+
+fn read_actor(node: &KdlNode) -> Result<ActorPlan, ParseError> {
+    let mut actor = usual_actor();
+    read_properties(node, &mut actor, set_actor)?;
+    let mut media = MediaPlan::default();
+    let mut play = PlayPlan::default();
+    let mut attack = USUAL_ATTACK;
+    for inner in node.children().map_or(&[][..], KdlDocument::nodes) {
+        match (node.name().value(), inner.name().value()) {
+            (_, "link") => read_properties(inner, &mut actor.link, set_link)?,
+            ("publisher", "media") => read_properties(inner, &mut media, set_media)?,
+            ("player", "play") => read_properties(inner, &mut play, set_play)?,
+            ("attacker", "attack") => read_properties(inner, &mut attack, set_attack)?,
+            (outer, inner) => return Err(ParseError(format!("{outer} has no {inner}"))),
+        }
+    }
+    actor.role = match node.name().value() {
+        "publisher" => Role::Publish(media),
+        "player" => Role::Play(play),
+        "attacker" => Role::Attack(attack),
+        "idle" => Role::Idle,
+        other => return Err(ParseError(format!("{other} is not known"))),
+    };
+    Ok(actor)
+}
+
+fn read_fault(node: &KdlNode) -> Result<Fault, ParseError> {
+    let mut fault = Fault { at: 0, actor: 0, kind: FaultKind::Reset };
+    let mut lasts = 0;
+    let mut name = "";
+    for entry in node.entries() {
+        let value = entry.value();
+        let known = match entry.name().map(|name| name.value()) {
+            None => value.as_string().map(|value| name = value),
+            Some("at") => Word::read(value).map(|value| fault.at = value),
+            Some("actor") => Word::read(value).map(|value| fault.actor = value),
+            Some("lasts") => Word::read(value).map(|value| lasts = value),
+            Some(_) => None,
+        };
+        known.ok_or_else(|| ParseError(format!("fault: {entry} is not known")))?;
+    }
+    fault.kind = match name {
+        "stall" => FaultKind::Stall(lasts),
+        "reset" => FaultKind::Reset,
+        "half-close" => FaultKind::HalfClose,
+        "vanish" => FaultKind::Vanish,
+        "zero-window" => FaultKind::ZeroWindow(lasts),
+        other => return Err(ParseError(format!("the fault {other:?} is not known"))),
+    };
+    Ok(fault)
+}
+
+fn read_properties<P>(
+    node: &KdlNode,
+    plan: &mut P,
+    set: fn(&mut P, &str, &KdlValue) -> Option<()>,
+) -> Result<(), ParseError> {
+    for entry in node.entries() {
+        let name = entry.name().map_or("", |name| name.value());
+        set(plan, name, entry.value()).ok_or_else(|| {
+            ParseError(format!("{}: {entry} is not known", node.name().value()))
+        })?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn scenarios_are_read_as_they_were_written() {
+        for seed in 0..200 {
+            let scenario = Scenario::from_seed(seed);
+            let text = write(&scenario);
+            assert_eq!(read(&text).as_ref(), Ok(&scenario), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_not_known_is_refused() {
+        let texts = [
+            "nobody start=1",
+            "player start=\"soon\"",
+            "player colour=3",
+            "player { media }",
+            "fault \"flood\"",
+            "fault \"reset\" actor=1\nplayer",
+            "{",
+        ];
+        for text in texts {
+            assert!(read(text).is_err(), "{text}");
+        }
+    }
+}

@@ -1,0 +1,318 @@
+//! Traces: everything that passes a transport, as text, one line each.
+//!
+//! [`Traced`] wraps any transport and writes what passes it; a full trace can be fed back into the
+//! server by [`replay`], which checks that the server does the same again. So a trace from the
+//! field is a test. Connections are called `c1`, `c2`, ... in the order of their arrival, and times
+//! are microseconds since the start.
+//!
+//! | line | meaning |
+//! |---|---|
+//! | `ready accepted c1 ...`, `ready readable c1`, `ready writable c1`, `ready deadline`, `ready shutdown` | what the transport found |
+//! | `wait` | nothing was ready |
+//! | `now 12` | the clock was read |
+//! | `read c1 3 0300ff`, `read c1 pending`, `read c1 end`, `read c1 failed reset` | a read; its bytes, or in a brief trace their hash |
+//! | `write c1 10/20 9f8e7d6c`, `write c1 failed reset` | a write: taken, offered, and the hash of what was taken |
+//! | `do reading c1 off`, `do close c1` | an output |
+//! | `event published ...` | an event |
+//! | `deadline 99 idle`, `deadline none` | when the server wants to be called |
+//!
+//! A full trace holds all bytes that peers sent, stream keys and tokens included.
+
+mod event;
+mod fold;
+mod replay;
+mod setup;
+
+pub use event::describe;
+pub use fold::fold;
+pub use replay::{Divergence, Replayed, replay};
+pub use setup::Setup;
+
+use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
+use millstream_core::id::ConnId;
+use millstream_core::time::{Deadline, Instant};
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::{self, Write};
+use std::task::{Context, Poll};
+
+/// How much a trace says.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Detail {
+    /// Nothing.
+    None,
+    /// What happened, without the bytes: for reading and comparing.
+    Brief,
+    /// Everything that a replay needs.
+    Full,
+}
+
+/// A transport that writes down what passes it. Writing never disturbs it: after a failure to write
+/// the trace ends, and [`Traced::failure`] says why.
+#[derive(Debug)]
+pub struct Traced<T, W> {
+    detail: Detail,
+    failure: Option<io::Error>,
+    inner: T,
+    line: String,
+    names: Names,
+    output: W,
+    start: Option<Instant>,
+}
+
+impl<T: Transport, W: Write> Traced<T, W> {
+    /// Writes what passes `inner` to `output`, which should be buffered. Times count from the first
+    /// look at the clock.
+    #[must_use]
+    pub const fn new(inner: T, output: W, detail: Detail) -> Self {
+        let names = Names::new();
+        Self { detail, failure: None, inner, line: String::new(), names, output, start: None }
+    }
+
+    /// Writes a full trace of a server that is made as `setup` says.
+    #[must_use]
+    pub fn with_setup(inner: T, output: W, setup: &Setup) -> Self {
+        let mut traced = Self::new(inner, output, Detail::Full);
+        traced.start = Some(setup.start);
+        traced.line = setup.write();
+        traced.emit();
+        traced
+    }
+
+    /// The transport.
+    pub const fn inner(&self) -> &T {
+        &self.inner
+    }
+
+    /// The transport.
+    pub const fn inner_mut(&mut self) -> &mut T {
+        &mut self.inner
+    }
+
+    /// Why the trace could not be written.
+    pub const fn failure(&self) -> Option<&io::Error> {
+        self.failure.as_ref()
+    }
+
+    /// Gives what was written to.
+    pub fn into_output(self) -> W {
+        self.output
+    }
+
+    fn emit(&mut self) {
+        if self.failure.is_none()
+            && let Err(error) = self.output.write_all(self.line.as_bytes())
+        {
+            self.failure = Some(error);
+        }
+        self.line.clear();
+    }
+
+    const fn is_on(&self) -> bool {
+        !matches!(self.detail, Detail::None) && self.failure.is_none()
+    }
+
+    fn micros(&self, at: Instant) -> u64 {
+        let start = self.start.map_or(0, Instant::as_micros);
+        at.as_micros().saturating_sub(start)
+    }
+}
+
+impl<T: Transport, W: Write> Transport for Traced<T, W> {
+    fn poll_ready(&mut self, cx: &mut Context<'_>, ready: &mut Vec<Ready>) -> Poll<()> {
+        let known = ready.len();
+        let polled = self.inner.poll_ready(cx, ready);
+        if self.is_on() {
+            for ready in &ready[known..] {
+                ready_line(&mut self.line, *ready, self.detail, &mut self.names);
+            }
+            if polled.is_pending() {
+                self.line.push_str("wait\n");
+            }
+            self.emit();
+        }
+        polled
+    }
+
+    fn now(&mut self) -> Instant {
+        let now = self.inner.now();
+        if self.is_on() {
+            self.start.get_or_insert(now);
+            let micros = self.micros(now);
+            let _ = writeln!(self.line, "now {micros}");
+            self.emit();
+        }
+        now
+    }
+
+    fn read(&mut self, conn: ConnId, scratch: &mut [u8]) -> Result<Read, IoFailure> {
+        let result = self.inner.read(conn, scratch);
+        if self.is_on() {
+            let name = self.names.name(conn);
+            let _ = write!(self.line, "read {name} ");
+            match result {
+                Ok(Read::Bytes(len)) => {
+                    let bytes = scratch.get(..len).unwrap_or_default();
+                    let _ = write!(self.line, "{len} ");
+                    match self.detail {
+                        Detail::Full => hex(&mut self.line, bytes),
+                        Detail::Brief | Detail::None => {
+                            let _ = write!(self.line, "{:08x}", hash(HASH_START, bytes));
+                        }
+                    }
+                }
+                Ok(Read::End) => self.line.push_str("end"),
+                Ok(Read::Pending) => self.line.push_str("pending"),
+                Err(failure) => {
+                    let _ = write!(self.line, "failed {}", failure_name(failure));
+                }
+            }
+            self.line.push('\n');
+            self.emit();
+        }
+        result
+    }
+
+    fn write(&mut self, conn: ConnId, slices: &[&[u8]]) -> Result<usize, IoFailure> {
+        let result = self.inner.write(conn, slices);
+        if self.is_on() {
+            let name = self.names.name(conn);
+            write_line(&mut self.line, &name, slices, result);
+            self.emit();
+        }
+        result
+    }
+
+    fn perform(&mut self, output: Output) {
+        if self.is_on() {
+            output_line(&mut self.line, &output, &mut self.names);
+            self.emit();
+        }
+        self.inner.perform(output);
+    }
+
+    fn set_deadline(&mut self, deadline: Option<Deadline>) {
+        if self.is_on() {
+            let at = deadline.map(|deadline| self.micros(deadline.at));
+            deadline_line(&mut self.line, at, deadline);
+            self.emit();
+        }
+        self.inner.set_deadline(deadline);
+    }
+}
+
+/// Names of connections, in the order of their arrival.
+#[derive(Clone, Debug)]
+struct Names {
+    count: u64,
+    known: BTreeMap<ConnId, u64>,
+}
+
+impl Names {
+    const fn new() -> Self {
+        Self { count: 0, known: BTreeMap::new() }
+    }
+
+    fn name(&mut self, conn: ConnId) -> String {
+        let number = self.known.entry(conn).or_insert_with(|| {
+            self.count += 1;
+            self.count
+        });
+        format!("c{number}")
+    }
+
+    fn forget(&mut self, conn: ConnId) {
+        self.known.remove(&conn);
+    }
+}
+
+fn ready_line(line: &mut String, ready: Ready, detail: Detail, names: &mut Names) {
+    let _ = match ready {
+        Ready::Accepted { conn, listener, peer } => {
+            let name = names.name(conn);
+            let id = if detail == Detail::Full { format!(" id {conn}") } else { String::new() };
+            writeln!(line, "ready accepted {name}{id} listener {} peer {peer}", listener.0)
+        }
+        Ready::Readable(conn) => writeln!(line, "ready readable {}", names.name(conn)),
+        Ready::Writable(conn) => writeln!(line, "ready writable {}", names.name(conn)),
+        Ready::Deadline => writeln!(line, "ready deadline"),
+        Ready::Shutdown => writeln!(line, "ready shutdown"),
+        other => writeln!(line, "ready {other:?}"),
+    };
+}
+
+fn write_line(line: &mut String, name: &str, slices: &[&[u8]], result: Result<usize, IoFailure>) {
+    let offered: usize = slices.iter().map(|part| part.len()).sum();
+    let _ = match result {
+        Ok(len) => {
+            let mut left = len;
+            let mut sum = HASH_START;
+            for part in slices {
+                let taken = part.get(..part.len().min(left)).unwrap_or_default();
+                left -= taken.len();
+                sum = hash(sum, taken);
+            }
+            writeln!(line, "write {name} {len}/{offered} {sum:08x}")
+        }
+        Err(failure) => writeln!(line, "write {name} failed {}", failure_name(failure)),
+    };
+}
+
+fn output_line(line: &mut String, output: &Output, names: &mut Names) {
+    let _ = match output {
+        Output::SetReading { conn, enabled } => {
+            let state = if *enabled { "on" } else { "off" };
+            writeln!(line, "do reading {} {state}", names.name(*conn))
+        }
+        Output::Close { conn } => {
+            let name = names.name(*conn);
+            names.forget(*conn);
+            writeln!(line, "do close {name}")
+        }
+        Output::Event(event) => {
+            writeln!(line, "event {}", describe(event, &mut |conn| names.name(conn)))
+        }
+        other => writeln!(line, "do {other:?}"),
+    };
+}
+
+fn deadline_line(line: &mut String, at: Option<u64>, deadline: Option<Deadline>) {
+    let _ = match (at, deadline) {
+        (Some(at), Some(deadline)) => {
+            let reason = format!("{:?}", deadline.reason).to_lowercase();
+            writeln!(line, "deadline {at} {reason}")
+        }
+        _ => writeln!(line, "deadline none"),
+    };
+}
+
+const HASH_START: u32 = 0x811C_9DC5;
+
+/// FNV-1a: to notice a difference, not to guard against a forger.
+fn hash(start: u32, bytes: &[u8]) -> u32 {
+    bytes.iter().fold(start, |sum, byte| (sum ^ u32::from(*byte)).wrapping_mul(0x0100_0193))
+}
+
+fn hex(line: &mut String, bytes: &[u8]) {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    line.reserve(bytes.len() * 2);
+    for byte in bytes {
+        line.push(char::from(DIGITS[usize::from(byte >> 4)]));
+        line.push(char::from(DIGITS[usize::from(byte & 15)]));
+    }
+}
+
+const FAILURES: [(IoFailure, &str); 5] = [
+    (IoFailure::Refused, "refused"),
+    (IoFailure::Reset, "reset"),
+    (IoFailure::TimedOut, "timed-out"),
+    (IoFailure::Unreachable, "unreachable"),
+    (IoFailure::Other, "other"),
+];
+
+fn failure_name(failure: IoFailure) -> &'static str {
+    FAILURES.iter().find(|(known, _)| *known == failure).map_or("other", |(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,235 @@
+//! A trace fed back into the server: it must do the same again.
+
+use super::{
+    Detail, FAILURES, Names, Setup, deadline_line, failure_name, output_line, ready_line,
+    write_line,
+};
+use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Transport};
+use millstream_core::id::{ConnId, ListenerId};
+use millstream_core::time::{Deadline, Instant};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::Lines;
+use std::task::{Context, Poll, Waker};
+
+/// The first difference between a trace and its replay.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Divergence {
+    /// The line of the trace, counted from 1.
+    pub line: usize,
+    /// What the trace says.
+    pub recorded: String,
+    /// What the server did.
+    pub replayed: String,
+}
+
+impl fmt::Display for Divergence {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { line, recorded, replayed } = self;
+        write!(f, "line {line}: the trace says\n  {recorded}\nand the replay says\n  {replayed}")
+    }
+}
+
+impl std::error::Error for Divergence {}
+
+/// A transport that does what a full trace says, and compares what it is told to do.
+#[derive(Debug)]
+pub struct Replayed<'a> {
+    conns: BTreeMap<String, ConnId>,
+    divergence: Option<Divergence>,
+    line: usize,
+    lines: Lines<'a>,
+    names: Names,
+    next: Option<&'a str>,
+    start: Instant,
+}
+
+/// Feeds a full trace into a new server; gives the number of lines that were the same.
+///
+/// # Errors
+/// Says where the server did something else, or that the text is no full trace.
+pub fn replay(trace: &str) -> Result<usize, Divergence> {
+    let mut lines = trace.lines();
+    let Some(setup) = Setup::read(&mut lines) else {
+        let recorded = trace.lines().next().unwrap_or_default().to_owned();
+        let replayed = "this is no full trace of this version".to_owned();
+        return Err(Divergence { line: 1, recorded, replayed });
+    };
+    let line = setup.write().lines().count();
+    let mut server = setup.server();
+    let mut drive = Drive::new(Budget::default());
+    let mut replayed = Replayed::new(lines, line, setup.start);
+    let mut cx = Context::from_waker(Waker::noop());
+    while replayed.next.is_some() && replayed.divergence.is_none() {
+        if drive.poll(&mut server, &mut replayed, &mut cx).is_ready() {
+            break;
+        }
+    }
+    match replayed.divergence {
+        Some(divergence) => Err(divergence),
+        None => Ok(replayed.line),
+    }
+}
+
+impl<'a> Replayed<'a> {
+    fn new(mut lines: Lines<'a>, line: usize, start: Instant) -> Self {
+        let next = lines.next();
+        let (conns, names) = (BTreeMap::new(), Names::new());
+        Self { conns, divergence: None, line: line + 1, lines, names, next, start }
+    }
+
+    /// The first difference.
+    #[must_use]
+    pub const fn divergence(&self) -> Option<&Divergence> {
+        self.divergence.as_ref()
+    }
+
+    fn take(&mut self) -> Option<&'a str> {
+        let line = self.next.filter(|_| self.divergence.is_none())?;
+        self.line += 1;
+        self.next = self.lines.next();
+        Some(line)
+    }
+
+    /// A trace that was cut short has no next line: that is its end, not a difference.
+    fn differs(&mut self, replayed: &str) {
+        if let (None, Some(recorded)) = (&self.divergence, self.next) {
+            let (recorded, replayed) = (recorded.to_owned(), replayed.trim_end().to_owned());
+            self.divergence = Some(Divergence { line: self.line, recorded, replayed });
+        }
+    }
+
+    /// Compares what the server does with the next line.
+    fn compare(&mut self, line: &str) {
+        if self.next.is_none_or(|next| next == line.trim_end()) {
+            self.take();
+        } else {
+            self.differs(line);
+        }
+    }
+
+    /// The rest of the next line, if it begins like this.
+    fn take_rest(&mut self, begin: &str) -> Option<&'a str> {
+        let Some(rest) = self.next.and_then(|next| next.strip_prefix(begin)) else {
+            self.differs(begin);
+            return None;
+        };
+        self.take().map(|_| rest)
+    }
+
+    fn conn(&mut self, name: &str) -> Option<ConnId> {
+        self.conns.get(name).copied()
+    }
+
+    fn accepted(&mut self, rest: &str) -> Option<Ready> {
+        let mut words = rest.split(' ');
+        let name = words.next()?;
+        let (slot, generation) = words.nth(1)?.split_once('.')?;
+        let conn = ConnId { slot: slot.parse().ok()?, generation: generation.parse().ok()? };
+        let listener = ListenerId(words.nth(1)?.parse().ok()?);
+        let peer = words.nth(1)?.parse().ok()?;
+        self.conns.insert(name.to_owned(), conn);
+        Some(Ready::Accepted { conn, listener, peer })
+    }
+
+    fn ready(&mut self, rest: &str) -> Option<Ready> {
+        let (what, subject) = rest.split_once(' ').unwrap_or((rest, ""));
+        match what {
+            "accepted" => self.accepted(subject),
+            "readable" => Some(Ready::Readable(self.conn(subject)?)),
+            "writable" => Some(Ready::Writable(self.conn(subject)?)),
+            "deadline" => Some(Ready::Deadline),
+            "shutdown" => Some(Ready::Shutdown),
+            _ => None,
+        }
+    }
+}
+
+impl Transport for Replayed<'_> {
+    fn poll_ready(&mut self, _cx: &mut Context<'_>, ready: &mut Vec<Ready>) -> Poll<()> {
+        while let Some(rest) = self.next.and_then(|next| next.strip_prefix("ready ")) {
+            let Some(found) = self.ready(rest) else {
+                self.differs("a line that cannot be read");
+                return Poll::Pending;
+            };
+            let mut line = String::new();
+            ready_line(&mut line, found, Detail::Full, &mut self.names);
+            self.compare(&line);
+            ready.push(found);
+        }
+        if ready.is_empty() {
+            self.compare("wait");
+            return Poll::Pending;
+        }
+        if self.next == Some("wait") {
+            self.take();
+            return Poll::Pending;
+        }
+        Poll::Ready(())
+    }
+
+    fn now(&mut self) -> Instant {
+        let micros = self.take_rest("now ").and_then(|rest| rest.parse::<u64>().ok());
+        Instant::from_micros(self.start.as_micros() + micros.unwrap_or(0))
+    }
+
+    fn read(&mut self, conn: ConnId, scratch: &mut [u8]) -> Result<Read, IoFailure> {
+        let begin = format!("read {} ", self.names.name(conn));
+        let Some(rest) = self.take_rest(&begin) else { return Ok(Read::Pending) };
+        match rest.split_once(' ') {
+            Some(("failed", name)) => {
+                let known = FAILURES.iter().find(|(_, known)| *known == name);
+                Err(known.map_or(IoFailure::Other, |(failure, _)| *failure))
+            }
+            Some((_, digits)) => {
+                let bytes = unhex(digits);
+                let len = bytes.len().min(scratch.len());
+                scratch[..len].copy_from_slice(&bytes[..len]);
+                Ok(Read::Bytes(len))
+            }
+            None if rest == "end" => Ok(Read::End),
+            None => Ok(Read::Pending),
+        }
+    }
+
+    fn write(&mut self, conn: ConnId, slices: &[&[u8]]) -> Result<usize, IoFailure> {
+        let name = self.names.name(conn);
+        let rest = self.next.and_then(|next| next.strip_prefix(&format!("write {name} ")));
+        let result = match rest.and_then(|rest| rest.split_once(' ')) {
+            Some(("failed", name)) => {
+                let known = FAILURES.iter().find(|(failure, _)| failure_name(*failure) == name);
+                Err(known.map_or(IoFailure::Other, |(failure, _)| *failure))
+            }
+            Some((lens, _)) => {
+                let len = lens.split('/').next().and_then(|len| len.parse::<usize>().ok());
+                let offered: usize = slices.iter().map(|part| part.len()).sum();
+                Ok(len.unwrap_or(0).min(offered))
+            }
+            None => Ok(0),
+        };
+        let mut line = String::new();
+        write_line(&mut line, &name, slices, result);
+        self.compare(&line);
+        result
+    }
+
+    fn perform(&mut self, output: Output) {
+        let mut line = String::new();
+        output_line(&mut line, &output, &mut self.names);
+        self.compare(&line);
+    }
+
+    fn set_deadline(&mut self, deadline: Option<Deadline>) {
+        let start = self.start.as_micros();
+        let at = deadline.map(|deadline| deadline.at.as_micros().saturating_sub(start));
+        let mut line = String::new();
+        deadline_line(&mut line, at, deadline);
+        self.compare(&line);
+    }
+}
+
+fn unhex(digits: &str) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or(0) as u8;
+    digits.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+}
+

@@ -1,0 +1,5 @@
+use super::*;
+use crate::scenario::Scenario;
+use crate::world::{Origin, run};
+use pretty_assertions::assert_eq;
+

@@ -1,0 +1,272 @@
+//! The world: actors, a network and the server, on one virtual clock with one queue of events.
+//!
+//! A run has four parts. While the scenario lasts, actors come and go and things break. Then it is
+//! calm, and everyone who is there must get frames again. Then all leave. Then there is time for
+//! every timer to run out, and nothing may be left.
+
+use crate::actor::{Actor, Stage};
+use crate::entropy::Entropy;
+use crate::net::Micros;
+use crate::oracle::{Failure, Oracle};
+use crate::scenario::{Scenario, ServerPlan};
+use crate::trace::{Detail, Traced};
+use crate::transport::{Due, SimTransport, SlotOrder};
+use millstream_core::drive::{Budget, Drive};
+use millstream_core::server::Server;
+use millstream_core::time::{Instant, WallClock};
+use std::fmt::Write as _;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Waker};
+
+/// Time between two looks at everything.
+const CHECK_INTERVAL: Micros = 2_000_000;
+/// After everyone has left: all timers and all patience run out.
+const DRAIN: Micros = 45_000_000;
+
+/// What must not matter to a run: twins differ in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Origin {
+    /// What the server's clock says at the start, in microseconds.
+    pub epoch: Micros,
+    /// How slots are numbered.
+    pub order: SlotOrder,
+}
+
+impl Origin {
+    /// The origin of an only child.
+    pub const FIRST: Self = Self { epoch: 0, order: SlotOrder::Lowest };
+    /// The origin of its twin. Handshakes carry the clock in milliseconds modulo 2^32, so it differs
+    /// by a multiple of that.
+    pub const TWIN: Self = Self { epoch: 20 * 1_000 << 32, order: SlotOrder::Shifted };
+}
+
+/// How a run ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Outcome {
+    /// What went wrong, if anything did.
+    pub failure: Option<Failure>,
+    /// One line for each input, output and event; empty unless asked for.
+    pub trace: String,
+    /// Figures of the run.
+    pub figures: Figures,
+}
+
+/// Figures of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Figures {
+    /// Virtual time, in microseconds.
+    pub elapsed: Micros,
+    /// Connections that were made.
+    pub connections: usize,
+    /// Frames that players got.
+    pub frames: u64,
+    /// Epochs of publishing.
+    pub epochs: usize,
+}
+
+/// Everything of a run.
+pub struct World {
+    actors: Vec<Actor>,
+    drive: Drive,
+    is_over: bool,
+    oracle: Oracle,
+    scenario: Scenario,
+    server: Server,
+    shut: bool,
+    transport: Traced<SimTransport, Vec<u8>>,
+    wants_check: bool,
+}
+
+/// Runs a scenario.
+#[must_use]
+pub fn run(scenario: &Scenario, origin: Origin, detail: Detail) -> Outcome {
+    let mut world = World::new(scenario, origin, detail);
+    let lived = catch_unwind(AssertUnwindSafe(|| world.live()));
+    if let Err(panic) = lived {
+        let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| panic.downcast_ref::<String>().cloned()).unwrap_or_default();
+        let at = world.net().clock();
+        world.oracle.fail(at, format!("panic: {text}"));
+    }
+    world.finish()
+}
+
+impl World {
+    /// A world at its start.
+    #[must_use]
+    pub fn new(scenario: &Scenario, origin: Origin, detail: Detail) -> Self {
+        let Scenario { server: ServerPlan { step, .. }, seed, .. } = *scenario;
+        let entropy = scenario.entropy(u64::MAX);
+        let mut net = SimTransport::new(step, origin.epoch, origin.order, entropy);
+        let actors: Vec<Actor> = (0..)
+            .zip(&scenario.actors)
+            .map(|(index, plan)| {
+                Actor::new(index, *plan, scenario.entropy(index as u64 + 1), &mut net)
+            })
+            .collect();
+        for (index, fault) in scenario.faults.iter().enumerate() {
+            net.schedule(fault.at, Due::Fault(index));
+        }
+        if let Some(at) = scenario.shutdown {
+            net.schedule(at, Due::Shutdown);
+        }
+        net.schedule(CHECK_INTERVAL, Due::Check);
+        let wall = WallClock { unix_millis: 1_700_000_000_000 };
+        let config = Arc::new(scenario.server.config());
+        let start = Instant::from_micros(origin.epoch);
+        let server = Server::new(config, seed, start, wall);
+        Self {
+            actors,
+            drive: Drive::new(Budget::default()),
+            is_over: false,
+            oracle: Oracle::new(scenario),
+            scenario: scenario.clone(),
+            server,
+            shut: false,
+            transport: Traced::new(net, Vec::new(), detail),
+            wants_check: false,
+        }
+    }
+
+    /// Lives through all parts of the scenario.
+    pub fn live(&mut self) {
+        let calm = self.calm();
+        self.run_until(self.scenario.duration + calm);
+        if !self.shut {
+            self.oracle.check_alive(self.net().clock(), &self.actors);
+        }
+        self.is_over = true;
+        for index in 0..self.actors.len() {
+            self.act(index, Actor::leave);
+        }
+        let until = self.net().clock() + DRAIN;
+        self.run_until(until);
+        self.oracle.check_empty(self.transport.inner().clock(), &self.server);
+    }
+
+    /// Runs until a time, or until something goes wrong.
+    pub fn run_until(&mut self, until: Micros) {
+        while self.oracle.failure.is_none() {
+            self.turn();
+            if self.net().is_spinning() {
+                self.oracle.fail(self.transport.inner().clock(), "the loop spins".to_owned());
+            }
+            let next = self.net().next_at();
+            if std::mem::take(&mut self.wants_check) {
+                if next.is_some_and(|at| at <= self.net().clock()) {
+                    self.wants_check = true;
+                } else {
+                    let Self { oracle, transport, server, actors, .. } = self;
+                    oracle.check(transport.inner(), server, actors);
+                }
+            }
+            let Some(next) = next.filter(|at| *at <= until) else { break };
+            self.net_mut().advance(next);
+            while let Some(due) = self.net_mut().pop_due() {
+                self.handle(due);
+            }
+        }
+        self.net_mut().advance(until);
+    }
+
+    /// What came out.
+    #[must_use]
+    pub fn finish(self) -> Outcome {
+        let figures = Figures {
+            elapsed: self.transport.inner().clock(),
+            connections: self.transport.inner().links.len(),
+            frames: self.oracle.frames,
+            epochs: self.oracle.ledger.epochs.len(),
+        };
+        let bytes = self.transport.into_output();
+        let mut trace = String::from_utf8_lossy(&bytes).into_owned();
+        if let (Some(failure), false) = (&self.oracle.failure, trace.is_empty()) {
+            let _ = writeln!(trace, "failed {}", failure.what);
+        }
+        Outcome { failure: self.oracle.failure, trace, figures }
+    }
+
+    /// The network.
+    #[must_use]
+    pub const fn net(&self) -> &SimTransport {
+        self.transport.inner()
+    }
+
+    fn net_mut(&mut self) -> &mut SimTransport {
+        self.transport.inner_mut()
+    }
+
+    /// How long it takes until everyone must get frames again: names are free and clients are back.
+    fn calm(&self) -> Micros {
+        let ServerPlan { grace, idle, play_wait, .. } = self.scenario.server;
+        let longest_pause = self.scenario.actors.iter().map(|actor| actor.again).max();
+        2 * idle + grace.max(play_wait) + 4 * longest_pause.unwrap_or(0) + 14_000_000
+    }
+
+    fn turn(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        let drained = self.drive.poll(&mut self.server, &mut self.transport, &mut cx).is_ready();
+        let told = std::mem::take(&mut self.net_mut().told);
+        for told in &told {
+            self.oracle.on_event(self.transport.inner(), told);
+        }
+        if drained {
+            self.shut = true;
+            // What still arrives finds nobody.
+            self.net_mut().refuse_all();
+        }
+    }
+
+    fn handle(&mut self, due: Due) {
+        match due {
+            Due::Client(link) => {
+                let owner = self.net().links[link].owner;
+                if self.actors[owner].link == Some(link) {
+                    self.act(owner, Actor::on_link);
+                }
+            }
+            Due::Actor(index, incarnation, timer) => {
+                self.act(index, |actor, stage| actor.on_timer(stage, incarnation, timer));
+            }
+            Due::Fault(index) => {
+                let fault = self.scenario.faults[index];
+                if fault.actor < self.actors.len() && !self.is_over {
+                    self.act(fault.actor, |actor, stage| actor.on_fault(stage, fault.kind));
+                }
+            }
+            Due::Check => {
+                self.wants_check = true;
+                let at = self.net().clock() + CHECK_INTERVAL;
+                self.net_mut().schedule(at, Due::Check);
+            }
+            Due::Shutdown => {
+                self.shut = true;
+                self.oracle.shut();
+                self.net_mut().shut();
+            }
+            Due::Accept(_) | Due::Readable(_) | Due::Writable(_) => {}
+        }
+    }
+
+    fn act(&mut self, index: usize, work: impl FnOnce(&mut Actor, &mut Stage<'_>)) {
+        let Self { actors, oracle, transport, is_over, .. } = self;
+        let mut stage = Stage { net: transport.inner_mut(), oracle, is_over: *is_over };
+        if let Some(actor) = actors.get_mut(index) {
+            work(actor, &mut stage);
+        }
+    }
+}
+
+impl std::fmt::Debug for World {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("World").field("scenario", &self.scenario).finish_non_exhaustive()
+    }
+}
+
+/// Entropy of a whole run: a scenario is drawn from it, and run.
+#[must_use]
+pub fn run_entropy(bytes: Vec<u8>) -> Outcome {
+    let scenario = Scenario::draw(&mut Entropy::new(bytes));
+    run(&scenario, Origin::FIRST, Detail::None)
+}
