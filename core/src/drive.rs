@@ -3,6 +3,7 @@
 use crate::event::Event;
 use crate::id::{ConnId, ListenerId};
 use crate::server::Server;
+use crate::shard::{ShardId, ShardMessage};
 use crate::time::{Deadline, Instant};
 use alloc::vec::Vec;
 use core::net::SocketAddr;
@@ -53,6 +54,13 @@ pub enum Input<'a> {
         /// `None` for an orderly end.
         failure: Option<IoFailure>,
     },
+    /// Another shard said something. The messages of one shard come in its order.
+    Shard {
+        /// Which one.
+        from: ShardId,
+        /// What it said.
+        message: ShardMessage,
+    },
     /// A deadline has come.
     Timeout,
     /// End all sessions in order: players and publishers are told, then closed.
@@ -80,6 +88,13 @@ pub enum Output {
     Close {
         /// The connection.
         conn: ConnId,
+    },
+    /// Say something to another shard. Messages to one shard arrive in their order.
+    Shard {
+        /// Which one.
+        to: ShardId,
+        /// What.
+        message: ShardMessage,
     },
     /// Report.
     Event(Event),
@@ -118,6 +133,8 @@ pub enum Ready {
     Readable(ConnId),
     /// A full socket takes bytes again.
     Writable(ConnId),
+    /// Other shards have said something: `receive_shard` gives it.
+    Shards,
     /// The deadline has come.
     Deadline,
     /// The operator wants the server to end.
@@ -169,7 +186,12 @@ pub trait Transport {
     /// The socket failed.
     fn write(&mut self, conn: ConnId, slices: &[&[u8]]) -> Result<usize, IoFailure>;
 
-    /// Carries out `SetReading`, `Close` and `Event`.
+    /// The next message of another shard. A transport with one shard has none.
+    fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
+        None
+    }
+
+    /// Carries out `SetReading`, `Close`, `Shard` and `Event`.
     fn perform(&mut self, output: Output);
 
     /// Replaces the deadline.
@@ -223,6 +245,12 @@ impl Drive {
             Ready::Accepted { conn, listener, peer } => Input::Opened { conn, listener, peer },
             Ready::Readable(conn) => return self.read(server, transport, conn),
             Ready::Writable(conn) => Input::Writable { conn },
+            Ready::Shards => {
+                while let Some((from, message)) = transport.receive_shard() {
+                    server.handle(transport.now(), Input::Shard { from, message });
+                }
+                return;
+            }
             Ready::Deadline => Input::Timeout,
             Ready::Shutdown => Input::Shutdown,
         };

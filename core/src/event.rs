@@ -52,9 +52,7 @@ pub enum Event {
     Published {
         /// The publisher.
         conn: ConnId,
-        /// The stream.
-        source: SourceId,
-        /// Its name.
+        /// The stream's name.
         name: StreamName,
         /// Players that were waiting for it.
         players: u32,
@@ -63,9 +61,7 @@ pub enum Event {
     Unpublished {
         /// The publisher.
         conn: ConnId,
-        /// The stream.
-        source: SourceId,
-        /// Its name.
+        /// The stream's name.
         name: StreamName,
         /// How long it was published.
         age: Duration,

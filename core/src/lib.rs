@@ -32,6 +32,7 @@ pub mod name;
 pub mod rng;
 pub mod server;
 pub mod session;
+pub mod shard;
 pub mod source;
 pub mod tape;
 pub mod time;

@@ -8,6 +8,7 @@
 mod conn;
 mod report;
 mod roles;
+mod shards;
 mod streams;
 mod timers;
 
@@ -19,6 +20,7 @@ use crate::id::{ConnId, ListenerId, SourceId};
 use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
 use crate::session::{Session, SessionConfig, SessionError};
+use crate::shard::Placement;
 use crate::time::{Deadline, Instant, WallClock};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -28,6 +30,7 @@ use bytes::Buf;
 use conn::Conn;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
+use shards::Shards;
 use streams::Stream;
 use timers::{Owner, Timers};
 
@@ -41,6 +44,8 @@ pub struct Server {
     conns_len: u32,
     /// Streams with media that are due.
     due: Vec<SourceId>,
+    /// Streams with frames for other shards.
+    gathered: Vec<SourceId>,
     is_shutting_down: bool,
     /// How long turns with writes take, smoothed: the measure of adaptive merging.
     load: Duration,
@@ -51,6 +56,7 @@ pub struct Server {
     queued: Vec<bool>,
     rng: Rng,
     session_config: Arc<SessionConfig>,
+    shards: Shards,
     streams: Vec<Slot>,
     timers: Timers,
     turn_started: Option<Instant>,
@@ -89,6 +95,18 @@ impl Server {
     /// `now`.
     #[must_use]
     pub fn new(config: Arc<Config>, seed: u64, now: Instant, wall: WallClock) -> Self {
+        Self::new_shard(config, Placement::SINGLE, seed, now, wall)
+    }
+
+    /// One of several shards; all have the same `config` and different seeds.
+    #[must_use]
+    pub fn new_shard(
+        config: Arc<Config>,
+        placement: Placement,
+        seed: u64,
+        now: Instant,
+        wall: WallClock,
+    ) -> Self {
         let session_config = SessionConfig {
             chunk_size: ChunkSize::new(config.chunk_size).unwrap_or(ChunkSize::DEFAULT),
             limits: config.limits.clone(),
@@ -99,6 +117,7 @@ impl Server {
             conns: Vec::new(),
             conns_len: 0,
             due: Vec::new(),
+            gathered: Vec::new(),
             is_shutting_down: false,
             load: Duration::ZERO,
             names: BTreeMap::new(),
@@ -108,6 +127,7 @@ impl Server {
             queued: Vec::new(),
             rng: Rng::new(seed),
             session_config: Arc::new(session_config),
+            shards: Shards::new(placement),
             streams: Vec::new(),
             timers: Timers::default(),
             turn_started: None,
@@ -140,6 +160,7 @@ impl Server {
                     self.close_now(&mut conn, reason);
                 }
             }
+            Input::Shard { from, message } => self.shard_message(from, message),
             Input::Timeout => self.timeout(),
             Input::Shutdown => self.shutdown(),
         }
@@ -160,6 +181,10 @@ impl Server {
                     self.turn_wrote = true;
                     return Some(Output::Write { conn: id });
                 }
+                continue;
+            }
+            if self.has_batches() {
+                self.send_batches();
                 continue;
             }
             if self.due.is_empty() {
@@ -262,13 +287,26 @@ impl Server {
 
     fn receive(&mut self, conn: &mut Conn, bytes: &[u8]) {
         conn.received = conn.received.saturating_add(bytes.len() as u64);
+        if conn.waits {
+            conn.stash.extend_from_slice(bytes);
+        } else {
+            self.advance(conn, bytes);
+        }
+    }
+
+    fn advance(&mut self, conn: &mut Conn, bytes: &[u8]) {
         let mut input = bytes;
-        while conn.closing.is_none() {
+        while conn.closing.is_none() && !conn.waits {
             match conn.session.receive(self.now, &mut input, &mut conn.replies) {
                 Ok(Some(event)) => self.session_event(conn, event),
                 Ok(None) => break,
                 Err(error) => self.fail(conn, error),
             }
+        }
+        if conn.waits {
+            // Another shard decides; until then the peer is not read.
+            conn.stash.extend_from_slice(input);
+            self.outputs.push_back(Output::SetReading { conn: conn.id, enabled: false });
         }
         if conn.replies.len() > self.config.limits.reply_bytes_max && conn.reads {
             // The peer asks faster than it reads the answers: it is not read until it has.
@@ -293,7 +331,8 @@ impl Server {
             conn.replies = bytes::BytesMut::new();
             if !conn.reads {
                 conn.reads = true;
-                self.outputs.push_back(Output::SetReading { conn: conn.id, enabled: true });
+                let enabled = !conn.waits;
+                self.outputs.push_back(Output::SetReading { conn: conn.id, enabled });
             }
         }
         conn.advance(self.now, len);

@@ -30,6 +30,8 @@ pub struct SourceConfig {
     pub gop: GopLimits,
     /// Players start at the newest keyframe, not at the next one.
     pub gop_cache: bool,
+    /// Frames come with times that were mended at the home of the stream.
+    pub is_replica: bool,
     /// Bytes that a player may lag behind.
     pub lag_bytes_max: u64,
     /// Media time that a player may lag behind.
@@ -51,6 +53,8 @@ pub struct Pushed {
     pub dropped: bool,
     /// The time line was moved by so many milliseconds.
     pub jump: Option<i32>,
+    /// The frame's time on the stream's line.
+    pub timestamp: Timestamp,
 }
 
 /// A player fell off the tape; it goes on at the newest keyframe.
@@ -98,7 +102,11 @@ impl Source {
             consumers: Vec::new(),
             consumers_len: 0,
             headers: Vec::new(),
-            jitter: Jitter::new(config.time_jitter),
+            jitter: Jitter::new(if config.is_replica {
+                TimeJitter::Off
+            } else {
+                config.time_jitter
+            }),
             metadata: None,
             publisher: None,
             tape: Tape::new(config.chunk_size),
@@ -157,19 +165,44 @@ impl Source {
     /// Takes a frame of the publisher that came at `now`. Players that fell off the tape are
     /// appended to `lapped`.
     pub fn push(&mut self, now: Instant, frame: &Frame, lapped: &mut Vec<Lapped>) -> Pushed {
-        let mut pushed = Pushed { codec: None, dropped: false, jump: None };
+        let timestamp = frame.timestamp;
+        let mut pushed = Pushed { codec: None, dropped: false, jump: None, timestamp };
         if !self.remember(frame, &mut pushed) || self.is_undecodable(frame) {
             pushed.dropped = true;
             return pushed;
         }
         let corrected = self.jitter.correct(frame.kind, frame.timestamp, now);
         pushed.jump = corrected.jump;
+        pushed.timestamp = corrected.timestamp;
         let begun = self.tape.push(frame.kind, frame.class, corrected.timestamp, &frame.payload);
         self.tape.bound_gop(self.config.gop);
         if begun {
             self.trim(lapped);
         }
         pushed
+    }
+
+    /// What a replica needs to start: metadata, sequence headers, and the frames from the newest
+    /// keyframe on, with mended times.
+    #[must_use]
+    pub fn snapshot(&self) -> Vec<Frame> {
+        let first = self.tape.marks_from(self.join_offset()).next();
+        let latest = self.tape.newest().map(|mark| mark.timestamp);
+        let timestamp = first.map(|mark| mark.timestamp).or(latest).unwrap_or_default();
+        let metadata = self.metadata.iter().map(|payload| Frame {
+            kind: FrameKind::Data,
+            class: FrameClass::Metadata,
+            timestamp,
+            payload: payload.clone(),
+        });
+        let headers = self.headers.iter().map(|header| Frame {
+            kind: header.kind,
+            class: header.class,
+            timestamp,
+            payload: header.payload.clone(),
+        });
+        let marks = self.tape.marks_from(self.join_offset());
+        metadata.chain(headers).chain(marks.map(|mark| self.tape.frame(mark))).collect()
     }
 
     /// Adds a player. The first player of a connection shares the tape's bytes; a further one gets

@@ -9,13 +9,13 @@ use crate::chunk::{
     ChunkSize, ChunkStreamId, MessageHeader, write_body, write_header_absolute, write_header_delta,
 };
 use crate::drive::Slices;
-use crate::frame::{FrameClass, FrameKind};
+use crate::frame::{Frame, FrameClass, FrameKind};
 use crate::id::MessageStreamId;
 use crate::message::MessageType;
 use crate::time::Timestamp;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use bytes::BufMut;
+use bytes::{BufMut, BytesMut};
 use core::time::Duration;
 
 /// Bytes of a header of type 1 on a chunk stream below 64.
@@ -387,6 +387,17 @@ impl Tape {
         mark.offset.saturating_add(u64::from(DELTA_HEADER_LEN))
     }
 
+    /// The message at `mark` as a frame again.
+    #[must_use]
+    pub fn frame(&self, mark: &Mark) -> Frame {
+        let mut payload = BytesMut::with_capacity(mark.payload_len as usize);
+        for part in self.payload_parts(mark) {
+            payload.extend_from_slice(part);
+        }
+        let Mark { kind, class, timestamp, .. } = *mark;
+        Frame { kind, class, timestamp, payload: payload.freeze() }
+    }
+
     /// Appends the whole message at `mark` with a header of type 0 on chunk stream `csid`.
     pub fn write_copy(
         &self,
@@ -409,21 +420,27 @@ impl Tape {
         extended: Option<u32>,
         out: &mut impl BufMut,
     ) {
-        // A message never spans blocks, so one slice holds it.
-        let mut slices = Slices::new();
-        let body = mark.offset.saturating_add(u64::from(DELTA_HEADER_LEN));
-        self.slices(body, mark.end(), &mut slices);
-        let Some(&bytes) = slices.first() else { return };
-        let chunk = self.chunk_size.bytes() as usize;
-        for (index, part) in bytes.chunks(chunk.saturating_add(1)).enumerate() {
+        for (index, part) in self.payload_parts(mark).enumerate() {
             if index > 0 {
                 out.put_u8(0xC0 | u8::try_from(csid.number()).unwrap_or(3));
                 if let Some(extended) = extended {
                     out.put_u32(extended);
                 }
             }
-            out.put_slice(part.get(..part.len().min(chunk)).unwrap_or(part));
+            out.put_slice(part);
         }
+    }
+
+    /// The payload of a message, chunk by chunk, without the headers in between.
+    fn payload_parts(&self, mark: &Mark) -> impl Iterator<Item = &[u8]> {
+        // A message never spans blocks, so one slice holds it.
+        let mut slices = Slices::new();
+        let body = mark.offset.saturating_add(u64::from(DELTA_HEADER_LEN));
+        self.slices(body, mark.end(), &mut slices);
+        let bytes = slices.first().copied().unwrap_or_default();
+        let chunk = self.chunk_size.bytes() as usize;
+        let parts = bytes.chunks(chunk.saturating_add(1));
+        parts.map(move |part| part.get(..chunk).unwrap_or(part))
     }
 
     fn reserve(&mut self, len: usize) -> bool {

@@ -37,7 +37,11 @@ pub(super) struct Conn {
     pub(super) roles: SmallVec<[Role; 1]>,
     pub(super) sent: u64,
     pub(super) session: Session,
+    /// What came while the connection waited.
+    pub(super) stash: BytesMut,
     pub(super) timer_at: Option<Instant>,
+    /// Another shard has to answer a request.
+    pub(super) waits: bool,
 }
 
 #[derive(Clone, Debug)]
@@ -61,7 +65,8 @@ pub(super) struct Role {
     pub(super) frames: u32,
     pub(super) reported: Instant,
     pub(super) since: Instant,
-    pub(super) source: SourceId,
+    /// `None` for what is published elsewhere.
+    pub(super) source: Option<SourceId>,
     pub(super) stream: MessageStreamId,
 }
 
@@ -72,14 +77,20 @@ pub(super) enum Action {
     /// Plays copies, because another message stream of the connection plays from a tape.
     PlayCopy(ConsumerId),
     Publish,
+    /// Publishes a stream that is at home on another shard.
+    PublishElsewhere,
 }
 
 impl Action {
     pub(super) const fn player(self) -> Option<ConsumerId> {
         match self {
             Self::Play(consumer) | Self::PlayCopy(consumer) => Some(consumer),
-            Self::Publish => None,
+            Self::Publish | Self::PublishElsewhere => None,
         }
+    }
+
+    pub(super) const fn publishes(self) -> bool {
+        matches!(self, Self::Publish | Self::PublishElsewhere)
     }
 }
 
@@ -103,15 +114,17 @@ impl Conn {
             roles: SmallVec::new(),
             sent: 0,
             session,
+            stash: BytesMut::new(),
             timer_at: None,
+            waits: false,
         }
     }
 
     /// The player that shares the tape's bytes: the first one of the connection.
     pub(super) fn sharing_player(&self) -> Option<(SourceId, ConsumerId)> {
         self.roles.iter().find_map(|role| match role.action {
-            Action::Play(consumer) => Some((role.source, consumer)),
-            Action::PlayCopy(_) | Action::Publish => None,
+            Action::Play(consumer) => Some((role.source?, consumer)),
+            Action::PlayCopy(_) | Action::Publish | Action::PublishElsewhere => None,
         })
     }
 

@@ -1,7 +1,7 @@
 //! Periodic reports of sessions and streams: what SRS calls the pithy print.
 
 use super::Server;
-use super::conn::{Action, Conn};
+use super::conn::Conn;
 use crate::event::Event;
 use crate::id::SourceId;
 use alloc::string::String;
@@ -15,12 +15,13 @@ impl Server {
         let sent = conn.sent;
         for index in 0..conn.roles.len() {
             let Some(role) = conn.roles.get(index).copied() else { break };
-            let Some(name) = self.role_name(&role) else { continue };
+            let Some(name) = self.role_name(conn, &role) else { continue };
             let since = now.since(role.reported);
-            let is_publisher = role.action == Action::Publish;
+            let is_publisher = role.action.publishes();
             // A player's bytes are those of its connection: the tape does not count its readers.
             let bytes = if is_publisher { role.bytes } else { sent.saturating_sub(role.bytes) };
-            let lag_bytes = match (role.action.player(), self.stream(role.source)) {
+            let stream = role.source.and_then(|source| self.stream(source));
+            let lag_bytes = match (role.action.player(), stream) {
                 (Some(consumer), Some(stream)) => stream.source.lag_bytes(consumer),
                 _ => 0,
             };

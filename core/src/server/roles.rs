@@ -86,11 +86,15 @@ impl Server {
             self.refuse(conn, request.request, RefuseReason::BadName, Asked::Publish, &subject);
             return;
         };
+        if let Some(home) = self.shards.home_elsewhere(&name) {
+            self.claim(conn, request.stream, request.request, home, name);
+            return;
+        }
         // A stream without players goes with its publisher, so the takeover comes first.
         if self.config.publish_policy == PublishPolicy::Takeover
             && let Some(&source) = self.names.get(&name)
         {
-            self.take_over(conn, source);
+            self.take_over(Some(conn), source);
         }
         let Some(source) = self.find_or_create(&name) else {
             let reason = RefuseReason::SourcesMax;
@@ -108,8 +112,8 @@ impl Server {
         let granted = conn.session.accept(now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
         self.stream_published(source);
-        self.add_role(conn, request.stream, source, Action::Publish);
-        self.event(Event::Published { conn: conn.id, source, name, players });
+        self.add_role(conn, request.stream, Some(source), Action::Publish);
+        self.event(Event::Published { conn: conn.id, name, players });
     }
 
     fn play(&mut self, conn: &mut Conn, request: &PlayRequest) {
@@ -127,7 +131,7 @@ impl Server {
         debug_assert!(granted.is_ok(), "the request has just been made");
         let player = self.attach_player(source, conn, request.stream, request.duration);
         let Some(action) = player else { return };
-        self.add_role(conn, request.stream, source, action);
+        self.add_role(conn, request.stream, Some(source), action);
         let live = self.stream(source).is_some_and(|stream| stream.source.publisher().is_some());
         self.arm_linger(source);
         self.event(Event::Played { conn: conn.id, source, name, live });
@@ -143,7 +147,7 @@ impl Server {
         StreamName::new(vhost, &app.app, &argument.stream, limits).ok()
     }
 
-    fn refuse(
+    pub(super) fn refuse(
         &mut self,
         conn: &mut Conn,
         request: RequestId,
@@ -158,46 +162,39 @@ impl Server {
         self.begin_close(conn, CloseReason::Refused(reason));
     }
 
-    /// The present publisher of a stream makes room for another one.
-    fn take_over(&mut self, conn: &mut Conn, source: SourceId) {
-        let publisher = self.stream(source).and_then(|stream| stream.source.publisher());
-        let Some(old) = publisher else { return };
-        let tell = |server: &mut Self, conn: &mut Conn| {
-            let published = conn
-                .roles
-                .iter()
-                .find(|role| role.source == source && role.action == Action::Publish);
-            let id = published.map_or(MessageStreamId(0), |role| role.stream);
-            let Conn { session, replies, .. } = conn;
-            session.status(
-                id,
-                StatusLevel::Error,
-                "NetStream.Publish.BadName",
-                "Another client has taken the stream over.",
-                replies,
-            );
-            server.begin_close(conn, CloseReason::TakenOver);
-        };
-        if old == conn.id {
-            // The same connection publishes the stream twice: the later one counts.
-            let earlier = conn
-                .roles
-                .iter()
-                .find(|role| role.source == source && role.action == Action::Publish);
-            if let Some(stream) = earlier.map(|role| role.stream) {
-                conn.session.end_stream(stream);
-                self.end_role(conn, stream);
-            }
+    /// The present publisher of a stream makes room for another one; `asking` is the connection
+    /// that takes over, if it is one of this shard.
+    pub(super) fn take_over(&mut self, asking: Option<&mut Conn>, source: SourceId) {
+        let Some(stream) = self.stream(source) else { return };
+        if let Some(publisher) = stream.publisher {
+            self.revoke(source, publisher);
             return;
         }
-        self.with_conn(old, tell);
+        let Some(old) = stream.source.publisher() else { return };
+        let published = |conn: &Conn| {
+            let mut roles = conn.roles.iter();
+            let role =
+                roles.find(|role| role.source == Some(source) && role.action == Action::Publish);
+            role.map_or(MessageStreamId(0), |role| role.stream)
+        };
+        match asking {
+            Some(conn) if conn.id == old => {
+                // The same connection publishes the stream twice: the later one counts.
+                let earlier = published(conn);
+                conn.session.end_stream(earlier);
+                self.end_role(conn, earlier);
+            }
+            Some(_) | None => self.with_conn(old, |server, conn| {
+                server.tell_of_takeover(conn, published(conn));
+            }),
+        }
     }
 
-    fn add_role(
+    pub(super) fn add_role(
         &mut self,
         conn: &mut Conn,
         stream: MessageStreamId,
-        source: SourceId,
+        source: Option<SourceId>,
         action: Action,
     ) {
         let now = self.now;
@@ -216,7 +213,8 @@ impl Server {
 
     /// Ends all publishing of a connection: the names are free at once.
     pub(super) fn end_publishing(&mut self, conn: &mut Conn) {
-        while let Some(index) = conn.roles.iter().position(|role| role.action == Action::Publish) {
+        self.release_waiting(conn);
+        while let Some(index) = conn.roles.iter().position(|role| role.action.publishes()) {
             let role = conn.roles.remove(index);
             self.drop_role(conn, role);
         }
@@ -230,7 +228,10 @@ impl Server {
     }
 
     fn drop_role(&mut self, conn: &mut Conn, role: Role) {
-        let source = role.source;
+        let Some(source) = role.source else {
+            self.release_claim(conn, role.stream);
+            return;
+        };
         let age = self.now.since(role.since);
         let Some(stream) = self.stream_mut(source) else { return };
         let name = stream.name.clone();
@@ -246,7 +247,7 @@ impl Server {
             self.release(source);
         } else {
             stream.source.unpublish();
-            self.event(Event::Unpublished { conn: conn.id, source, name, age });
+            self.event(Event::Unpublished { conn: conn.id, name, age });
             self.stream_unpublished(source);
         }
     }
@@ -255,7 +256,7 @@ impl Server {
     pub(super) fn pause_players(&mut self, conn: &Conn) {
         for role in &conn.roles {
             if let Some(consumer) = role.action.player()
-                && let Some(stream) = self.stream_mut(role.source)
+                && let Some(stream) = role.source.and_then(|source| self.stream_mut(source))
             {
                 stream.source.set_paused(consumer, true);
             }
@@ -276,7 +277,7 @@ impl Server {
         } else {
             let words = refusal(RefuseReason::StreamNotFound, Asked::Play);
             session.status(id, StatusLevel::Error, words.code, words.description, replies);
-            let name = conn.role(id).and_then(|role| self.stream(role.source));
+            let name = conn.role(id).and_then(|role| self.stream(role.source?));
             let subject = name.map_or_else(|| Arc::from(""), |s| Arc::from(s.name.as_str()));
             let reason = RefuseReason::StreamNotFound;
             self.event(Event::Refused { conn: conn.id, reason, subject });
@@ -305,8 +306,11 @@ impl Server {
     }
 
     /// The name of the stream behind a role, for reports.
-    pub(super) fn role_name(&self, role: &Role) -> Option<StreamName> {
-        self.stream(role.source).map(|stream| stream.name.clone())
+    pub(super) fn role_name(&self, conn: &Conn, role: &Role) -> Option<StreamName> {
+        match role.source {
+            Some(source) => self.stream(source).map(|stream| stream.name.clone()),
+            None => self.claimed_name(conn.id, role.stream),
+        }
     }
 }
 
@@ -314,7 +318,7 @@ fn player(conn: &Conn, stream: MessageStreamId) -> Option<(SourceId, ConsumerId)
     conn.roles
         .iter()
         .filter(|role| role.stream == stream)
-        .find_map(|role| Some((role.source, role.action.player()?)))
+        .find_map(|role| Some((role.source?, role.action.player()?)))
 }
 
 /// What was asked for, for the log: never with its query, which may hold a key.

@@ -1,6 +1,7 @@
 //! Streams: media from publishers to players, merged when the shard is busy.
 
 use super::conn::{Action, Conn, Role};
+use super::shards::{RemotePublisher, Replica, Subscriber};
 use super::timers::Owner;
 use super::{Server, Slot};
 use crate::chunk::ChunkSize;
@@ -11,6 +12,7 @@ use crate::frame::{Frame, FrameClass, FrameKind};
 use crate::id::{ConnId, MessageStreamId, SourceId};
 use crate::name::StreamName;
 use crate::session::StatusLevel;
+use crate::shard::Claim;
 use crate::source::consumer::Consumer;
 use crate::source::{Lapped, Source, SourceConfig};
 use crate::tape::GopLimits;
@@ -33,9 +35,17 @@ pub(super) struct Stream {
     /// Players without a publisher are looked after then.
     linger_at: Option<Instant>,
     pub(super) name: StreamName,
+    /// Frames for replicas on other shards.
+    pub(super) gathered: Vec<Frame>,
+    /// Who publishes it, if that is a connection of another shard.
+    pub(super) publisher: Option<RemotePublisher>,
+    /// The home of the stream, if that is another shard.
+    pub(super) replica: Option<Replica>,
     pub(super) report_at: Instant,
     pub(super) reported: Instant,
     pub(super) source: Source,
+    /// Replicas on other shards.
+    pub(super) subscribers: Vec<Subscriber>,
     timer_at: Option<Instant>,
     /// When the last publisher left; `None` while there is one or was none.
     left: Option<Instant>,
@@ -85,6 +95,7 @@ impl Server {
         }
         let index = free.unwrap_or(self.streams.len().saturating_sub(1));
         let report_at = self.now.after(self.config.pithy_print);
+        let home = self.shards.home_elsewhere(name);
         let stream = Box::new(Stream {
             bytes: 0,
             flush_at: None,
@@ -92,9 +103,13 @@ impl Server {
             flushed: None,
             linger_at: None,
             name: name.clone(),
+            gathered: Vec::new(),
+            publisher: None,
+            replica: None,
             report_at,
             reported: self.now,
-            source: Source::new(source_config(&self.config)),
+            source: Source::new(source_config(&self.config, home.is_some())),
+            subscribers: Vec::new(),
             timer_at: None,
             left: None,
         });
@@ -104,19 +119,26 @@ impl Server {
         let id = SourceId { slot: u32::try_from(index).ok()?, generation: slot.generation };
         self.names.insert(name.clone(), id);
         self.arm_stream(id);
+        if let Some(home) = home {
+            self.replicate(id, home, name);
+        }
         Some(id)
     }
 
-    /// Drops a stream that nobody publishes and nobody plays.
+    /// Drops a stream that nobody publishes and nobody plays, here or on other shards.
     pub(super) fn release(&mut self, id: SourceId) {
         let is_idle = self.stream(id).is_some_and(|stream| {
-            stream.source.publisher().is_none() && stream.source.players() == 0
+            let is_published = stream.source.publisher().is_some() && stream.replica.is_none();
+            !is_published && stream.source.players() == 0 && stream.subscribers.is_empty()
         });
         if is_idle
             && let Some(slot) = self.streams.get_mut(id.slot as usize)
             && let Some(stream) = slot.stream.take()
         {
             self.names.remove(&stream.name);
+            if let Some(replica) = stream.replica {
+                self.end_replica(replica, stream.name);
+            }
         }
     }
 
@@ -127,10 +149,8 @@ impl Server {
         stream: MessageStreamId,
         frame: &Frame,
     ) {
-        let Some(role) = conn
-            .roles
-            .iter_mut()
-            .find(|role| role.stream == stream && role.action == Action::Publish)
+        let Some(role) =
+            conn.roles.iter_mut().find(|role| role.stream == stream && role.action.publishes())
         else {
             return;
         };
@@ -139,14 +159,33 @@ impl Server {
         let is_picture = frame.kind == FrameKind::Video
             && matches!(frame.class, FrameClass::Coded | FrameClass::Keyframe);
         role.frames = role.frames.saturating_add(u32::from(is_picture));
-        let source_id = role.source;
+        match role.source {
+            Some(source) => self.push_frame(source, frame),
+            None => {
+                let claim = Claim { conn: conn.id, stream };
+                self.pass_on(claim, frame);
+            }
+        }
+    }
+
+    /// Takes a frame for a stream of this shard, from a connection or from another shard.
+    pub(super) fn push_frame(&mut self, source_id: SourceId, frame: &Frame) {
         let now = self.now;
         let mut lapped = Vec::new();
         let Some(stream) = self.stream_mut(source_id) else { return };
         stream.bytes = stream.bytes.saturating_add(frame.payload.len() as u64);
         let pushed = stream.source.push(now, frame, &mut lapped);
         let name = stream.name.clone();
-        if let Some(codec) = pushed.codec {
+        let is_replica = stream.replica.is_some();
+        if !pushed.dropped && !stream.subscribers.is_empty() {
+            let is_first = stream.gathered.is_empty();
+            stream.gathered.push(Frame { timestamp: pushed.timestamp, ..frame.clone() });
+            if is_first {
+                self.gathered.push(source_id);
+            }
+        }
+        // The home of the stream has told it already.
+        if let Some(codec) = pushed.codec.filter(|_| !is_replica) {
             let description = codec::describe(&frame.payload, frame.kind);
             let description = description.unwrap_or_else(|| alloc::format!("{codec}"));
             let description = Arc::from(description);
@@ -227,7 +266,7 @@ impl Server {
                 continue;
             };
             let Some(consumer) = action.player() else { continue };
-            let Some(stream) = self.stream_mut(source) else { continue };
+            let Some(stream) = source.and_then(|source| self.stream_mut(source)) else { continue };
             if matches!(action, Action::PlayCopy(_)) && conn.replies.len() < reply_bytes_max {
                 stream.source.prepare(consumer);
                 stream.source.take_private(consumer, &mut conn.replies);
@@ -269,6 +308,15 @@ impl Server {
             stream.linger_at = None;
             stream.left = None;
         }
+        self.tell_subscribers(id, true);
+    }
+
+    /// The publisher of a stream of this shard has gone.
+    pub(super) fn unpublish(&mut self, id: SourceId) {
+        if let Some(stream) = self.stream_mut(id) {
+            stream.source.unpublish();
+            self.stream_unpublished(id);
+        }
     }
 
     /// A publisher has left: players stay for a grace period, then they are told.
@@ -276,7 +324,9 @@ impl Server {
         let now = self.now;
         if let Some(stream) = self.stream_mut(id) {
             stream.left = Some(now);
+            stream.publisher = None;
         }
+        self.tell_subscribers(id, false);
         self.arm_linger(id);
         self.release(id);
     }
@@ -367,7 +417,7 @@ impl Server {
     }
 }
 
-fn source_config(config: &Config) -> SourceConfig {
+fn source_config(config: &Config, is_replica: bool) -> SourceConfig {
     let limits = &config.limits;
     SourceConfig {
         chunk_size: ChunkSize::new(config.chunk_size).unwrap_or(ChunkSize::DEFAULT),
@@ -377,6 +427,7 @@ fn source_config(config: &Config) -> SourceConfig {
             span_max: limits.gop_span_max,
         },
         gop_cache: config.gop_cache,
+        is_replica,
         lag_bytes_max: limits.player_lag_bytes_max,
         lag_max: limits.player_lag_max,
         metadata_len_max: limits.metadata_len_max,

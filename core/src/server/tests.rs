@@ -1,5 +1,6 @@
 //! The rules of the server, seen by client sessions on a virtual clock.
 
+mod shards;
 mod world;
 
 use super::*;

@@ -21,6 +21,7 @@ fn config(time_jitter: TimeJitter) -> SourceConfig {
             span_max: Duration::from_secs(15),
         },
         gop_cache: true,
+        is_replica: false,
         lag_bytes_max: 8 << 20,
         lag_max: Duration::from_secs(10),
         metadata_len_max: 64 << 10,

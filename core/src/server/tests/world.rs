@@ -8,6 +8,7 @@ use crate::id::{ConnId, ListenerId, MessageStreamId};
 use crate::rng::Rng;
 use crate::server::Server;
 use crate::session::{ClientRequest, Intent, Session, SessionConfig, SessionEvent};
+use crate::shard::{Placement, ShardId, ShardMessage};
 use crate::time::{Instant, Timestamp, WallClock};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -18,6 +19,8 @@ use core::time::Duration;
 use std::format;
 
 pub(super) struct World {
+    /// What the server says to other shards.
+    pub(super) said: Vec<(ShardId, ShardMessage)>,
     pub(super) events: Vec<Event>,
     now: u64,
     pub(super) peers: Vec<Peer>,
@@ -38,9 +41,14 @@ pub(super) struct Peer {
 
 impl World {
     pub(super) fn new(config: Config) -> Self {
+        Self::new_shard(config, Placement::SINGLE)
+    }
+
+    pub(super) fn new_shard(config: Config, placement: Placement) -> Self {
         let wall = WallClock { unix_millis: 1_700_000_000_000 };
-        let server = Server::new(Arc::new(config), 7, Instant::from_micros(0), wall);
-        Self { events: Vec::new(), now: 1, peers: Vec::new(), server }
+        let server =
+            Server::new_shard(Arc::new(config), placement, 7, Instant::from_micros(0), wall);
+        Self { said: Vec::new(), events: Vec::new(), now: 1, peers: Vec::new(), server }
     }
 
     fn tick(&mut self) -> Instant {
@@ -146,21 +154,29 @@ impl World {
 
     pub(super) fn publish_sized(&mut self, index: usize, serials: Range<u32>, len: usize) {
         for serial in serials {
-            let is_key = serial % 10 == 0;
-            let mut payload = std::vec![if is_key { 0x17 } else { 0x27 }, 1, 0, 0, 0];
-            payload.extend(serial.to_be_bytes());
-            payload.resize(payload.len() + len, 0x55);
-            let frame = Frame {
-                kind: FrameKind::Video,
-                class: if is_key { FrameClass::Keyframe } else { FrameClass::Coded },
-                timestamp: Timestamp(serial * 40),
-                payload: payload.into(),
-            };
+            let frame = video(serial, len);
             let mut out = BytesMut::new();
             let session = self.peers[index].session.as_mut().unwrap();
             session.send(&frame, &mut out).expect("the publisher was accepted");
             self.send(index, &out);
         }
+    }
+
+    /// Frames of a publisher that does not wait for the answer.
+    pub(super) fn send_unasked(&mut self, index: usize, serials: Range<u32>) {
+        let mut out = BytesMut::new();
+        for serial in serials {
+            let frame = video(serial, 100);
+            let header = crate::chunk::MessageHeader {
+                csid: crate::chunk::ChunkStreamId::VIDEO,
+                type_id: 9,
+                stream_id: MessageStreamId(1),
+                timestamp: frame.timestamp,
+            };
+            let size = SessionConfig::default().chunk_size;
+            crate::chunk::write_message(header, &frame.payload, size, &mut out);
+        }
+        self.send(index, &out);
     }
 
     pub(super) fn serials(&self, index: usize) -> Vec<u32> {
@@ -201,6 +217,7 @@ impl World {
                 }
                 Output::Event(event) => self.events.push(event),
                 Output::SetReading { .. } => {}
+                Output::Shard { to, message } => self.said.push((to, message)),
             }
         }
     }
@@ -235,5 +252,18 @@ impl World {
             let now = self.tick();
             self.server.handle(now, Input::Received { conn, bytes: &out });
         }
+    }
+}
+
+fn video(serial: u32, len: usize) -> Frame {
+    let is_key = serial.is_multiple_of(10);
+    let mut payload = std::vec![if is_key { 0x17 } else { 0x27 }, 1, 0, 0, 0];
+    payload.extend(serial.to_be_bytes());
+    payload.resize(payload.len() + len, 0x55);
+    Frame {
+        kind: FrameKind::Video,
+        class: if is_key { FrameClass::Keyframe } else { FrameClass::Coded },
+        timestamp: Timestamp(serial * 40),
+        payload: payload.into(),
     }
 }

@@ -1,0 +1,131 @@
+//! Several shards as one server: where a stream is at home, and what shards tell each other.
+//!
+//! Each core runs a [`Server`](crate::server::Server) of its own. A stream has one home, named by a
+//! hash of its name: there it is published and its time line is mended. A shard whose connection
+//! publishes a stream at home elsewhere claims it there and passes the frames on; a shard with
+//! players for it subscribes, and holds a replica that it fills with the batches of frames that
+//! come back. One batch goes to a shard, however many players it has.
+//!
+//! Links between shards lose nothing and keep their order; they may be slow.
+
+use crate::event::RefuseReason;
+use crate::frame::Frame;
+use crate::id::{ConnId, MessageStreamId};
+use crate::name::StreamName;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::num::NonZeroU16;
+
+/// One shard, counted from 0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct ShardId(pub u16);
+
+/// Which shard this is, of how many.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Placement {
+    /// This shard.
+    pub own: ShardId,
+    /// All shards.
+    pub count: NonZeroU16,
+}
+
+impl Placement {
+    /// The only shard.
+    pub const SINGLE: Self = Self { own: ShardId(0), count: NonZeroU16::MIN };
+
+    /// The home of a stream: the same on every shard (FNV-1a of the name).
+    #[must_use]
+    pub fn home(&self, name: &StreamName) -> ShardId {
+        let hash = name.as_str().bytes().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01B3)
+        });
+        // The upper half is mixed best.
+        let slot = (hash >> 32).checked_rem(u64::from(self.count.get())).unwrap_or(0);
+        ShardId(u16::try_from(slot).unwrap_or(0))
+    }
+}
+
+/// A message stream of a connection that publishes a stream at home elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Claim {
+    /// The connection, on the shard that sends the claim.
+    pub conn: ConnId,
+    /// Its message stream.
+    pub stream: MessageStreamId,
+}
+
+/// A replica of a stream, numbered by the shard that holds it; a number is used once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Subscription(pub u64);
+
+/// What one shard tells another.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ShardMessage {
+    /// To the home: may this message stream publish? Answered by `Granted` or `Denied`.
+    Claim {
+        /// Who asks.
+        claim: Claim,
+        /// What it wants to publish.
+        name: StreamName,
+    },
+    /// To the claimant: it may.
+    Granted {
+        /// Who asked.
+        claim: Claim,
+        /// Players that wait for it at home.
+        players: u32,
+    },
+    /// To the claimant: it may not.
+    Denied {
+        /// Who asked.
+        claim: Claim,
+        /// Why.
+        reason: RefuseReason,
+    },
+    /// To the claimant: another publisher has taken its place.
+    Revoked {
+        /// Who has to end.
+        claim: Claim,
+    },
+    /// To the home: the claimant has ended, whether it was granted or not.
+    Released {
+        /// Who has ended.
+        claim: Claim,
+    },
+    /// To the home: what the claimant published, in order.
+    Published {
+        /// Who publishes.
+        claim: Claim,
+        /// The frames, with the publisher's times.
+        frames: Vec<Frame>,
+    },
+    /// To the home: there are players here. Answered by `Live` and `Frames` while there is a
+    /// publisher.
+    Subscribe {
+        /// The stream.
+        name: StreamName,
+        /// The replica.
+        subscription: Subscription,
+    },
+    /// To the home: there are no players here any more.
+    Unsubscribe {
+        /// The stream.
+        name: StreamName,
+        /// The replica.
+        subscription: Subscription,
+    },
+    /// To a subscriber: the stream has or has no publisher.
+    Live {
+        /// The replica.
+        subscription: Subscription,
+        /// It has one.
+        live: bool,
+    },
+    /// To a subscriber: what was published, in order; first what a player needs to start.
+    Frames {
+        /// The replica.
+        subscription: Subscription,
+        /// The frames, with mended times.
+        frames: Arc<[Frame]>,
+    },
+}
