@@ -200,7 +200,12 @@ pub(super) const fn refusal(reason: RefuseReason, asked: Asked) -> Refusal {
             "NetStream.Publish.BadName",
             "The stream is being published by another client: stop it, or use another name.",
         ),
-        (RefuseReason::ConnectionsMax | RefuseReason::ConnectionsPerIp, _) => (
+        (
+            RefuseReason::ConnectRate
+            | RefuseReason::ConnectionsMax
+            | RefuseReason::ConnectionsPerIp,
+            _,
+        ) => (
             "NetConnection.Connect.Rejected",
             "The server has as many connections as it may: try again later.",
         ),

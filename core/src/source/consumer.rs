@@ -140,6 +140,12 @@ impl Consumer {
         self.duration = millis;
     }
 
+    /// Bytes that are this player's alone.
+    #[must_use]
+    pub fn owned_bytes(&self) -> u64 {
+        self.private.len() as u64
+    }
+
     pub(super) fn position(&self) -> Option<u64> {
         self.joined.then_some(self.cursor)
     }
