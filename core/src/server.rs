@@ -297,10 +297,11 @@ impl Server {
                 self.outputs.push_back(Output::SetReading { conn: conn.id, enabled: true });
             }
         }
-        conn.advance(self.now, len);
+        conn.sent = conn.sent.saturating_add(len as u64);
         if len < offered {
             conn.block(self.now);
         } else {
+            conn.unblock();
             self.queue_write(conn.id);
         }
     }
@@ -313,7 +314,11 @@ impl Server {
                 return;
             }
             is_writable = server.prepare(conn) || !conn.replies.is_empty();
-            if !is_writable && let Some(reason) = conn.closing {
+            if is_writable {
+                return;
+            }
+            conn.unblock();
+            if let Some(reason) = conn.closing {
                 server.close_now(conn, reason);
             }
         });
@@ -393,7 +398,7 @@ impl Server {
             return;
         }
         let timeout = self.config.limits.player_idle_timeout;
-        if conn.stalls_at(timeout).is_some_and(|at| at <= now) {
+        if conn.closing.is_none() && conn.stalls_at(timeout).is_some_and(|at| at <= now) {
             self.close_now(conn, CloseReason::SlowReader);
             return;
         }
