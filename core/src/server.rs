@@ -338,7 +338,7 @@ impl Server {
         conn.closing = Some(reason);
         conn.linger_at = Some(self.now.after(LINGER));
         self.end_publishing(conn);
-        self.pause_players(conn);
+        self.finish_players(conn);
         self.queue_write(conn.id);
     }
 

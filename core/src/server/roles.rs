@@ -249,12 +249,12 @@ impl Server {
     }
 
     /// The connection is closing: its players finish the message that they have begun, no more.
-    pub(super) fn pause_players(&mut self, conn: &Conn) {
+    pub(super) fn finish_players(&mut self, conn: &Conn) {
         for role in &conn.roles {
             if let Some(consumer) = role.action.player()
                 && let Some(stream) = self.stream_mut(role.source)
             {
-                stream.source.set_paused(consumer, true);
+                stream.source.finish(consumer);
             }
         }
     }
