@@ -126,7 +126,7 @@ impl Server {
         let Some(action) = player else { return };
         self.add_role(conn, request.stream, source, action);
         let live = self.stream(source).is_some_and(|stream| stream.source.publisher().is_some());
-        self.arm_linger(source);
+        self.arm_patience(source);
         self.event(Event::Played { conn: conn.id, source, name, live });
         self.queue_write(conn.id);
     }
@@ -239,7 +239,6 @@ impl Server {
                 conn.replies = rest;
             }
             self.event(Event::Stopped { conn: conn.id, source, name, age });
-            self.arm_linger(source);
             self.release(source);
         } else {
             stream.source.unpublish();

@@ -271,9 +271,19 @@ impl Server {
         if stream.source.publisher().is_some() {
             return;
         }
-        let first = stream.source.consumers().map(|player| stream.patience(player, &config)).min();
-        stream.linger_at = first;
+        let waiting = stream.source.consumers().filter(|player| !player.finishes());
+        stream.linger_at = waiting.map(|player| stream.patience(player, &config)).min();
         self.arm_stream(id);
+    }
+
+    /// Looks after a player that has just come to a stream without publisher.
+    pub(super) fn arm_patience(&mut self, id: SourceId) {
+        let at = self.now.after(self.config.limits.play_wait);
+        let Some(stream) = self.stream_mut(id) else { return };
+        if stream.source.publisher().is_none() {
+            stream.linger_at = Some(stream.linger_at.map_or(at, |earlier| earlier.min(at)));
+            self.arm_stream(id);
+        }
     }
 
     pub(super) fn source_timeout(&mut self, id: SourceId, at: Instant) {
@@ -298,17 +308,19 @@ impl Server {
     fn end_waiting_players(&mut self, id: SourceId) {
         let now = self.now;
         let Some(stream) = self.stream(id) else { return };
-        let was_live = stream.left.is_some();
-        let tired: Vec<(ConnId, MessageStreamId)> = stream
+        // Who came after the publisher had left waited for another one.
+        let saw_it = |player: &Consumer| stream.left.is_some_and(|left| left >= player.attached());
+        let tired: Vec<(ConnId, MessageStreamId, bool)> = stream
             .source
             .consumers()
+            .filter(|player| !player.finishes())
             .filter(|player| stream.patience(player, &self.config) <= now)
-            .map(|player| (player.conn(), player.stream()))
+            .map(|player| (player.conn(), player.stream(), saw_it(player)))
             .collect();
         if let Some(stream) = self.stream_mut(id) {
             stream.linger_at = None;
         }
-        for (conn, message_stream) in tired {
+        for (conn, message_stream, was_live) in tired {
             self.with_conn(conn, |server, conn| {
                 server.end_player(conn, message_stream, was_live);
             });
