@@ -385,6 +385,7 @@ impl Server {
                         server.conn_timeout(conn);
                     }
                 }),
+                Owner::Flush(id) => self.flush_timeout(id, at),
                 Owner::Source(id) => self.source_timeout(id, at),
             }
         }

@@ -34,16 +34,18 @@ pub(super) struct Stream {
     pub(super) reported: Instant,
     pub(super) source: Source,
     timer_at: Option<Instant>,
+    /// Of the flush alone: it comes so often that it would push the other deadlines aside.
+    flush_timer_at: Option<Instant>,
     /// When the last publisher left; `None` while there is one or was none.
     left: Option<Instant>,
 }
 
 impl Stream {
     fn deadline(&self) -> Deadline {
-        let all = [(self.flush_at, TimerKind::Flush), (self.linger_at, TimerKind::SourceLinger)];
-        let all = all.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
-        let report = Deadline { at: self.report_at, reason: TimerKind::Progress };
-        all.fold(report, |first, next| if next.at < first.at { next } else { first })
+        match self.linger_at.filter(|at| *at < self.report_at) {
+            Some(at) => Deadline { at, reason: TimerKind::SourceLinger },
+            None => Deadline { at: self.report_at, reason: TimerKind::Progress },
+        }
     }
 
     /// When a player without publisher has waited long enough.
@@ -90,6 +92,7 @@ impl Server {
             reported: self.now,
             source: Source::new(source_config(&self.config)),
             timer_at: None,
+            flush_timer_at: None,
             left: None,
         });
         let slot = self.streams.get_mut(index)?;
@@ -159,7 +162,9 @@ impl Server {
             SendDelay::Fixed(delay) => delay,
         };
         let is_adaptive = matches!(self.config.send_delay, SendDelay::Adaptive(_));
-        let Some(stream) = self.stream_mut(id) else { return };
+        let slot = self.streams.get_mut(id.slot as usize);
+        let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
+        let Some(stream) = slot.stream.as_deref_mut() else { return };
         if stream.flush_at.is_some() || stream.source.players() == 0 {
             return;
         }
@@ -170,7 +175,17 @@ impl Server {
         if at <= now {
             self.due.push(id);
         } else {
-            self.arm_stream(id);
+            let deadline = Deadline { at, reason: TimerKind::Flush };
+            self.timers.arm(now, &mut stream.flush_timer_at, deadline, Owner::Flush(id));
+        }
+    }
+
+    /// The merge interval of a stream is over.
+    pub(super) fn flush_timeout(&mut self, id: SourceId, at: Instant) {
+        let Some(stream) = self.stream_mut(id) else { return };
+        if stream.flush_timer_at == Some(at) {
+            stream.flush_timer_at = None;
+            self.due.push(id);
         }
     }
 
@@ -293,9 +308,6 @@ impl Server {
             return;
         }
         stream.timer_at = None;
-        if stream.flush_at.is_some_and(|at| at <= now) {
-            self.due.push(id);
-        }
         if self.stream(id).is_some_and(|stream| stream.linger_at.is_some_and(|at| at <= now)) {
             self.end_waiting_players(id);
         }
@@ -332,11 +344,7 @@ impl Server {
         let slot = self.streams.get_mut(id.slot as usize);
         let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
         let Some(stream) = slot.stream.as_deref_mut() else { return };
-        // What is due now is in the list of due streams already.
-        let mut deadline = stream.deadline();
-        if deadline.reason == TimerKind::Flush && deadline.at <= self.now {
-            deadline = Deadline { at: stream.report_at, reason: TimerKind::Progress };
-        }
+        let deadline = stream.deadline();
         self.timers.arm(self.now, &mut stream.timer_at, deadline, Owner::Source(id));
     }
 
