@@ -86,14 +86,15 @@ impl Server {
             self.refuse(conn, request.request, RefuseReason::BadName, Asked::Publish, &subject);
             return;
         };
+        // The stream may be gone once its publisher is: it is looked for afterwards.
+        if self.config.publish_policy == PublishPolicy::Takeover {
+            self.take_over(conn, &name);
+        }
         let Some(source) = self.find_or_create(&name) else {
             let reason = RefuseReason::SourcesMax;
             self.refuse(conn, request.request, reason, Asked::Publish, name.as_str());
             return;
         };
-        if self.config.publish_policy == PublishPolicy::Takeover {
-            self.take_over(conn, source);
-        }
         let now = self.now;
         let Some(stream) = self.stream_mut(source) else { return };
         if stream.source.publish(conn.id).is_err() {
@@ -156,7 +157,8 @@ impl Server {
     }
 
     /// The present publisher of a stream makes room for another one.
-    fn take_over(&mut self, conn: &mut Conn, source: SourceId) {
+    fn take_over(&mut self, conn: &mut Conn, name: &StreamName) {
+        let Some(&source) = self.names.get(name) else { return };
         let publisher = self.stream(source).and_then(|stream| stream.source.publisher());
         let Some(old) = publisher else { return };
         let tell = |server: &mut Self, conn: &mut Conn| {
