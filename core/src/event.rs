@@ -197,6 +197,8 @@ pub enum RefuseReason {
     BadName,
     /// The stream has a publisher.
     Busy,
+    /// More connects in a second from one address than the limit.
+    ConnectRate,
     /// More connections than the limit.
     ConnectionsMax,
     /// More connections from one address than the limit.
@@ -218,6 +220,7 @@ impl RefuseReason {
         match self {
             Self::BadName => "bad_name",
             Self::Busy => "busy",
+            Self::ConnectRate => "connect_rate",
             Self::ConnectionsMax => "max",
             Self::ConnectionsPerIp => "per_ip",
             Self::Shutdown => "shutdown",

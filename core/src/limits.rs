@@ -19,8 +19,12 @@ pub struct Limits {
     pub connect_timeout: Duration,
     /// Connections in all.
     pub connections_max: u32,
-    /// Connections from one address. Loopback addresses are exempt.
+    /// Connections from one IPv4 address or /64 of IPv6. Loopback addresses are exempt.
     pub connections_per_ip_max: u32,
+    /// Connects from one address at once, before their rate counts.
+    pub connect_burst_per_ip_max: u32,
+    /// Connects from one address in a second, after a burst. Loopback addresses are exempt.
+    pub connects_per_second_per_ip_max: u32,
     /// Bytes of the GOP cache of one stream.
     pub gop_bytes_max: u64,
     /// Frames in the GOP cache of one stream.
@@ -78,6 +82,8 @@ impl Default for Limits {
             connect_timeout: Duration::from_secs(10),
             connections_max: 10_000,
             connections_per_ip_max: 64,
+            connect_burst_per_ip_max: 100,
+            connects_per_second_per_ip_max: 50,
             gop_bytes_max: 16 << 20,
             gop_frames_max: 2_500,
             gop_span_max: Duration::from_secs(15),

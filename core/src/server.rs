@@ -1,10 +1,12 @@
 //! One shard of the server: all connections, all streams, and the rules between them.
 //!
 //! `handle` takes what happened, `poll_output` is drained to `None`, `poll_timeout` says when to call
-//! again. The parts: `conn` is what is kept of a connection, `roles` grants and ends publishing
-//! and playing, `streams` moves media from publishers to players, `timers` keeps deadlines,
-//! `report` tells what happened.
+//! again. The parts: `admission` limits addresses, `conn` is what is kept of a connection, `roles`
+//! grants and ends publishing and playing, `streams` moves media from publishers to players,
+//! `shards` deals with streams that are at home elsewhere, `timers` keeps deadlines, `report` tells
+//! what happened.
 
+mod admission;
 mod conn;
 mod report;
 mod roles;
@@ -21,14 +23,16 @@ use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
 use crate::session::{Session, SessionConfig, SessionError};
 use crate::shard::Placement;
+use crate::source::consumer::Consumer;
 use crate::time::{Deadline, Instant, WallClock};
+use admission::Admission;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Buf;
 use conn::Conn;
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use core::time::Duration;
 use shards::Shards;
 use streams::Stream;
@@ -39,6 +43,7 @@ const LINGER: Duration = Duration::from_secs(2);
 
 /// One shard of the server. See the module's documentation.
 pub struct Server {
+    admission: Admission,
     config: Arc<Config>,
     conns: Vec<Option<Box<Conn>>>,
     conns_len: u32,
@@ -52,7 +57,6 @@ pub struct Server {
     names: BTreeMap<StreamName, SourceId>,
     now: Instant,
     outputs: VecDeque<Output>,
-    per_ip: BTreeMap<IpAddr, u32>,
     queued: Vec<bool>,
     rng: Rng,
     session_config: Arc<SessionConfig>,
@@ -86,6 +90,8 @@ pub struct Stats {
     pub tape_bytes: u64,
     /// Bytes of replies and incomplete messages.
     pub session_bytes: u64,
+    /// Bytes that players own: what they do not read from a tape.
+    pub player_bytes: u64,
     /// Armed deadlines, outdated ones included.
     pub timers: usize,
 }
@@ -113,6 +119,7 @@ impl Server {
             window_ack_size: 2_500_000,
         };
         Self {
+            admission: Admission::new(),
             config,
             conns: Vec::new(),
             conns_len: 0,
@@ -123,7 +130,6 @@ impl Server {
             names: BTreeMap::new(),
             now,
             outputs: VecDeque::new(),
-            per_ip: BTreeMap::new(),
             queued: Vec::new(),
             rng: Rng::new(seed),
             session_config: Arc::new(session_config),
@@ -242,6 +248,8 @@ impl Server {
             stats.publishers = stats.publishers.saturating_add(is_live);
             stats.players = stats.players.saturating_add(stream.source.players());
             stats.tape_bytes = stats.tape_bytes.saturating_add(stream.source.tape().len());
+            let owned = stream.source.consumers().map(Consumer::owned_bytes);
+            stats.player_bytes = stats.player_bytes.saturating_add(owned.sum());
         }
         for conn in self.conns.iter().flatten() {
             let bytes = conn.replies.len().saturating_add(conn.session.buffered());
@@ -252,25 +260,19 @@ impl Server {
 
     fn open(&mut self, id: ConnId, listener: ListenerId, peer: SocketAddr) {
         let limits = &self.config.limits;
-        let ip = peer.ip();
-        let from_ip = self.per_ip.get(&ip).copied().unwrap_or(0);
-        // Local encoders, proxies and load tests all come from loopback.
-        let is_crowded = !ip.is_loopback() && from_ip >= limits.connections_per_ip_max;
+        let admitted = self.admission.enter(self.now, peer.ip(), limits);
         let refused = if self.is_shutting_down {
             Some(RefuseReason::Shutdown)
         } else if self.conns_len >= limits.connections_max {
             Some(RefuseReason::ConnectionsMax)
-        } else if is_crowded {
-            Some(RefuseReason::ConnectionsPerIp)
         } else {
-            None
+            admitted.err()
         };
         let seed = self.rng.next_u64();
         let session = Session::server(self.session_config.clone(), self.now, Rng::new(seed));
         let mut conn = Box::new(Conn::new(id, peer, session, self.now));
         self.event(Event::Accepted { conn: id, listener, peer });
         self.conns_len = self.conns_len.saturating_add(1);
-        self.per_ip.entry(ip).and_modify(|n| *n = n.saturating_add(1)).or_insert(1);
         if let Some(reason) = refused {
             let subject = Arc::from(report::address(peer));
             self.event(Event::Refused { conn: id, reason, subject });
@@ -335,10 +337,11 @@ impl Server {
                 self.outputs.push_back(Output::SetReading { conn: conn.id, enabled });
             }
         }
-        conn.advance(self.now, len);
+        conn.sent = conn.sent.saturating_add(len as u64);
         if len < offered {
             conn.block(self.now);
         } else {
+            conn.unblock();
             self.queue_write(conn.id);
         }
     }
@@ -351,7 +354,11 @@ impl Server {
                 return;
             }
             is_writable = server.prepare(conn) || !conn.replies.is_empty();
-            if !is_writable && let Some(reason) = conn.closing {
+            if is_writable {
+                return;
+            }
+            conn.unblock();
+            if let Some(reason) = conn.closing {
                 server.close_now(conn, reason);
             }
         });
@@ -371,7 +378,7 @@ impl Server {
         conn.closing = Some(reason);
         conn.linger_at = Some(self.now.after(LINGER));
         self.end_publishing(conn);
-        self.pause_players(conn);
+        self.finish_players(conn);
         self.queue_write(conn.id);
     }
 
@@ -386,13 +393,7 @@ impl Server {
         self.end_publishing(conn);
         self.end_playing(conn);
         self.conns_len = self.conns_len.saturating_sub(1);
-        let ip = conn.peer.ip();
-        if let Some(count) = self.per_ip.get_mut(&ip) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
-                self.per_ip.remove(&ip);
-            }
-        }
+        self.admission.leave(self.now, conn.peer.ip());
         conn.closing = Some(reason);
         conn.linger_at = None;
         self.event(Event::Closed {
@@ -438,7 +439,7 @@ impl Server {
             return;
         }
         let timeout = self.config.limits.player_idle_timeout;
-        if conn.stalls_at(timeout).is_some_and(|at| at <= now) {
+        if conn.closing.is_none() && conn.stalls_at(timeout).is_some_and(|at| at <= now) {
             self.close_now(conn, CloseReason::SlowReader);
             return;
         }

@@ -261,6 +261,14 @@ impl Source {
         }
     }
 
+    /// The connection of a player is closing: it is sent the message that has begun, no more.
+    pub fn finish(&mut self, id: ConsumerId) {
+        let consumer = self.consumers.get_mut(id.0 as usize).and_then(Option::as_deref_mut);
+        if let Some(consumer) = consumer {
+            consumer.finish(&self.tape);
+        }
+    }
+
     /// A player wants or does not want audio or video; video begins again at a keyframe.
     pub fn set_selected(&mut self, id: ConsumerId, kind: FrameKind, enabled: bool) {
         if let Some(consumer) = self.consumer_mut(id) {

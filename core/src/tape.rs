@@ -15,7 +15,7 @@ use crate::message::MessageType;
 use crate::time::Timestamp;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
-use bytes::{BufMut, BytesMut};
+use bytes::{BufMut, Bytes, BytesMut};
 use core::time::Duration;
 
 /// Bytes of a header of type 1 on a chunk stream below 64.
@@ -137,12 +137,39 @@ pub struct Tape {
 #[derive(Debug)]
 struct Block {
     start: u64,
-    bytes: Vec<u8>,
+    bytes: BlockBytes,
+}
+
+/// Bytes of a block that grows, or of one that is full and can be shared.
+#[derive(Debug)]
+enum BlockBytes {
+    Growing(Vec<u8>),
+    Sealed(Bytes),
 }
 
 impl Block {
-    const fn end(&self) -> u64 {
-        self.start.saturating_add(self.bytes.len() as u64)
+    fn bytes(&self) -> &[u8] {
+        match &self.bytes {
+            BlockBytes::Growing(bytes) => bytes,
+            BlockBytes::Sealed(bytes) => bytes,
+        }
+    }
+
+    fn end(&self) -> u64 {
+        self.start.saturating_add(self.bytes().len() as u64)
+    }
+
+    fn has_room(&self, len: usize) -> bool {
+        match &self.bytes {
+            BlockBytes::Growing(bytes) => bytes.capacity().saturating_sub(bytes.len()) >= len,
+            BlockBytes::Sealed(_) => false,
+        }
+    }
+
+    fn seal(&mut self) {
+        if let BlockBytes::Growing(bytes) = &mut self.bytes {
+            self.bytes = BlockBytes::Sealed(Bytes::from(core::mem::take(bytes)));
+        }
     }
 }
 
@@ -256,13 +283,16 @@ impl Tape {
         };
         let size = self.chunk_size;
         let begun = self.reserve(len as usize);
-        if let Some(block) = self.blocks.back_mut() {
+        if let Some(Block { bytes: BlockBytes::Growing(bytes), .. }) = self.blocks.back_mut() {
             let delta = delta.unwrap_or(0).unsigned_abs();
-            let bytes = &mut block.bytes;
             write_header_delta(lane.csid(), delta, payload_len, lane.type_id(), bytes);
-            write_body(lane.csid(), payload, size, None, &mut block.bytes);
-            debug_assert_eq!(block.end(), mark.end(), "the length of a message is computed right");
+            write_body(lane.csid(), payload, size, None, bytes);
         }
+        debug_assert_eq!(
+            self.blocks.back().map(Block::end),
+            Some(mark.end()),
+            "the length of a message is computed right"
+        );
         if let Some(slot) = self.clocks.get_mut(lane.slot()) {
             *slot = Some(clock);
         }
@@ -342,7 +372,7 @@ impl Tape {
             }
             let begin = at.saturating_sub(block.start) as usize;
             let end = to.min(block.end()).saturating_sub(block.start) as usize;
-            let Some(bytes) = block.bytes.get(begin..end) else { break };
+            let Some(bytes) = block.bytes().get(begin..end) else { break };
             at = at.saturating_add(bytes.len() as u64);
             let _ = out.push(bytes);
         }
@@ -362,6 +392,22 @@ impl Tape {
                 out.put_slice(slice);
             }
             at = at.saturating_add(len as u64);
+        }
+    }
+
+    /// The bytes of `from..to`, which lie in one message: shared where its block is full.
+    #[must_use]
+    pub fn share(&self, from: u64, to: u64) -> Bytes {
+        let index = self.blocks.partition_point(|block| block.end() <= from);
+        let Some(block) = self.blocks.get(index) else { return Bytes::new() };
+        let begin = from.saturating_sub(block.start) as usize;
+        let end = to.min(block.end()).saturating_sub(block.start) as usize;
+        match &block.bytes {
+            BlockBytes::Growing(bytes) => {
+                Bytes::copy_from_slice(bytes.get(begin..end).unwrap_or_default())
+            }
+            BlockBytes::Sealed(bytes) if begin < end => bytes.slice(begin..end),
+            BlockBytes::Sealed(_) => Bytes::new(),
         }
     }
 
@@ -444,12 +490,12 @@ impl Tape {
     }
 
     fn reserve(&mut self, len: usize) -> bool {
-        let fits = self
-            .blocks
-            .back()
-            .is_some_and(|last| last.bytes.capacity().saturating_sub(last.bytes.len()) >= len);
+        let fits = self.blocks.back().is_some_and(|last| last.has_room(len));
         if !fits {
-            let bytes = Vec::with_capacity(BLOCK_LEN.max(len));
+            if let Some(last) = self.blocks.back_mut() {
+                last.seal();
+            }
+            let bytes = BlockBytes::Growing(Vec::with_capacity(BLOCK_LEN.max(len)));
             self.blocks.push_back(Block { start: self.end, bytes });
         }
         !fits

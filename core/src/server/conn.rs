@@ -22,12 +22,14 @@ pub(super) struct Conn {
     pub(super) closing: Option<CloseReason>,
     pub(super) handshake: HandshakeKind,
     pub(super) id: ConnId,
-    ignored: SmallVec<[u8; 8]>,
+    /// Kinds of messages that were ignored, a bit each.
+    ignored: [u64; 5],
     /// After this the connection is closed even if the peer has not read its replies.
     pub(super) linger_at: Option<Instant>,
     pub(super) opened: Instant,
     pub(super) peer: SocketAddr,
-    progress: Progress,
+    /// Since the socket was full for the first time; `None` once all was taken.
+    progress: Option<Progress>,
     /// The driver reads from the connection.
     pub(super) reads: bool,
     pub(super) received: u64,
@@ -102,11 +104,11 @@ impl Conn {
             closing: None,
             handshake: HandshakeKind::Simple,
             id,
-            ignored: SmallVec::new(),
+            ignored: [0; 5],
             linger_at: None,
             opened: now,
             peer,
-            progress: Progress { at: now, sent: 0 },
+            progress: None,
             reads: true,
             received: 0,
             replies: BytesMut::new(),
@@ -132,25 +134,24 @@ impl Conn {
         self.roles.iter().find(|role| role.stream == stream)
     }
 
-    /// The socket is full.
+    /// The socket took some bytes and is full. A few bytes now and then are no progress.
     pub(super) fn block(&mut self, now: Instant) {
-        if !self.blocked {
-            self.blocked = true;
-            self.progress = Progress { at: now, sent: self.sent };
+        self.blocked = true;
+        let sent = self.sent;
+        let progress = self.progress.get_or_insert(Progress { at: now, sent });
+        if sent.saturating_sub(progress.sent) >= PROGRESS_BYTES_MIN {
+            *progress = Progress { at: now, sent };
         }
     }
 
-    /// Bytes were taken.
-    pub(super) fn advance(&mut self, now: Instant, len: usize) {
-        self.sent = self.sent.saturating_add(len as u64);
-        if self.sent.saturating_sub(self.progress.sent) >= PROGRESS_BYTES_MIN {
-            self.progress = Progress { at: now, sent: self.sent };
-        }
+    /// Nothing waits for the socket.
+    pub(super) const fn unblock(&mut self) {
+        self.progress = None;
     }
 
-    /// When a blocked reader is given up.
+    /// When a reader that makes no progress is given up.
     pub(super) fn stalls_at(&self, timeout: Duration) -> Option<Instant> {
-        self.blocked.then(|| self.progress.at.after(timeout))
+        self.progress.map(|progress| progress.at.after(timeout))
     }
 
     /// The earliest of the connection's own deadlines.
@@ -168,19 +169,21 @@ impl Conn {
 
     /// True the first time that something of this kind is ignored on this connection.
     pub(super) fn is_news(&mut self, what: &Ignored) -> bool {
-        let kind = match what {
-            Ignored::MessageType { type_id } => *type_id,
-            Ignored::Command { .. } => 0xF0,
-            Ignored::CommandState { .. } => 0xF1,
-            Ignored::EmptyMessage { .. } => 0xF2,
-            Ignored::MediaState => 0xF3,
-            Ignored::Tag(_) => 0xF4,
-            Ignored::Data(_) => 0xF5,
-            Ignored::Aggregate => 0xF6,
+        let kind: u16 = match what {
+            Ignored::MessageType { type_id } => u16::from(*type_id),
+            Ignored::Command { .. } => 256,
+            Ignored::CommandState { .. } => 257,
+            Ignored::EmptyMessage { .. } => 258,
+            Ignored::MediaState => 259,
+            Ignored::Tag(_) => 260,
+            Ignored::Data(_) => 261,
+            Ignored::Aggregate => 262,
         };
-        let is_news = !self.ignored.contains(&kind);
-        if is_news && self.ignored.len() < 64 {
-            self.ignored.push(kind);
+        // A bit for each kind, so that no number of kinds makes one news again.
+        let bit = 1 << (kind % 64);
+        let is_news = self.ignored.get(usize::from(kind / 64)).is_some_and(|seen| seen & bit == 0);
+        if let Some(seen) = self.ignored.get_mut(usize::from(kind / 64)) {
+            *seen |= bit;
         }
         is_news
     }
@@ -205,7 +208,12 @@ pub(super) const fn refusal(reason: RefuseReason, asked: Asked) -> Refusal {
             "NetStream.Publish.BadName",
             "The stream is being published by another client: stop it, or use another name.",
         ),
-        (RefuseReason::ConnectionsMax | RefuseReason::ConnectionsPerIp, _) => (
+        (
+            RefuseReason::ConnectRate
+            | RefuseReason::ConnectionsMax
+            | RefuseReason::ConnectionsPerIp,
+            _,
+        ) => (
             "NetConnection.Connect.Rejected",
             "The server has as many connections as it may: try again later.",
         ),

@@ -133,7 +133,7 @@ impl Server {
         let Some(action) = player else { return };
         self.add_role(conn, request.stream, Some(source), action);
         let live = self.stream(source).is_some_and(|stream| stream.source.publisher().is_some());
-        self.arm_linger(source);
+        self.arm_patience(source);
         self.event(Event::Played { conn: conn.id, source, name, live });
         self.queue_write(conn.id);
     }
@@ -243,7 +243,6 @@ impl Server {
                 conn.replies = rest;
             }
             self.event(Event::Stopped { conn: conn.id, source, name, age });
-            self.arm_linger(source);
             self.release(source);
         } else {
             stream.source.unpublish();
@@ -253,12 +252,12 @@ impl Server {
     }
 
     /// The connection is closing: its players finish the message that they have begun, no more.
-    pub(super) fn pause_players(&mut self, conn: &Conn) {
+    pub(super) fn finish_players(&mut self, conn: &Conn) {
         for role in &conn.roles {
             if let Some(consumer) = role.action.player()
                 && let Some(stream) = role.source.and_then(|source| self.stream_mut(source))
             {
-                stream.source.set_paused(consumer, true);
+                stream.source.finish(consumer);
             }
         }
     }

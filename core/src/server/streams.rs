@@ -30,7 +30,6 @@ pub(super) struct Stream {
     pub(super) bytes: u64,
     /// Media wait for their players since the last flush.
     flush_at: Option<Instant>,
-    flush_timer_at: Option<Instant>,
     flushed: Option<Instant>,
     /// Players without a publisher are looked after then.
     linger_at: Option<Instant>,
@@ -47,6 +46,8 @@ pub(super) struct Stream {
     /// Replicas on other shards.
     pub(super) subscribers: Vec<Subscriber>,
     timer_at: Option<Instant>,
+    /// Of the flush alone: it comes so often that it would push the other deadlines aside.
+    flush_timer_at: Option<Instant>,
     /// When the last publisher left; `None` while there is one or was none.
     left: Option<Instant>,
 }
@@ -54,10 +55,9 @@ pub(super) struct Stream {
 impl Stream {
     /// The earliest deadline but that of the next flush, which comes and goes far more often.
     fn deadline(&self) -> Deadline {
-        let report = Deadline { at: self.report_at, reason: TimerKind::Progress };
-        match self.linger_at {
-            Some(at) if at < report.at => Deadline { at, reason: TimerKind::SourceLinger },
-            Some(_) | None => report,
+        match self.linger_at.filter(|at| *at < self.report_at) {
+            Some(at) => Deadline { at, reason: TimerKind::SourceLinger },
+            None => Deadline { at: self.report_at, reason: TimerKind::Progress },
         }
     }
 
@@ -99,7 +99,6 @@ impl Server {
         let stream = Box::new(Stream {
             bytes: 0,
             flush_at: None,
-            flush_timer_at: None,
             flushed: None,
             linger_at: None,
             name: name.clone(),
@@ -111,6 +110,7 @@ impl Server {
             source: Source::new(source_config(&self.config, home.is_some())),
             subscribers: Vec::new(),
             timer_at: None,
+            flush_timer_at: None,
             left: None,
         });
         let slot = self.streams.get_mut(index)?;
@@ -212,7 +212,9 @@ impl Server {
             SendDelay::Fixed(delay) => delay,
         };
         let is_adaptive = matches!(self.config.send_delay, SendDelay::Adaptive(_));
-        let Some(stream) = self.stream_mut(id) else { return };
+        let slot = self.streams.get_mut(id.slot as usize);
+        let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
+        let Some(stream) = slot.stream.as_deref_mut() else { return };
         if stream.flush_at.is_some() || stream.source.players() == 0 {
             return;
         }
@@ -222,11 +224,18 @@ impl Server {
         stream.flush_at = Some(at);
         if at <= now {
             self.due.push(id);
-        } else if let Some(slot) = self.streams.get_mut(id.slot as usize)
-            && let Some(stream) = slot.stream.as_deref_mut()
-        {
+        } else {
             let deadline = Deadline { at, reason: TimerKind::Flush };
             self.timers.arm(now, &mut stream.flush_timer_at, deadline, Owner::Flush(id));
+        }
+    }
+
+    /// The merge interval of a stream is over.
+    pub(super) fn flush_timeout(&mut self, id: SourceId, at: Instant) {
+        let Some(stream) = self.stream_mut(id) else { return };
+        if stream.flush_timer_at == Some(at) {
+            stream.flush_timer_at = None;
+            self.due.push(id);
         }
     }
 
@@ -338,16 +347,18 @@ impl Server {
         if stream.source.publisher().is_some() {
             return;
         }
-        let first = stream.source.consumers().map(|player| stream.patience(player, &config)).min();
-        stream.linger_at = first;
+        let waiting = stream.source.consumers().filter(|player| !player.finishes());
+        stream.linger_at = waiting.map(|player| stream.patience(player, &config)).min();
         self.arm_stream(id);
     }
 
-    pub(super) fn flush_timeout(&mut self, id: SourceId, at: Instant) {
+    /// Looks after a player that has just come to a stream without publisher.
+    pub(super) fn arm_patience(&mut self, id: SourceId) {
+        let at = self.now.after(self.config.limits.play_wait);
         let Some(stream) = self.stream_mut(id) else { return };
-        if stream.flush_timer_at == Some(at) {
-            stream.flush_timer_at = None;
-            self.due.push(id);
+        if stream.source.publisher().is_none() {
+            stream.linger_at = Some(stream.linger_at.map_or(at, |earlier| earlier.min(at)));
+            self.arm_stream(id);
         }
     }
 
@@ -370,17 +381,19 @@ impl Server {
     fn end_waiting_players(&mut self, id: SourceId) {
         let now = self.now;
         let Some(stream) = self.stream(id) else { return };
-        let was_live = stream.left.is_some();
-        let tired: Vec<(ConnId, MessageStreamId)> = stream
+        // Who came after the publisher had left waited for another one.
+        let saw_it = |player: &Consumer| stream.left.is_some_and(|left| left >= player.attached());
+        let tired: Vec<(ConnId, MessageStreamId, bool)> = stream
             .source
             .consumers()
+            .filter(|player| !player.finishes())
             .filter(|player| stream.patience(player, &self.config) <= now)
-            .map(|player| (player.conn(), player.stream()))
+            .map(|player| (player.conn(), player.stream(), saw_it(player)))
             .collect();
         if let Some(stream) = self.stream_mut(id) {
             stream.linger_at = None;
         }
-        for (conn, message_stream) in tired {
+        for (conn, message_stream, was_live) in tired {
             self.with_conn(conn, |server, conn| {
                 server.end_player(conn, message_stream, was_live);
             });

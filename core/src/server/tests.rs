@@ -1,6 +1,10 @@
 //! The rules of the server, seen by client sessions on a virtual clock.
 
+mod rows_chunk;
+mod rows_handshake;
+mod rows_tcp;
 mod shards;
+mod wire;
 mod world;
 
 use super::*;
@@ -9,6 +13,7 @@ use crate::event::Event;
 use crate::session::{Intent, SessionEvent};
 use crate::time::TimerKind;
 use pretty_assertions::assert_eq;
+use std::format;
 use std::string::{String, ToString};
 use world::{Peer, World};
 
@@ -161,91 +166,6 @@ fn row_061_a_player_of_a_stream_that_never_comes_is_told_so() {
     assert_eq!(rejected(&world.peers[player]).as_deref(), Some("NetStream.Play.StreamNotFound"));
     assert_eq!(reasons(&world), [RefuseReason::StreamNotFound]);
     assert_eq!(world.server.stats().streams, 0);
-}
-
-#[test]
-fn row_001_silent_connections_are_closed_at_the_deadline_and_capped_per_address() {
-    let mut world = world();
-    for _ in 0..500 {
-        world.raw("192.0.2.1");
-    }
-    assert_eq!(world.server.stats().connections, 64);
-    assert_eq!(reasons(&world).len(), 436);
-    assert!(reasons(&world).iter().all(|reason| *reason == RefuseReason::ConnectionsPerIp));
-    world.sleep(Duration::from_millis(9_999));
-    assert_eq!(world.server.stats().connections, 64);
-    world.sleep(Duration::from_millis(2));
-    assert_eq!(world.server.stats().connections, 0);
-    let expected = CloseReason::Error(SessionError::Timeout(TimerKind::Handshake));
-    assert_eq!(closed(&world, world.peers[0].id), Some(expected));
-}
-
-#[test]
-fn row_002_a_byte_now_and_then_does_not_move_the_deadline() {
-    let mut world = world();
-    let slow = world.raw("192.0.2.1");
-    world.send(slow, &[3]);
-    for _ in 0..3 {
-        world.sleep(Duration::from_secs(3));
-        world.send(slow, &[0]);
-    }
-    world.sleep(Duration::from_secs(1));
-    let expected = CloseReason::Error(SessionError::Timeout(TimerKind::Handshake));
-    assert_eq!(closed(&world, world.peers[slow].id), Some(expected));
-}
-
-#[test]
-fn row_003_a_publisher_that_falls_silent_is_removed_after_fifteen_seconds() {
-    let mut world = world();
-    let publisher = world.client(Intent::Publish, "live", "a");
-    world.publish(publisher, 0..5);
-    world.sleep(Duration::from_secs(10));
-    world.publish(publisher, 5..6);
-    world.sleep(Duration::from_secs(14));
-    assert_eq!(world.server.stats().publishers, 1);
-    world.sleep(Duration::from_secs(2));
-    assert_eq!(world.server.stats().publishers, 0);
-    let expected = CloseReason::Error(SessionError::Timeout(TimerKind::Idle));
-    assert_eq!(closed(&world, world.peers[publisher].id), Some(expected));
-    let unpublished = |event: &&Event| matches!(event, Event::Unpublished { .. });
-    assert_eq!(world.events.iter().filter(unpublished).count(), 1);
-}
-
-#[test]
-fn row_004_players_that_do_not_read_are_closed_and_cost_one_window() {
-    let mut world = world();
-    let publisher = world.client(Intent::Publish, "live", "a");
-    let good = world.client(Intent::Play, "live", "a");
-    let stalled: Vec<usize> = (0..50).map(|_| world.client(Intent::Play, "live", "a")).collect();
-    world.publish(publisher, 0..1);
-    for &player in &stalled {
-        world.peers[player].reads = false;
-    }
-    for second in 0..35 {
-        let from = 1 + second * 25;
-        world.publish_sized(publisher, from..from + 25, 25_000);
-        world.sleep(Duration::from_secs(1));
-        assert!(world.server.stats().tape_bytes < 9 << 20);
-    }
-    for &player in &stalled {
-        assert_eq!(closed(&world, world.peers[player].id), Some(CloseReason::SlowReader));
-    }
-    assert_eq!(world.serials(good).len(), 1 + 35 * 25);
-}
-
-#[test]
-fn row_008_above_the_limit_connections_are_refused_and_counted() {
-    let mut config = config();
-    config.limits.connections_max = 3;
-    let mut world = World::new(config);
-    for _ in 0..5 {
-        world.raw("127.0.0.1");
-    }
-    assert_eq!(reasons(&world), [RefuseReason::ConnectionsMax; 2]);
-    assert_eq!(world.server.stats().connections, 3);
-    world.hang_up(0);
-    let next = world.raw("127.0.0.1");
-    assert!(world.peers[next].is_open);
 }
 
 #[test]

@@ -14,6 +14,7 @@ use core::time::Duration;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Owner {
     Conn(ConnId),
+    /// The merge interval of a stream.
     Flush(SourceId),
     Source(SourceId),
 }

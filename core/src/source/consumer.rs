@@ -12,7 +12,7 @@ use crate::frame::{FrameClass, FrameKind};
 use crate::id::{ConnId, MessageStreamId};
 use crate::tape::{Lane, Mark, Tape};
 use crate::time::{Instant, Timestamp};
-use bytes::{Buf, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
 
 /// How far audio and video may lie apart where a player starts and still both be counted for its
 /// zero.
@@ -52,6 +52,8 @@ pub struct Consumer {
     /// Milliseconds of stream time that it wants.
     duration: Option<u32>,
     ended: bool,
+    /// It is sent the message that has begun, and nothing after it.
+    finishes: bool,
     first_csid: Option<u8>,
     joined: bool,
     paused: bool,
@@ -59,6 +61,8 @@ pub struct Consumer {
     pending: Lanes,
     private: BytesMut,
     private_begun: bool,
+    /// The rest of a message that had begun when the player was lapped; comes behind `private`.
+    rest: Bytes,
     /// Up to here the tape can be sent as it is.
     run_end: u64,
     stream: MessageStreamId,
@@ -81,12 +85,14 @@ impl Consumer {
             cursor: 0,
             duration: None,
             ended: false,
+            finishes: false,
             first_csid,
             joined: false,
             paused: false,
             pending: Lanes::ALL,
             private: BytesMut::new(),
             private_begun: false,
+            rest: Bytes::new(),
             run_end: 0,
             stream,
             unwanted: Lanes::NONE,
@@ -140,35 +146,53 @@ impl Consumer {
         self.duration = millis;
     }
 
+    /// Bytes that are this player's alone.
+    #[must_use]
+    pub fn owned_bytes(&self) -> u64 {
+        self.private.len() as u64
+    }
+
     pub(super) fn position(&self) -> Option<u64> {
         self.joined.then_some(self.cursor)
     }
 
     pub(super) fn lag_bytes(&self, tape: &Tape) -> u64 {
-        let private = self.private.len() as u64;
+        let private = self.private.len().saturating_add(self.rest.len()) as u64;
         match self.position() {
             Some(cursor) => tape.end().saturating_sub(cursor).saturating_add(private),
             None => private,
         }
     }
 
+    /// Its connection is closing: nobody waits for it any more.
+    #[must_use]
+    pub const fn finishes(&self) -> bool {
+        self.finishes
+    }
+
+    /// Sends the message that has begun, and nothing after it.
+    pub(super) fn finish(&mut self, tape: &Tape) {
+        self.finishes = true;
+        self.set_paused(tape, true);
+    }
+
     /// A message that has begun is finished; what has not begun is not sent.
     pub(super) fn set_paused(&mut self, tape: &Tape, paused: bool) {
-        self.paused = paused;
-        if paused {
+        self.paused = paused || self.finishes;
+        if self.paused && self.is_begun() {
+            // The place is given up behind the message.
+            self.run_end = self.begun_on_tape();
+        } else if self.paused {
             self.leave(tape);
         }
     }
 
     /// Gives up the place on the tape, but for the rest of the message that has begun.
     fn leave(&mut self, tape: &Tape) {
-        if self.is_begun() {
-            if self.cursor < self.within {
-                tape.copy(self.cursor, self.within, &mut self.private);
-            }
-            self.private_begun = true;
-        } else {
+        if !self.is_begun() {
             self.private = BytesMut::new();
+        } else if self.cursor < self.within {
+            self.rest = tape.share(self.cursor, self.within);
         }
         self.joined = false;
         self.cursor = tape.end();
@@ -189,13 +213,14 @@ impl Consumer {
 
     /// Finds the next bytes: true when there are any.
     pub(super) fn prepare(&mut self, source: &Source) -> bool {
-        if self.joined && self.is_plain(source.tape()) {
+        if self.joined && !self.paused && self.is_plain(source.tape()) {
             self.run_end = source.tape().end();
         }
-        if !self.private.is_empty() || self.cursor < self.within {
+        if !self.private.is_empty() || !self.rest.is_empty() || self.cursor < self.within {
             return true;
         }
         if self.paused {
+            self.leave(source.tape());
             return false;
         }
         if !self.joined {
@@ -360,7 +385,9 @@ impl Consumer {
     }
 
     fn is_begun(&self) -> bool {
-        self.private_begun || (self.private.is_empty() && self.cursor < self.within)
+        self.private_begun
+            || !self.rest.is_empty()
+            || (self.private.is_empty() && self.cursor < self.within)
     }
 
     pub(super) fn slices<'a>(
@@ -378,6 +405,7 @@ impl Consumer {
         let begun = self.begun_on_tape();
         if self.is_begun() {
             push(&self.private, out);
+            push(&self.rest, out);
         } else {
             push(replies, out);
             push(&self.private, out);
@@ -413,6 +441,12 @@ impl Consumer {
             }
         }
         if is_begun {
+            let rest = left.min(self.rest.len());
+            left = left.saturating_sub(rest);
+            self.rest.advance(rest);
+            if self.rest.is_empty() {
+                self.rest = Bytes::new();
+            }
             let rest = begun.saturating_sub(self.cursor);
             let sent = rest.min(left as u64);
             self.cursor = self.cursor.saturating_add(sent);
@@ -442,6 +476,7 @@ impl Consumer {
         if !self.is_begun() {
             return BytesMut::new();
         }
+        self.private.extend_from_slice(&self.rest);
         tape.copy(self.cursor, self.within, &mut self.private);
         self.private
     }

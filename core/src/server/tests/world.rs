@@ -1,8 +1,12 @@
 //! Clients and a server joined by byte pipes, on a virtual clock.
+//!
+//! A watched world has two bystanders, a publisher and a player, who are there all along. Whatever
+//! others do, no frame of theirs may be lost: [`World::finish`] checks that, and what is left over.
 
+use super::wire;
 use crate::config::Config;
-use crate::drive::{Input, Output, Slices};
-use crate::event::Event;
+use crate::drive::{Input, IoFailure, Output, Slices};
+use crate::event::{CloseReason, Event};
 use crate::frame::{Frame, FrameClass, FrameKind};
 use crate::id::{ConnId, ListenerId, MessageStreamId};
 use crate::rng::Rng;
@@ -16,28 +20,51 @@ use bytes::BytesMut;
 use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
 use core::time::Duration;
+use pretty_assertions::assert_eq;
 use std::format;
+use std::string::String;
 
 pub(super) struct World {
+    bystanders: Option<Bystanders>,
     /// What the server says to other shards.
     pub(super) said: Vec<(ShardId, ShardMessage)>,
     pub(super) events: Vec<Event>,
     now: u64,
     pub(super) peers: Vec<Peer>,
     pub(super) server: Server,
+    /// Timeouts that were handled.
+    pub(super) timeouts: u32,
 }
 
 pub(super) struct Peer {
     pub(super) events: Vec<SessionEvent>,
     pub(super) frames: Vec<Frame>,
     pub(super) id: ConnId,
+    /// What a peer without a client behind it was sent.
+    pub(super) inbox: Vec<u8>,
     pub(super) is_open: bool,
-    /// Takes bytes from its socket.
+    /// The server wants its bytes.
+    pub(super) is_read: bool,
+    /// Takes all bytes from its socket.
     pub(super) reads: bool,
+    /// So many bytes fit in the socket of a peer that does not read.
+    pub(super) room: usize,
     session: Option<Session>,
     pub(super) stream: Option<MessageStreamId>,
     pub(super) writes: u32,
 }
+
+/// A publisher and a player of a stream that nobody else touches.
+#[derive(Clone, Copy)]
+struct Bystanders {
+    player: usize,
+    publisher: usize,
+    /// Frames that were published.
+    published: u32,
+}
+
+/// The time between two frames of the bystanders.
+const FRAME_INTERVAL: Duration = Duration::from_millis(40);
 
 impl World {
     pub(super) fn new(config: Config) -> Self {
@@ -48,7 +75,93 @@ impl World {
         let wall = WallClock { unix_millis: 1_700_000_000_000 };
         let server =
             Server::new_shard(Arc::new(config), placement, 7, Instant::from_micros(0), wall);
-        Self { said: Vec::new(), events: Vec::new(), now: 1, peers: Vec::new(), server }
+        Self {
+            bystanders: None,
+            events: Vec::new(),
+            now: 1,
+            peers: Vec::new(),
+            said: Vec::new(),
+            server,
+            timeouts: 0,
+        }
+    }
+
+    /// A world with bystanders.
+    pub(super) fn watched(config: Config) -> Self {
+        let mut world = Self::new(config);
+        let url = "rtmp://127.0.0.1/bystanders";
+        let publisher = world.client_at(Intent::Publish, url, "it", "198.51.100.1");
+        let player = world.client_at(Intent::Play, url, "it", "198.51.100.2");
+        world.bystanders = Some(Bystanders { player, publisher, published: 0 });
+        world.accompany();
+        world
+    }
+
+    /// The bystanders go on by a frame.
+    fn accompany(&mut self) {
+        let Some(bystanders) = &mut self.bystanders else { return };
+        let serial = bystanders.published;
+        bystanders.published += 1;
+        let publisher = bystanders.publisher;
+        self.publish(publisher, serial..serial + 1);
+    }
+
+    /// Ends the world: those who are left hang up. Connections (but for the bystanders') were closed
+    /// for `expected` reasons in that order, and nothing else has changed: no frame of the
+    /// bystanders is lost, and the server holds what it held before.
+    pub(super) fn finish(mut self, expected: &[CloseReason]) {
+        let bystanders = self.bystanders.expect("the world is watched");
+        assert_eq!(self.closes(), expected);
+        let refusals = expected.iter().filter_map(|reason| match reason {
+            CloseReason::Refused(reason) => Some(*reason),
+            _ => None,
+        });
+        assert_eq!(super::reasons(&self), refusals.collect::<Vec<_>>());
+        for index in 0..self.peers.len() {
+            if self.peers[index].is_open
+                && ![bystanders.publisher, bystanders.player].contains(&index)
+            {
+                self.hang_up(index);
+            }
+        }
+        self.sleep(Duration::from_secs(31));
+        self.assert_bystanders_undisturbed();
+        let stats = self.server.stats();
+        assert_eq!((stats.connections, stats.streams), (2, 1), "{stats:?}");
+        assert_eq!((stats.publishers, stats.players), (1, 1), "{stats:?}");
+        assert_eq!(stats.session_bytes, 0, "{stats:?}");
+        assert!(stats.timers < 20, "{stats:?}");
+        let count =
+            |want: fn(&Event) -> bool| self.events.iter().filter(|event| want(event)).count();
+        let published = count(|event| matches!(event, Event::Published { .. }));
+        let unpublished = count(|event| matches!(event, Event::Unpublished { .. }));
+        assert_eq!(published, unpublished + 1);
+        let played = count(|event| matches!(event, Event::Played { .. }));
+        let stopped = count(|event| matches!(event, Event::Stopped { .. }));
+        assert_eq!(played, stopped + 1);
+    }
+
+    /// Why connections were closed, in order.
+    pub(super) fn closes(&self) -> Vec<CloseReason> {
+        let closes = self.events.iter().filter_map(|event| match event {
+            Event::Closed { reason, .. } => Some(*reason),
+            _ => None,
+        });
+        closes.collect()
+    }
+
+    fn assert_bystanders_undisturbed(&self) {
+        let Some(Bystanders { player, publisher, published }) = self.bystanders else { return };
+        assert_eq!(self.serials(player), (0..published).collect::<Vec<_>>());
+        let ids = [self.peers[publisher].id, self.peers[player].id];
+        let about = |event: &&Event| match event {
+            Event::Skipped { conn, .. }
+            | Event::Ignored { conn, .. }
+            | Event::Refused { conn, .. } => ids.contains(conn),
+            Event::Jumped { name, .. } => name.app() == "bystanders",
+            _ => false,
+        };
+        assert_eq!(self.events.iter().find(about), None);
     }
 
     fn tick(&mut self) -> Instant {
@@ -87,31 +200,8 @@ impl World {
     /// A client that connects and then asks for nothing.
     pub(super) fn client_until_connected(&mut self, app: &str) -> usize {
         let index = self.raw("127.0.0.1");
-        let url = format!("rtmp://127.0.0.1/{app}");
-        let mut out = BytesMut::new();
-        let mut amf = BytesMut::new();
-        out.extend_from_slice(&[3]);
-        out.extend_from_slice(&[0; 1536 * 2]);
-        crate::amf::amf0::write_string(b"connect", &mut amf);
-        crate::amf::amf0::write_number(1.0, &mut amf);
-        let text = |text: &str| {
-            crate::amf::Value::String(crate::amf::Text(bytes::Bytes::copy_from_slice(
-                text.as_bytes(),
-            )))
-        };
-        let properties = [("app", text(app)), ("tcUrl", text(&url))];
-        crate::amf::amf0::write_object(&properties, &mut amf);
-        let header = crate::chunk::MessageHeader {
-            csid: crate::chunk::ChunkStreamId::COMMAND,
-            type_id: 20,
-            stream_id: MessageStreamId(0),
-            timestamp: Timestamp(0),
-        };
-        let size = crate::chunk::ChunkSize::DEFAULT;
-        crate::chunk::write_message(header, &amf, size, &mut out);
-        self.send(index, &out);
-        let connected = |event: &Event| matches!(event, Event::Connected { .. });
-        assert!(self.events.iter().any(connected));
+        self.send(index, &wire::handshake());
+        self.send(index, &wire::connect(app));
         index
     }
 
@@ -123,8 +213,11 @@ impl World {
             events: Vec::new(),
             frames: Vec::new(),
             id,
+            inbox: Vec::new(),
             is_open: true,
+            is_read: true,
             reads: true,
+            room: 0,
             session: None,
             stream: None,
             writes: 0,
@@ -142,9 +235,35 @@ impl World {
         }
     }
 
+    /// As `send`, in reads of at most 64 KiB, as a transport makes them; the bystanders go on.
+    pub(super) fn attack(&mut self, index: usize, bytes: &[u8]) {
+        for part in bytes.chunks(64 << 10) {
+            self.send(index, part);
+        }
+        self.accompany();
+    }
+
+    /// What a peer without a client behind it was answered, a line a message.
+    pub(super) fn replies(&self, index: usize) -> Vec<String> {
+        wire::lines(&self.peers[index].inbox)
+    }
+
+    /// The connection still works: a ping is answered.
+    pub(super) fn assert_alive(&mut self, index: usize) {
+        self.sleep(Duration::from_millis(200));
+        self.send(index, &wire::message(4, 0, &[0, 6, 0, 0, 0, 77]));
+        let last = self.replies(index).pop();
+        assert_eq!(last.as_deref(), Some("PingResponse(77)"));
+    }
+
     pub(super) fn hang_up(&mut self, index: usize) {
         let conn = self.peers[index].id;
         self.input(Input::Closed { conn, failure: None });
+    }
+
+    pub(super) fn reset(&mut self, index: usize) {
+        let conn = self.peers[index].id;
+        self.input(Input::Closed { conn, failure: Some(IoFailure::Reset) });
     }
 
     /// One video frame each, 40 ms apart; every tenth is a keyframe.
@@ -187,6 +306,12 @@ impl World {
 
     pub(super) fn sleep(&mut self, duration: Duration) {
         let until = Instant::from_micros(self.now).after(duration);
+        if self.bystanders.is_some() {
+            while Instant::from_micros(self.now).after(FRAME_INTERVAL) <= until {
+                self.sleep_until(Instant::from_micros(self.now).after(FRAME_INTERVAL));
+                self.accompany();
+            }
+        }
         self.sleep_until(until);
     }
 
@@ -196,6 +321,7 @@ impl World {
             self.server.handle(Instant::from_micros(self.now), Input::Timeout);
             self.settle();
             self.now += 1;
+            self.timeouts += 1;
         }
         self.now = self.now.max(until.as_micros());
     }
@@ -211,19 +337,21 @@ impl World {
             match output {
                 Output::Write { conn } => self.write(conn),
                 Output::Close { conn } => {
-                    let peer = self.peers.iter_mut().find(|peer| peer.id == conn).unwrap();
+                    let peer = &mut self.peers[conn.slot as usize];
                     assert!(peer.is_open, "a connection is closed once");
                     peer.is_open = false;
                 }
                 Output::Event(event) => self.events.push(event),
-                Output::SetReading { .. } => {}
+                Output::SetReading { conn, enabled } => {
+                    self.peers[conn.slot as usize].is_read = enabled;
+                }
                 Output::Shard { to, message } => self.said.push((to, message)),
             }
         }
     }
 
     fn write(&mut self, conn: ConnId) {
-        let index = self.peers.iter().position(|peer| peer.id == conn).unwrap();
+        let index = conn.slot as usize;
         let bytes: Vec<u8> = {
             let mut slices = Slices::new();
             let offered = self.server.slices(conn, &mut slices);
@@ -233,12 +361,19 @@ impl World {
             bytes
         };
         let offered = bytes.len();
-        let len = if self.peers[index].reads { offered } else { 0 };
+        let peer = &mut self.peers[index];
+        let len = if peer.reads { offered } else { offered.min(peer.room) };
+        if !peer.reads {
+            peer.room -= len;
+        }
         let now = self.tick();
         self.server.handle(now, Input::Wrote { conn, len, offered });
         let peer = &mut self.peers[index];
         peer.writes += 1;
-        let Some(session) = peer.session.as_mut() else { return };
+        let Some(session) = peer.session.as_mut() else {
+            peer.inbox.extend_from_slice(&bytes[..len]);
+            return;
+        };
         let mut input = &bytes[..len];
         let mut out = BytesMut::new();
         while let Some(event) = session.receive(now, &mut input, &mut out).expect("legal replies") {
