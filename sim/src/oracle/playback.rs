@@ -96,7 +96,10 @@ impl Playback {
             self.breaks += 1;
         }
         if let Some((epoch, _)) = known.filter(|_| live && prompt) {
-            self.first_max = ledger.epoch(epoch).keyframe.map(|keyframe| (epoch, keyframe));
+            // Where jumps are not mended, they end a GOP cache that is bounded by its time.
+            let is_mended = self.jitter == TimeJitter::Full || !ledger.epoch(epoch).jumped;
+            let keyframe = ledger.epoch(epoch).keyframe.filter(|_| is_mended);
+            self.first_max = keyframe.map(|keyframe| (epoch, keyframe));
         }
     }
 
@@ -289,15 +292,15 @@ impl Playback {
         if is_full && step < 0 && !went_back {
             return Err(format!("{stamp:?}: the time goes back by {} ms", -step));
         }
-        let jumps = last.epoch != stamp.epoch || {
-            let from = last.serial.min(stamp.serial) as usize + 1;
-            let to = last.serial.max(stamp.serial) as usize;
-            let notes = ledger.epoch(stamp.epoch).notes.get(from..=to).unwrap_or_default();
-            notes.iter().any(|other| other.jumps && other.kind == note.kind)
-        };
+        let from = last.serial.min(stamp.serial) as usize + 1;
+        let to = last.serial.max(stamp.serial) as usize;
+        let notes = &ledger.epoch(stamp.epoch).notes;
+        let notes = notes.get(from..=to).filter(|_| last.epoch == stamp.epoch);
+        let same_kind = notes.unwrap_or_default().iter().filter(|other| other.kind == note.kind);
+        let jumps = last.epoch != stamp.epoch || same_kind.clone().any(|other| other.jumps);
         let published = note.timestamp.wrapping_sub(last.published) as i32;
         if jumps {
-            let is_next = last.epoch == stamp.epoch && note.jumps;
+            let is_next = note.jumps && same_kind.count() == 1;
             if is_full && is_next && step > JUMP_GAP_MAX_MS && step != published {
                 return Err(format!("{stamp:?}: a jump left a gap of {step} ms"));
             }
