@@ -389,6 +389,8 @@ impl Source {
                 return false;
             }
             header.payload = frame.payload.clone();
+            // Who joins now gets the new header first: what is coded for the old one is not for it.
+            self.tape.forget_keyframe();
             return true;
         }
         let kept = self.headers.iter().filter(|header| header.kind == frame.kind).count();

@@ -10,7 +10,7 @@ use crate::oracle::Oracle;
 use crate::scenario::{ActorPlan, FaultKind, Role};
 use crate::transport::{Due, SimTransport};
 use attacker::Damage;
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 use millstream_core::chunk::ChunkSize;
 use millstream_core::id::MessageStreamId;
 use millstream_core::limits::Limits;
@@ -201,7 +201,7 @@ impl Actor {
         let link = stage.net.connect(
             self.index,
             self.plan.link,
-            Entropy::from_seed(salt, if self.entropy.is_empty() { 0 } else { 1 << 20 }),
+            Entropy::from_seed(salt, if self.entropy.is_empty() { 0 } else { 1 << 18 }),
         );
         self.link = Some(link);
         stage.oracle.connected(link, self.index, &self.plan, stage.net.clock());
@@ -385,11 +385,9 @@ impl Actor {
             if let Some(damage) = &mut self.damage {
                 damage.apply(&mut self.backlog, &mut self.entropy);
             }
-            let mut bytes: Bytes = self.backlog.split().freeze();
-            let len = bytes.len();
-            stage.net.client_write(link, &mut bytes);
-            self.made += (len - bytes.len()) as u64;
-            self.backlog = BytesMut::from(bytes);
+            let len = self.backlog.len();
+            stage.net.client_write(link, &mut self.backlog);
+            self.made += (len - self.backlog.len()) as u64;
         }
         if self.leaving && self.backlog.is_empty() {
             stage.net.client_end(link, false);

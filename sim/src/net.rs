@@ -11,6 +11,9 @@ use std::collections::VecDeque;
 /// Microseconds of virtual time since the start of the run.
 pub type Micros = u64;
 
+/// Segments that one write is cut into, more or less.
+const SEGMENTS_MAX: usize = 32;
+
 /// What a link does to its bytes when nothing breaks.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct LinkProfile {
@@ -127,10 +130,13 @@ impl Pipe {
     pub fn send(&mut self, now: Micros, bytes: Bytes, entropy: &mut Entropy) -> Micros {
         let mut rest = bytes;
         let mut first = None;
+        // Long writes are cut into longer segments: time is better spent on other runs.
+        let longest = self.profile.segment_len_max.max(rest.len() / SEGMENTS_MAX);
+        let longest = if self.profile.segment_len_max == 0 { 0 } else { longest };
         while !rest.is_empty() {
-            let cut = match self.profile.segment_len_max {
+            let cut = match longest {
                 0 => rest.len(),
-                max => (entropy.range(0..=max as u64 - 1) as usize + 1).min(rest.len()),
+                max => (max - entropy.range(0..=max as u64 - 1) as usize).min(rest.len()),
             };
             let part = rest.split_to(cut);
             let at = self.arrival(now, part.len(), entropy);
@@ -183,7 +189,7 @@ impl Pipe {
         }
         let mut max = max;
         if max > 1 && entropy.one_in(self.profile.short_read_one_in) {
-            max = entropy.range(0..=max.min(600) as u64 - 1) as usize + 1;
+            max = max.min(600) - entropy.range(0..=max.min(600) as u64 - 1) as usize;
         }
         let mut len = 0;
         while let Some(segment) = self.segments.front_mut().filter(|segment| segment.at <= now) {

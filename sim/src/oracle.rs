@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 /// How long a server may take to answer a client whose link is well.
 const ANSWER_MAX: Micros = 12_000_000;
 /// Armed deadlines of one connection or stream, outdated ones included.
-const TIMERS_MAX: usize = 400;
+const TIMERS_MAX: usize = 8;
 
 /// Something that must hold and did not.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -279,6 +279,9 @@ impl Oracle {
             .into_iter()
             .filter_map(|stream| Some((stream, self.known_now(net, stream)?)))
             .collect();
+        for (&link, playback) in &mut self.playbacks {
+            playback.settle(self.known.get(&self.links[link].stream).copied());
+        }
     }
 
     fn check_answers(&mut self, at: Micros) {
@@ -299,7 +302,7 @@ impl Oracle {
         let tape_max = plan.lag_bytes_max.max(plan.gop_bytes_max) + slack;
         let session_max = (64 << 10) + (1 << 20) + (256 << 10);
         let owners = stats.connections as usize + stats.streams as usize;
-        let recent = self.links.iter().rev().take_while(|note| note.connected + 30_000_000 > at);
+        let recent = self.links.iter().rev().take_while(|note| note.connected + 60_000_000 > at);
         let timers_max = TIMERS_MAX * owners + 8 * recent.count() + 16;
         let checks = [
             ("tape", stats.tape_bytes, u64::from(stats.streams) * tape_max),

@@ -6,7 +6,7 @@
 
 use crate::entropy::Entropy;
 use crate::net::{Arrival, LinkProfile, Micros, Pipe};
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
 use millstream_core::event::Event;
 use millstream_core::id::{ConnId, ListenerId};
@@ -260,13 +260,13 @@ impl SimTransport {
     }
 
     /// The client writes from the front of `bytes` as much as there is room for.
-    pub fn client_write(&mut self, index: usize, bytes: &mut Bytes) {
+    pub fn client_write(&mut self, index: usize, bytes: &mut BytesMut) {
         let clock = self.clock;
         let link = &mut self.links[index];
         let len = link.up.accept_len(bytes.len(), &mut link.entropy);
         link.client_waits = len < bytes.len();
         let retries = link.client_waits && link.up.room() > len;
-        let part = bytes.split_to(len);
+        let part = bytes.split_to(len).freeze();
         let at = link.up.send(clock, part, &mut link.entropy);
         let at = at.max(clock + link.profile.latency);
         if len > 0 {

@@ -256,6 +256,24 @@ fn row_074_an_identical_sequence_header_is_no_change() {
 }
 
 #[test]
+fn a_player_that_joins_between_new_headers_and_their_keyframe_waits_for_it() {
+    let mut source = Source::new(config(TimeJitter::Full));
+    publish(&mut source, &stream(0, 5, 10, 10));
+    publish(&mut source, &[frame(Video, FrameClass::SequenceHeader, 200, 77, 10)]);
+    let mut player = Player::attach(&mut source, 1, 1);
+    player.drain(&mut source);
+    publish(&mut source, &[frame(Video, FrameClass::Keyframe, 240, 78, 10)]);
+    player.drain(&mut source);
+    let video: Vec<u32> = player
+        .media()
+        .into_iter()
+        .filter(|(kind, ..)| *kind == 9)
+        .map(|(kind, _, payload)| serial(payload, kind))
+        .collect();
+    assert_eq!(video, [77, 78]);
+}
+
+#[test]
 fn row_055_metadata_above_the_limit_are_relayed_but_not_kept() {
     let mut source = Source::new(config(TimeJitter::Full));
     source.publish(conn(0)).unwrap();

@@ -25,6 +25,10 @@ pub struct Playback {
     /// Runs that may begin without a reason that the frames themselves show.
     breaks: u32,
     epoch: Option<u32>,
+    /// What the server had when the player surely went on, after a pause or a skip.
+    floor: Option<(u32, u32)>,
+    /// It pauses or skips: where it goes on is not known yet.
+    floats: bool,
     /// The newest keyframe that was sent when the player joined a live stream: it starts no later.
     first_max: Option<(u32, u32)>,
     goes_back: bool,
@@ -60,6 +64,8 @@ impl Playback {
             awaits_keyframe: true,
             breaks: 0,
             epoch: None,
+            floor: None,
+            floats: false,
             first_max: None,
             goes_back: false,
             headers: [None; 2],
@@ -90,20 +96,32 @@ impl Playback {
             self.breaks += 1;
         }
         if let Some((epoch, _)) = known.filter(|_| live && prompt) {
-            self.first_max = ledger.epoch(epoch).keyframe.map(|keyframe| (epoch, keyframe));
+            // Where jumps are not mended, they end a GOP cache that is bounded by its time.
+            let is_mended = self.jitter == TimeJitter::Full || !ledger.epoch(epoch).jumped;
+            let keyframe = ledger.epoch(epoch).keyframe.filter(|_| is_mended);
+            self.first_max = keyframe.map(|keyframe| (epoch, keyframe));
         }
     }
 
     /// The server says that it skips.
     pub const fn skip(&mut self) {
         self.breaks += 1;
+        self.floats = true;
         self.first_max = None;
+    }
+
+    /// The server has had `known` when it surely had seen that this player goes on.
+    pub fn settle(&mut self, known: Option<(u32, u32)>) {
+        if std::mem::take(&mut self.floats) {
+            self.floor = known;
+        }
     }
 
     /// It goes on after a pause, at the newest keyframe: that may lie before the pause.
     pub const fn resume(&mut self) {
         self.breaks += 1;
         self.goes_back = true;
+        self.floats = true;
         self.first_max = None;
     }
 
@@ -155,15 +173,18 @@ impl Playback {
     pub fn missing(&self, known: (u32, u32), ledger: &Ledger) -> Option<u32> {
         let (epoch, serial) = known;
         let order = |epoch| ledger.epoch(epoch).order;
-        if self.epoch.is_some_and(|mine| order(mine) > order(epoch)) {
+        if self.floats || self.epoch.is_some_and(|mine| order(mine) > order(epoch)) {
             return None;
         }
-        let (from, awaits_keyframe) = match (self.epoch, self.known) {
+        let (mut from, mut awaits_keyframe) = match (self.epoch, self.known) {
             (Some(mine), _) if mine == epoch => (self.next, self.awaits_keyframe),
             (_, Some((joined, at))) if joined == epoch => (at + 1, true),
             _ if self.joined && order(epoch) > Some(self.publishings) => (0, true),
             _ => return None,
         };
+        if let Some((_, floor)) = self.floor.filter(|(at, floor)| *at == epoch && *floor >= from) {
+            (from, awaits_keyframe) = (floor + 1, true);
+        }
         let notes = ledger.epoch(epoch).notes.get(from as usize..=serial as usize)?;
         let index = notes.iter().position(|note| !is_left_out(note, awaits_keyframe))?;
         Some(from + index as u32)
@@ -271,15 +292,15 @@ impl Playback {
         if is_full && step < 0 && !went_back {
             return Err(format!("{stamp:?}: the time goes back by {} ms", -step));
         }
-        let jumps = last.epoch != stamp.epoch || {
-            let from = last.serial.min(stamp.serial) as usize + 1;
-            let to = last.serial.max(stamp.serial) as usize;
-            let notes = ledger.epoch(stamp.epoch).notes.get(from..=to).unwrap_or_default();
-            notes.iter().any(|other| other.jumps && other.kind == note.kind)
-        };
+        let from = last.serial.min(stamp.serial) as usize + 1;
+        let to = last.serial.max(stamp.serial) as usize;
+        let notes = &ledger.epoch(stamp.epoch).notes;
+        let notes = notes.get(from..=to).filter(|_| last.epoch == stamp.epoch);
+        let same_kind = notes.unwrap_or_default().iter().filter(|other| other.kind == note.kind);
+        let jumps = last.epoch != stamp.epoch || same_kind.clone().any(|other| other.jumps);
         let published = note.timestamp.wrapping_sub(last.published) as i32;
         if jumps {
-            let is_next = last.epoch == stamp.epoch && note.jumps;
+            let is_next = note.jumps && same_kind.count() == 1;
             if is_full && is_next && step > JUMP_GAP_MAX_MS && step != published {
                 return Err(format!("{stamp:?}: a jump left a gap of {step} ms"));
             }

@@ -54,7 +54,7 @@ pub(super) fn draw(entropy: &mut Entropy) -> Scenario {
     let faults = draw_faults(entropy, &swarm, duration, actors.len());
     let shutdown = entropy.one_in(12).then(|| entropy.range(0..=duration));
     let seed = entropy.range(0..=u64::from(u32::MAX));
-    let entropy_len = if entropy.is_empty() { 0 } else { 1 << 20 };
+    let entropy_len = if entropy.is_empty() { 0 } else { 1 << 18 };
     Scenario { seed, entropy_len, duration, shutdown, server, actors, faults }
 }
 
@@ -149,6 +149,11 @@ fn publisher(entropy: &mut Entropy, swarm: &Swarm, stream: u32) -> ActorPlan {
         media.jump_every = entropy.choose(&[0, 37, 90]);
         media.jump_ms = entropy.choose(&[5_000, -5_000, 700, -400, i32::MAX, 20_000_000]);
     }
+    let mut link = draw_link(entropy, swarm);
+    if swarm.big_frames {
+        // A link that is much slower than its stream only collects bytes.
+        link.rate = link.rate.max(1_000_000);
+    }
     let (stay, again) = leave_and_return(entropy, swarm);
     ActorPlan {
         role: Role::Publish(media),
@@ -157,7 +162,7 @@ fn publisher(entropy: &mut Entropy, swarm: &Swarm, stream: u32) -> ActorPlan {
         stay,
         again,
         chunk_size: entropy.choose(&[60_000, 128, 4_096]),
-        link: draw_link(entropy, swarm),
+        link,
     }
 }
 
