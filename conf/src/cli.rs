@@ -72,6 +72,10 @@ pub struct ServeArgs {
     #[arg(long, value_name = "MS", value_parser = parse_send_delay)]
     pub send_delay: Option<SendDelayFlag>,
 
+    /// Threads that serve, one core each [default: one for each core]
+    #[arg(long, value_name = "NUMBER", value_parser = RangedU64ValueParser::<u16>::new().range(1..=1_024))]
+    pub workers: Option<u16>,
+
     /// Bytes of one outgoing RTMP chunk
     #[arg(long, value_name = "BYTES", value_parser = RangedU64ValueParser::<u32>::new().range(128..=0xFF_FFFF))]
     pub chunk_size: Option<u32>,
@@ -116,6 +120,13 @@ impl ServeArgs {
     #[must_use]
     pub fn listeners(&self) -> Vec<Listen> {
         if self.rtmp.is_empty() { vec![Listen::Any { port: 1935 }] } else { self.rtmp.clone() }
+    }
+
+    /// Threads that serve.
+    #[must_use]
+    pub fn workers(&self) -> u16 {
+        let cores = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.workers.unwrap_or_else(|| u16::try_from(cores()).unwrap_or(1))
     }
 
     /// The configuration of the server.

@@ -6,6 +6,7 @@
 use millstream_conf::cli::{LogFormat, LogLevel};
 use millstream_conf::report::{Line, Report};
 use millstream_core::event::Event;
+use millstream_core::shard::Placement;
 use millstream_core::time::Instant;
 use std::io::{self, IsTerminal as _, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -64,22 +65,28 @@ impl Drop for Log {
 }
 
 /// Gives each event of a server its line.
-pub fn events_to_log(format: LogFormat) -> impl FnMut(Instant, Event) + Send + 'static {
+pub fn events_to_log(
+    format: LogFormat,
+    placement: Placement,
+) -> impl FnMut(Instant, Event) + Send + 'static {
     let mut report = Report::new();
+    // With one shard its number says nothing.
+    let shard = (placement.count.get() > 1).then_some(placement.own.0);
     move |now, event| {
         if let Some(line) = report.line(now, &event) {
-            write(&line, format);
+            write(&line, format, shard);
         }
     }
 }
 
 /// People read the words, which name the stream; programs read the fields.
-fn write(line: &Line, format: LogFormat) {
+fn write(line: &Line, format: LogFormat, shard: Option<u16>) {
     let is_json = format == LogFormat::Json;
     macro_rules! write_at {
         ($level:ident) => {
             tracing::$level!(
                 event = is_json.then_some(line.event),
+                shard,
                 conn = line.conn.map(tracing::field::display),
                 peer = line.peer.map(tracing::field::display),
                 stream = line.stream.as_ref().filter(|_| is_json).map(tracing::field::display),

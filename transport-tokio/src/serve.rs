@@ -1,25 +1,30 @@
-//! `millstream serve`: one shard, from its flags to its orderly end.
+//! `millstream serve`: the shards of a server, from its flags to its orderly end.
 
 use crate::clip::Clip;
 use crate::demo;
 use crate::limits::raise_open_files;
 use crate::log::{Log, events_to_log};
 use crate::signals::Signals;
-use crate::transport::{EventSink, ListenOptions, ShutdownHandle, TokioTransport, bind};
+use crate::transport::{
+    BindError, EventSink, Links, ListenOptions, ShutdownHandle, TokioTransport, bind,
+};
 use crate::{complain, say};
 use millstream_conf::banner::Banner;
-use millstream_conf::cli::ServeArgs;
+use millstream_conf::cli::{Listen, ServeArgs};
 use millstream_core::config::Config;
 use millstream_core::drive::{Budget, Drive, Transport as _};
 use millstream_core::server::Server;
+use millstream_core::shard::{Placement, ShardId};
 use millstream_core::time::WallClock;
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::num::NonZeroU16;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use tokio::sync::oneshot;
 use tokio::task::JoinError;
 
 /// How long a shutdown may take before the program ends all the same.
@@ -49,8 +54,25 @@ impl Shard {
         listeners: Vec<TcpListener>,
         events: EventSink,
     ) -> io::Result<Self> {
-        let mut transport = TokioTransport::new(listeners, events)?;
-        let server = Server::new(config, seed(), transport.now(), wall_clock());
+        Self::new_in(config, Placement::SINGLE, Links::new(1), listeners, events)
+    }
+
+    /// One of the shards of `links`.
+    ///
+    /// # Errors
+    /// A listener could not be registered with the runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O and time.
+    pub fn new_in(
+        config: Arc<Config>,
+        placement: Placement,
+        links: Links,
+        listeners: Vec<TcpListener>,
+        events: EventSink,
+    ) -> io::Result<Self> {
+        let mut transport = TokioTransport::new_shard(placement.own, links, listeners, events)?;
+        let server = Server::new_shard(config, placement, seed(), transport.now(), wall_clock());
         Ok(Self { drive: Drive::new(Budget::default()), server, transport })
     }
 
@@ -90,7 +112,7 @@ pub enum Program {
 #[must_use]
 pub fn run(args: &ServeArgs, program: Program) -> ExitCode {
     let config = args.config();
-    let listeners = match bind(&args.listeners(), ListenOptions::default()) {
+    let listeners = match bind_all(&args.listeners(), args.workers()) {
         Ok(listeners) => listeners,
         Err(error) => {
             complain(&error.to_string());
@@ -127,12 +149,29 @@ async fn serve(
     args: &ServeArgs,
     program: Program,
     config: Config,
-    listeners: Vec<TcpListener>,
+    listeners: Vec<Vec<TcpListener>>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let mut signals = Signals::new()?;
-    let events = Box::new(events_to_log(args.log_format));
-    let shard = Shard::new(Arc::new(config), listeners, events)?;
-    let shutdown = shard.shutdown_handle();
+    let config = Arc::new(config);
+    let count = u16::try_from(listeners.len()).ok().and_then(NonZeroU16::new);
+    let count = count.unwrap_or(NonZeroU16::MIN);
+    let links = Links::new(count.get());
+    let mut shards = (0..).map(ShardId).zip(listeners).map(|(own, listeners)| {
+        let placement = Placement { own, count };
+        let links = links.clone();
+        let events = Box::new(events_to_log(args.log_format, placement));
+        let config = config.clone();
+        move || Shard::new_in(config, placement, links, listeners, events)
+    });
+    let first = shards.next().ok_or("no shard")?;
+    let shard = first()?;
+    let mut shutdown = vec![shard.shutdown_handle()];
+    let mut threads = Vec::new();
+    for make in shards {
+        let (handle, thread) = start_thread(make)?;
+        shutdown.push(handle);
+        threads.push(thread);
+    }
     let addresses = shard.local_addresses();
     let demo = (program == Program::Demo).then_some(demo::STREAM);
     let banner = Banner { program: PROGRAM, listeners: &addresses, demo };
@@ -150,9 +189,20 @@ async fn serve(
     if let Some(publisher) = publisher {
         publisher.abort();
     }
-    shutdown.shut_down();
+    for shard in &shutdown {
+        shard.shut_down();
+    }
+    let ended = async move {
+        task.await?;
+        for thread in threads {
+            // A thread that is gone has dropped its end; that is what is waited for.
+            let _ = thread.await;
+        }
+        Ok(())
+    };
+    let mut ended = std::pin::pin!(ended);
     let outcome: Result<(), JoinError> = tokio::select! {
-        ended = &mut task => ended,
+        ended = &mut ended => ended,
         () = signals.next() => {
             tracing::info!("ended at once");
             Ok(())
@@ -163,6 +213,51 @@ async fn serve(
         }
     };
     Ok(outcome?)
+}
+
+/// The listeners of each shard, on the same addresses: the kernel spreads connections over them.
+fn bind_all(listen: &[Listen], workers: u16) -> Result<Vec<Vec<TcpListener>>, BindError> {
+    // Only alone can it be seen that another program has an address; so the first try is alone.
+    let alone = bind(listen, ListenOptions::default())?;
+    if workers <= 1 {
+        return Ok(vec![alone]);
+    }
+    let addresses: Vec<Listen> = listen
+        .iter()
+        .zip(&alone)
+        .map(|(listen, listener)| listen.with_port(listener.local_addr().map_or(0, |at| at.port())))
+        .collect();
+    drop(alone);
+    let options = ListenOptions { reuse_port: true, ..ListenOptions::default() };
+    (0..workers).map(|_| bind(&addresses, options)).collect()
+}
+
+/// Runs a shard on a thread of its own, with a runtime of its own.
+fn start_thread(
+    make: impl FnOnce() -> io::Result<Shard> + Send + 'static,
+) -> io::Result<(ShutdownHandle, oneshot::Receiver<()>)> {
+    let (ended, thread) = oneshot::channel::<()>();
+    let (started, handle) = std::sync::mpsc::channel::<io::Result<ShutdownHandle>>();
+    std::thread::Builder::new().name("shard".into()).spawn(move || {
+        let _ended = ended;
+        let run = || -> io::Result<(tokio::runtime::Runtime, Shard)> {
+            let runtime = runtime()?;
+            let shard = runtime.block_on(async { make() })?;
+            Ok((runtime, shard))
+        };
+        match run() {
+            Ok((runtime, shard)) => {
+                let _ = started.send(Ok(shard.shutdown_handle()));
+                runtime.block_on(async { tokio::spawn(shard.run()).await.is_ok() });
+                runtime.shutdown_background();
+            }
+            Err(error) => {
+                let _ = started.send(Err(error));
+            }
+        }
+    })?;
+    let gone = |_| io::Error::other("the thread of a shard ended before it started");
+    Ok((handle.recv().map_err(gone)??, thread))
 }
 
 const PROGRAM: &str = concat!("millstream ", env!("CARGO_PKG_VERSION"));

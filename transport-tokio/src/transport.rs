@@ -12,15 +12,17 @@ mod ready;
 mod tests;
 
 pub use listen::{BindError, ListenOptions, bind};
-pub use ready::ShutdownHandle;
+pub use ready::{Links, ShutdownHandle};
 
 use conns::Conns;
 use listen::Acceptor;
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
 use millstream_core::event::Event;
 use millstream_core::id::ConnId;
+use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use ready::ReadyList;
+use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future as _;
 use std::io;
@@ -41,10 +43,14 @@ pub struct TokioTransport {
     deadline: Option<Deadline>,
     events: EventSink,
     is_shutdown_told: bool,
+    links: Links,
+    own: ShardId,
     ready_list: Arc<ReadyList>,
     timer: Timer,
     /// The last call gave work; the runtime gets a chance to look at its sockets before the next.
     has_run: bool,
+    /// What other shards have said.
+    said: VecDeque<(ShardId, ShardMessage)>,
     woken: Vec<u32>,
 }
 
@@ -57,7 +63,23 @@ impl TokioTransport {
     /// # Panics
     /// Outside of a tokio runtime with I/O and time.
     pub fn new(listeners: Vec<TcpListener>, events: EventSink) -> io::Result<Self> {
-        let ready_list = Arc::new(ReadyList::default());
+        Self::new_shard(ShardId(0), Links::new(1), listeners, events)
+    }
+
+    /// The transport of the shard `own` among those of `links`.
+    ///
+    /// # Errors
+    /// A listener could not be registered with the runtime.
+    ///
+    /// # Panics
+    /// Outside of a tokio runtime with I/O and time.
+    pub fn new_shard(
+        own: ShardId,
+        links: Links,
+        listeners: Vec<TcpListener>,
+        events: EventSink,
+    ) -> io::Result<Self> {
+        let ready_list = links.ready_list(own).unwrap_or_default();
         let clock = Clock::new();
         Ok(Self {
             acceptor: Acceptor::new(listeners)?,
@@ -65,6 +87,9 @@ impl TokioTransport {
             deadline: None,
             events,
             is_shutdown_told: false,
+            links,
+            own,
+            said: VecDeque::new(),
             ready_list,
             timer: Timer::new(&clock),
             has_run: false,
@@ -112,10 +137,13 @@ impl TokioTransport {
     }
 
     fn poll_conns(&mut self, cx: &Context<'_>, ready: &mut Vec<Ready>) {
-        let is_shutdown = self.ready_list.take(cx.waker(), &mut self.woken);
+        let is_shutdown = self.ready_list.take(cx.waker(), &mut self.woken, &mut self.said);
         if is_shutdown && !self.is_shutdown_told {
             self.is_shutdown_told = true;
             ready.push(Ready::Shutdown);
+        }
+        if !self.said.is_empty() {
+            ready.push(Ready::Shards);
         }
         self.conns.report_again(ready);
         let now = self.clock.now();
@@ -167,6 +195,10 @@ impl Transport for TokioTransport {
         self.conns.write(conn, slices).map_err(|error| failure_of(&error))
     }
 
+    fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
+        self.said.pop_front()
+    }
+
     fn perform(&mut self, output: Output) {
         match output {
             Output::SetReading { conn, enabled } => self.conns.set_reading(conn, enabled),
@@ -178,6 +210,7 @@ impl Transport for TokioTransport {
                 let now = self.clock.now();
                 (self.events)(now, event);
             }
+            Output::Shard { to, message } => self.links.say(self.own, to, message),
             // `Write` is the loop's own; it does not come here.
             Output::Write { .. } => debug_assert!(false, "the loop performs writes itself"),
             other => debug_assert!(false, "not known to this transport: {other:?}"),

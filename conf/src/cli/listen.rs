@@ -39,6 +39,16 @@ impl Listen {
             Self::At(address) => address.port(),
         }
     }
+
+    /// The same address with another port.
+    #[must_use]
+    pub const fn with_port(mut self, new: u16) -> Self {
+        match &mut self {
+            Self::Any { port } => *port = new,
+            Self::At(address) => address.set_port(new),
+        }
+        self
+    }
 }
 
 impl fmt::Display for Listen {

@@ -28,7 +28,7 @@ fn closed(conn: ConnId, reason: CloseReason) -> Event {
 }
 
 fn published() -> Event {
-    Event::Published { conn: CONN, source: SOURCE, name: name(), players: 2 }
+    Event::Published { conn: CONN, name: name(), players: 2 }
 }
 
 fn at(millis: u64) -> Instant {

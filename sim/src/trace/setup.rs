@@ -83,6 +83,8 @@ limits!(
     connect_timeout,
     connections_max,
     connections_per_ip_max,
+    connect_burst_per_ip_max,
+    connects_per_second_per_ip_max,
     gop_bytes_max,
     gop_frames_max,
     gop_span_max,

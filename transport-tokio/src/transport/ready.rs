@@ -1,5 +1,8 @@
-//! The ready list: slots of connections whose sockets have news, and the shutdown flag.
+//! The ready list: slots of connections whose sockets have news, what other shards have said, and
+//! the shutdown flag.
 
+use millstream_core::shard::{ShardId, ShardMessage};
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
@@ -13,17 +16,25 @@ pub(super) struct ReadyList {
 #[derive(Debug, Default)]
 struct State {
     slots: Vec<u32>,
+    /// In the order in which they were said.
+    said: VecDeque<(ShardId, ShardMessage)>,
     is_shutdown: bool,
     /// Woken once, by the first news since the last `take`.
     task: Option<Waker>,
 }
 
 impl ReadyList {
-    /// Swaps the slots out into `slots`, which is empty, and remembers the task to wake; true when
+    /// Swaps the slots out into `slots`, which is empty, appends what was said to `said`, and remembers the task to wake; true when
     /// a shutdown was requested.
-    pub(super) fn take(&self, task: &Waker, slots: &mut Vec<u32>) -> bool {
+    pub(super) fn take(
+        &self,
+        task: &Waker,
+        slots: &mut Vec<u32>,
+        said: &mut VecDeque<(ShardId, ShardMessage)>,
+    ) -> bool {
         let mut state = self.lock();
         std::mem::swap(&mut state.slots, slots);
+        said.append(&mut state.said);
         match &mut state.task {
             Some(known) => known.clone_from(task),
             none => *none = Some(task.clone()),
@@ -33,12 +44,23 @@ impl ReadyList {
 
     /// Slots wait for `take`.
     pub(super) fn has_any(&self) -> bool {
-        !self.lock().slots.is_empty()
+        let state = self.lock();
+        !state.slots.is_empty() || !state.said.is_empty()
     }
 
     fn push(&self, slot: u32) {
         let mut state = self.lock();
         state.slots.push(slot);
+        let task = state.task.take();
+        drop(state);
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+
+    fn say(&self, from: ShardId, message: ShardMessage) {
+        let mut state = self.lock();
+        state.said.push_back((from, message));
         let task = state.task.take();
         drop(state);
         if let Some(task) = task {
@@ -90,6 +112,28 @@ impl Wake for SlotWaker {
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.is_queued.swap(true, Ordering::AcqRel) {
             self.list.push(self.slot);
+        }
+    }
+}
+
+/// The ears of all shards of a server: what one says to another is put on the other's ready list.
+#[derive(Clone, Debug)]
+pub struct Links(Arc<[Arc<ReadyList>]>);
+
+impl Links {
+    /// For so many shards.
+    #[must_use]
+    pub fn new(shards: u16) -> Self {
+        Self((0..shards.max(1)).map(|_| Arc::default()).collect())
+    }
+
+    pub(super) fn ready_list(&self, shard: ShardId) -> Option<Arc<ReadyList>> {
+        self.0.get(usize::from(shard.0)).cloned()
+    }
+
+    pub(super) fn say(&self, from: ShardId, to: ShardId, message: ShardMessage) {
+        if let Some(list) = self.0.get(usize::from(to.0)) {
+            list.say(from, message);
         }
     }
 }
