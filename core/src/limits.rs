@@ -41,7 +41,7 @@ pub struct Limits {
     pub message_len_max_early: u32,
     /// Bytes of one message of a publisher.
     pub message_len_max: u32,
-    /// Bytes of metadata kept for players that join later.
+    /// Bytes of metadata, and of each sequence header, kept for players that join later.
     pub metadata_len_max: usize,
     /// Message streams on one connection.
     pub message_streams_max: u8,
