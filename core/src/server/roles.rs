@@ -9,7 +9,9 @@ use crate::config::PublishPolicy;
 use crate::event::{CloseReason, Event, RefuseReason};
 use crate::id::{ConsumerId, MessageStreamId, RequestId, SourceId};
 use crate::name::{Address, DEFAULT_VHOST, StreamArgument, StreamName, escape};
-use crate::session::{ConnectRequest, PlayRequest, PublishRequest, SessionEvent, StatusLevel};
+use crate::session::{
+    ConnectRequest, PlayRequest, PublishRequest, SessionEvent, StatusLevel, without_secrets,
+};
 use alloc::sync::Arc;
 
 /// Bytes of a peer's text in an event.
@@ -60,9 +62,9 @@ impl Server {
         let limits = self.name_limits();
         let parsed = Address::parse(request.tc_url.as_bytes(), request.app.as_bytes(), limits);
         let Ok(address) = parsed else {
-            let subject = escape(request.tc_url.as_bytes(), SUBJECT_LEN_MAX);
-            let subject = subject.split('?').next().unwrap_or_default();
-            self.refuse(conn, request.request, RefuseReason::BadName, Asked::Connect, subject);
+            let subject = without_secrets(request.tc_url.as_bytes());
+            let subject = escape(subject.as_bytes(), SUBJECT_LEN_MAX);
+            self.refuse(conn, request.request, RefuseReason::BadName, Asked::Connect, &subject);
             return;
         };
         // Hosts and addresses name the machine; only `?vhost=` names another world of streams.
@@ -317,8 +319,7 @@ fn player(conn: &Conn, stream: MessageStreamId) -> Option<(SourceId, ConsumerId)
 
 /// What was asked for, for the log: never with its query, which may hold a key.
 fn subject(conn: &Conn, argument: &[u8]) -> alloc::string::String {
-    let name = argument.split(|&byte| byte == b'?').next().unwrap_or_default();
-    let name = escape(name, SUBJECT_LEN_MAX);
+    let name = escape(without_secrets(argument).as_bytes(), SUBJECT_LEN_MAX);
     match &conn.app {
         Some(app) => alloc::format!("{}/{}/{name}", app.vhost, app.app),
         None => name,
