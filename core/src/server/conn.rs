@@ -2,7 +2,7 @@
 
 use crate::event::{CloseReason, RefuseReason};
 use crate::handshake::HandshakeKind;
-use crate::id::{ConnId, ConsumerId, ListenerId, MessageStreamId, SourceId};
+use crate::id::{ConnId, ConsumerId, MessageStreamId, SourceId};
 use crate::session::{Ignored, Refusal, Session};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::sync::Arc;
@@ -26,7 +26,6 @@ pub(super) struct Conn {
     ignored: [u64; 5],
     /// After this the connection is closed even if the peer has not read its replies.
     pub(super) linger_at: Option<Instant>,
-    pub(super) listener: ListenerId,
     pub(super) opened: Instant,
     pub(super) peer: SocketAddr,
     /// Since the socket was full for the first time; `None` once all was taken.
@@ -37,6 +36,8 @@ pub(super) struct Conn {
     /// Replies to be sent; media stay on the tape.
     pub(super) replies: BytesMut,
     pub(super) report_at: Option<Instant>,
+    /// It had a role, and is closed if it has none by then.
+    pub(super) role_again_at: Option<Instant>,
     pub(super) roles: SmallVec<[Role; 1]>,
     pub(super) sent: u64,
     pub(super) session: Session,
@@ -60,6 +61,7 @@ struct Progress {
 #[derive(Clone, Copy)]
 pub(super) struct Role {
     pub(super) action: Action,
+    /// Bytes of media since the last report.
     pub(super) bytes: u64,
     pub(super) frames: u32,
     pub(super) reported: Instant,
@@ -87,13 +89,7 @@ impl Action {
 }
 
 impl Conn {
-    pub(super) fn new(
-        id: ConnId,
-        listener: ListenerId,
-        peer: SocketAddr,
-        session: Session,
-        now: Instant,
-    ) -> Self {
+    pub(super) fn new(id: ConnId, peer: SocketAddr, session: Session, now: Instant) -> Self {
         Self {
             app: None,
             blocked: false,
@@ -102,7 +98,6 @@ impl Conn {
             id,
             ignored: [0; 5],
             linger_at: None,
-            listener,
             opened: now,
             peer,
             progress: None,
@@ -110,6 +105,7 @@ impl Conn {
             received: 0,
             replies: BytesMut::new(),
             report_at: None,
+            role_again_at: None,
             roles: SmallVec::new(),
             sent: 0,
             session,
@@ -123,6 +119,14 @@ impl Conn {
             Action::Play(consumer) => Some((role.source, consumer)),
             Action::PlayCopy(_) | Action::Publish => None,
         })
+    }
+
+    /// Counts bytes of media that the player which shares the tape was sent.
+    pub(super) fn count_shared(&mut self, len: usize) {
+        let shares = |role: &&mut Role| matches!(role.action, Action::Play(_));
+        if let Some(role) = self.roles.iter_mut().find(shares) {
+            role.bytes = role.bytes.saturating_add(len as u64);
+        }
     }
 
     pub(super) fn role(&self, stream: MessageStreamId) -> Option<&Role> {
@@ -157,6 +161,7 @@ impl Conn {
         let own = [
             (self.stalls_at(player_idle_timeout), TimerKind::Idle),
             (self.report_at, TimerKind::Progress),
+            (self.role_again_at, TimerKind::Role),
         ];
         let own = own.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
         own.chain(self.session.poll_timeout()).min_by_key(|deadline| deadline.at)

@@ -204,14 +204,18 @@ impl Server {
         let now = self.now;
         let role = Role { action, bytes: 0, frames: 0, reported: now, since: now, source, stream };
         conn.roles.push(role);
+        conn.role_again_at = None;
         conn.report_at.get_or_insert(now.after(self.config.pithy_print));
     }
 
     /// The peer has stopped what a message stream did.
-    fn end_role(&mut self, conn: &mut Conn, stream: MessageStreamId) {
+    pub(super) fn end_role(&mut self, conn: &mut Conn, stream: MessageStreamId) {
         while let Some(index) = conn.roles.iter().position(|role| role.stream == stream) {
             let role = conn.roles.remove(index);
             self.drop_role(conn, role);
+        }
+        if conn.roles.is_empty() {
+            conn.role_again_at = Some(self.now.after(self.config.limits.role_again_timeout));
         }
     }
 
