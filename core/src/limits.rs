@@ -41,7 +41,7 @@ pub struct Limits {
     pub message_len_max_early: u32,
     /// Bytes of one message of a publisher.
     pub message_len_max: u32,
-    /// Bytes of metadata kept for players that join later.
+    /// Bytes of metadata, and of each sequence header, kept for players that join later.
     pub metadata_len_max: usize,
     /// Message streams on one connection.
     pub message_streams_max: u8,
@@ -57,6 +57,8 @@ pub struct Limits {
     pub publisher_idle_timeout: Duration,
     /// Unsent bytes of replies on one connection, media not counted.
     pub reply_bytes_max: usize,
+    /// Time to publish or play again after the connection has stopped to do either.
+    pub role_again_timeout: Duration,
     /// Time to publish or play after `connect`.
     pub role_timeout: Duration,
     /// Streams with a publisher or waiting players.
@@ -100,6 +102,7 @@ impl Default for Limits {
             player_lag_max: Duration::from_secs(10),
             publisher_idle_timeout: Duration::from_secs(15),
             reply_bytes_max: 64 << 10,
+            role_again_timeout: Duration::from_secs(180),
             role_timeout: Duration::from_secs(10),
             sources_max: 10_000,
             stream_len_max: 256,

@@ -18,13 +18,13 @@ use crate::chunk::ChunkSize;
 use crate::config::Config;
 use crate::drive::{Input, IoFailure, Output, Slices};
 use crate::event::{CloseReason, Event, RefuseReason};
-use crate::id::{ConnId, ListenerId, SourceId};
+use crate::id::{ConnId, ListenerId, MessageStreamId, SourceId};
 use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
-use crate::session::{Session, SessionConfig, SessionError};
+use crate::session::{Session, SessionConfig, SessionError, StatusLevel};
 use crate::shard::Placement;
 use crate::source::consumer::Consumer;
-use crate::time::{Deadline, Instant, WallClock};
+use crate::time::{Deadline, Instant, TimerKind, WallClock};
 use admission::Admission;
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, VecDeque};
@@ -138,7 +138,8 @@ impl Server {
             timers: Timers::default(),
             turn_started: None,
             turn_wrote: false,
-            wall,
+            // The wall clock at instant 0.
+            wall: WallClock { unix_millis: wall.unix_millis.saturating_sub(now.as_millis()) },
             writes: VecDeque::new(),
         }
     }
@@ -197,7 +198,7 @@ impl Server {
                 self.end_turn();
                 return None;
             }
-            for source in core::mem::take(&mut self.due) {
+            while let Some(source) = self.due.pop() {
                 self.flush(source);
             }
         }
@@ -280,9 +281,20 @@ impl Server {
             return;
         }
         let slot = id.slot as usize;
+        if let Some(mut old) = self.conns.get_mut(slot).and_then(Option::take) {
+            debug_assert!(false, "a slot is used again after its connection was closed");
+            self.close_now(&mut old, CloseReason::Io(IoFailure::Other));
+        }
+        if self.queued.get(slot).is_some_and(|queued| *queued) {
+            // The connection that had the slot is gone, its turn to write is not.
+            self.writes.retain(|queued| queued.slot != id.slot);
+        }
         if self.conns.len() <= slot {
             self.conns.resize_with(slot.saturating_add(1), || None);
             self.queued.resize(slot.saturating_add(1), false);
+        }
+        if let Some(queued) = self.queued.get_mut(slot) {
+            *queued = false;
         }
         self.put_conn(conn);
     }
@@ -326,6 +338,7 @@ impl Server {
             && let Some(stream) = self.stream_mut(source)
         {
             replies = stream.source.wrote(consumer, len, conn.replies.len());
+            conn.count_shared(len.saturating_sub(replies));
         }
         conn.replies.advance(replies.min(conn.replies.len()));
         if conn.replies.is_empty() {
@@ -410,7 +423,9 @@ impl Server {
         let ids: Vec<ConnId> = self.conns.iter().flatten().map(|conn| conn.id).collect();
         for id in ids {
             self.with_conn(id, |server, conn| {
-                server.say_good_bye(conn);
+                if conn.closing.is_none() {
+                    server.say_good_bye(conn);
+                }
                 server.begin_close(conn, CloseReason::Shutdown);
             });
         }
@@ -448,6 +463,12 @@ impl Server {
             && let Err(error) = conn.session.handle_timeout(now, &mut conn.replies)
         {
             self.fail(conn, error);
+        }
+        if conn.closing.is_none() && conn.role_again_at.is_some_and(|at| at <= now) {
+            let Conn { session, replies, .. } = conn;
+            let (code, words) = ("NetConnection.Connect.IdleTimeOut", "The client does nothing.");
+            session.status(MessageStreamId(0), StatusLevel::Error, code, words, replies);
+            self.fail(conn, SessionError::Timeout(TimerKind::Role));
         }
         if conn.report_at.is_some_and(|at| at <= now) {
             self.report_conn(conn);

@@ -22,6 +22,8 @@ pub use event::{
     SessionError, SessionEvent,
 };
 
+pub(crate) use event::without_secrets;
+
 use crate::amf::{AmfLimits, Text};
 use crate::chunk::{ChunkLimits, ChunkReader, ChunkSize, Message};
 use crate::frame::Frame;

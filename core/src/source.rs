@@ -36,7 +36,7 @@ pub struct SourceConfig {
     pub lag_bytes_max: u64,
     /// Media time that a player may lag behind.
     pub lag_max: Duration,
-    /// Metadata above this are relayed but not kept.
+    /// Metadata and sequence headers above this are relayed but not kept.
     pub metadata_len_max: usize,
     /// How timestamps are mended.
     pub time_jitter: TimeJitter,
@@ -344,8 +344,7 @@ impl Source {
     fn remember(&mut self, frame: &Frame, pushed: &mut Pushed) -> bool {
         if frame.kind == FrameKind::Data {
             if frame.class == FrameClass::Metadata {
-                let fits = frame.payload.len() <= self.config.metadata_len_max;
-                self.metadata = fits.then(|| frame.payload.clone());
+                self.metadata = self.keep(&frame.payload);
             }
             return true;
         }
@@ -381,26 +380,42 @@ impl Source {
 
     fn remember_header(&mut self, frame: &Frame, info: TagInfo) -> bool {
         let track = (info.track, info.tracks);
-        let same = |header: &&mut Header| {
+        let same = |header: &Header| {
             header.kind == frame.kind && header.class == frame.class && header.track == track
         };
-        if let Some(header) = self.headers.iter_mut().find(same) {
-            if header.payload == frame.payload {
-                return false;
+        let known = self.headers.iter().position(same);
+        if known.is_some_and(|index| {
+            self.headers.get(index).is_some_and(|header| header.payload == frame.payload)
+        }) {
+            return false;
+        }
+        let Some(payload) = self.keep(&frame.payload) else {
+            // What a player would start from is wrong now.
+            if let Some(index) = known {
+                self.headers.remove(index);
             }
-            header.payload = frame.payload.clone();
+            return true;
+        };
+        if let Some(header) = known.and_then(|index| self.headers.get_mut(index)) {
+            header.payload = payload;
             // Who joins now gets the new header first: what is coded for the old one is not for it.
             self.tape.forget_keyframe();
             return true;
         }
         let kept = self.headers.iter().filter(|header| header.kind == frame.kind).count();
         if kept < usize::from(self.config.tracks_max) {
-            let payload = frame.payload.clone();
             self.headers.push(Header { class: frame.class, kind: frame.kind, payload, track });
             // Video first, as SRS sends them; the order within a kind is that of arrival.
             self.headers.sort_by_key(|header| header.kind == FrameKind::Audio);
         }
         true
+    }
+
+    /// A copy for players that join later, if it is not too long for that. What comes in an
+    /// aggregate shares the memory of all of it.
+    fn keep(&self, payload: &Bytes) -> Option<Bytes> {
+        let fits = payload.len() <= self.config.metadata_len_max;
+        fits.then(|| Bytes::copy_from_slice(payload))
     }
 
     fn is_undecodable(&mut self, frame: &Frame) -> bool {

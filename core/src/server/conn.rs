@@ -36,6 +36,8 @@ pub(super) struct Conn {
     /// Replies to be sent; media stay on the tape.
     pub(super) replies: BytesMut,
     pub(super) report_at: Option<Instant>,
+    /// It had a role, and is closed if it has none by then.
+    pub(super) role_again_at: Option<Instant>,
     pub(super) roles: SmallVec<[Role; 1]>,
     pub(super) sent: u64,
     pub(super) session: Session,
@@ -63,6 +65,7 @@ struct Progress {
 #[derive(Clone, Copy)]
 pub(super) struct Role {
     pub(super) action: Action,
+    /// Bytes of media since the last report.
     pub(super) bytes: u64,
     pub(super) frames: u32,
     pub(super) reported: Instant,
@@ -113,6 +116,7 @@ impl Conn {
             received: 0,
             replies: BytesMut::new(),
             report_at: None,
+            role_again_at: None,
             roles: SmallVec::new(),
             sent: 0,
             session,
@@ -128,6 +132,14 @@ impl Conn {
             Action::Play(consumer) => Some((role.source?, consumer)),
             Action::PlayCopy(_) | Action::Publish | Action::PublishElsewhere => None,
         })
+    }
+
+    /// Counts bytes of media that the player which shares the tape was sent.
+    pub(super) fn count_shared(&mut self, len: usize) {
+        let shares = |role: &&mut Role| matches!(role.action, Action::Play(_));
+        if let Some(role) = self.roles.iter_mut().find(shares) {
+            role.bytes = role.bytes.saturating_add(len as u64);
+        }
     }
 
     pub(super) fn role(&self, stream: MessageStreamId) -> Option<&Role> {
@@ -162,6 +174,7 @@ impl Conn {
         let own = [
             (self.stalls_at(player_idle_timeout), TimerKind::Idle),
             (self.report_at, TimerKind::Progress),
+            (self.role_again_at, TimerKind::Role),
         ];
         let own = own.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
         own.chain(self.session.poll_timeout()).min_by_key(|deadline| deadline.at)

@@ -12,14 +12,11 @@ impl Server {
     /// Reports what each message stream of a connection did since the last report.
     pub(super) fn report_conn(&mut self, conn: &mut Conn) {
         let now = self.now;
-        let sent = conn.sent;
         for index in 0..conn.roles.len() {
             let Some(role) = conn.roles.get(index).copied() else { break };
             let Some(name) = self.role_name(conn, &role) else { continue };
             let since = now.since(role.reported);
             let is_publisher = role.action.publishes();
-            // A player's bytes are those of its connection: the tape does not count its readers.
-            let bytes = if is_publisher { role.bytes } else { sent.saturating_sub(role.bytes) };
             let stream = role.source.and_then(|source| self.stream(source));
             let lag_bytes = match (role.action.player(), stream) {
                 (Some(consumer), Some(stream)) => stream.source.lag_bytes(consumer),
@@ -30,14 +27,14 @@ impl Server {
                 name,
                 publisher: is_publisher,
                 age: now.since(role.since),
-                bits_per_second: bits_per_second(bytes, since),
+                bits_per_second: bits_per_second(role.bytes, since),
                 frames_per_second: per_second(u64::from(role.frames), since),
                 lag_bytes,
             });
             if let Some(role) = conn.roles.get_mut(index) {
                 role.reported = now;
                 role.frames = 0;
-                role.bytes = if is_publisher { 0 } else { sent };
+                role.bytes = 0;
             }
         }
         let next = now.after(self.config.pithy_print);

@@ -9,7 +9,9 @@ use crate::config::PublishPolicy;
 use crate::event::{CloseReason, Event, RefuseReason};
 use crate::id::{ConsumerId, MessageStreamId, RequestId, SourceId};
 use crate::name::{Address, DEFAULT_VHOST, StreamArgument, StreamName, escape};
-use crate::session::{ConnectRequest, PlayRequest, PublishRequest, SessionEvent, StatusLevel};
+use crate::session::{
+    ConnectRequest, PlayRequest, PublishRequest, SessionEvent, StatusLevel, without_secrets,
+};
 use alloc::sync::Arc;
 
 /// Bytes of a peer's text in an event.
@@ -60,9 +62,9 @@ impl Server {
         let limits = self.name_limits();
         let parsed = Address::parse(request.tc_url.as_bytes(), request.app.as_bytes(), limits);
         let Ok(address) = parsed else {
-            let subject = escape(request.tc_url.as_bytes(), SUBJECT_LEN_MAX);
-            let subject = subject.split('?').next().unwrap_or_default();
-            self.refuse(conn, request.request, RefuseReason::BadName, Asked::Connect, subject);
+            let subject = without_secrets(request.tc_url.as_bytes());
+            let subject = escape(subject.as_bytes(), SUBJECT_LEN_MAX);
+            self.refuse(conn, request.request, RefuseReason::BadName, Asked::Connect, &subject);
             return;
         };
         // Hosts and addresses name the machine; only `?vhost=` names another world of streams.
@@ -200,14 +202,18 @@ impl Server {
         let now = self.now;
         let role = Role { action, bytes: 0, frames: 0, reported: now, since: now, source, stream };
         conn.roles.push(role);
+        conn.role_again_at = None;
         conn.report_at.get_or_insert(now.after(self.config.pithy_print));
     }
 
     /// The peer has stopped what a message stream did.
-    fn end_role(&mut self, conn: &mut Conn, stream: MessageStreamId) {
+    pub(super) fn end_role(&mut self, conn: &mut Conn, stream: MessageStreamId) {
         while let Some(index) = conn.roles.iter().position(|role| role.stream == stream) {
             let role = conn.roles.remove(index);
             self.drop_role(conn, role);
+        }
+        if conn.roles.is_empty() {
+            conn.role_again_at = Some(self.now.after(self.config.limits.role_again_timeout));
         }
     }
 
@@ -322,8 +328,7 @@ fn player(conn: &Conn, stream: MessageStreamId) -> Option<(SourceId, ConsumerId)
 
 /// What was asked for, for the log: never with its query, which may hold a key.
 fn subject(conn: &Conn, argument: &[u8]) -> alloc::string::String {
-    let name = argument.split(|&byte| byte == b'?').next().unwrap_or_default();
-    let name = escape(name, SUBJECT_LEN_MAX);
+    let name = escape(without_secrets(argument).as_bytes(), SUBJECT_LEN_MAX);
     match &conn.app {
         Some(app) => alloc::format!("{}/{}/{name}", app.vhost, app.app),
         None => name,

@@ -21,6 +21,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
+use smallvec::SmallVec;
 
 /// Media are merged for so many times the length of a turn: writing takes a tenth of the time.
 const MERGE_FACTOR: u32 = 10;
@@ -267,33 +268,40 @@ impl Server {
     /// Readies what a connection's players get next; true when the one that shares the tape has
     /// something.
     pub(super) fn prepare(&mut self, conn: &mut Conn) -> bool {
-        let sharing = conn.sharing_player();
-        let reply_bytes_max = self.config.limits.reply_bytes_max;
-        let mut ended = None;
+        // Copies wait until all replies are sent: else these might never be, and the connection
+        // would not be read again.
+        let has_room = conn.replies.is_empty();
+        let mut ended: SmallVec<[MessageStreamId; 1]> = SmallVec::new();
+        let mut is_ready = false;
         for index in 0..conn.roles.len() {
             let Some(&Role { action, source, stream: id, .. }) = conn.roles.get(index) else {
                 continue;
             };
             let Some(consumer) = action.player() else { continue };
             let Some(stream) = source.and_then(|source| self.stream_mut(source)) else { continue };
-            if matches!(action, Action::PlayCopy(_)) && conn.replies.len() < reply_bytes_max {
+            if matches!(action, Action::PlayCopy(_)) && has_room {
+                let before = conn.replies.len();
                 stream.source.prepare(consumer);
                 stream.source.take_private(consumer, &mut conn.replies);
+                let copied = conn.replies.len().saturating_sub(before);
+                if let Some(role) = conn.roles.get_mut(index) {
+                    role.bytes = role.bytes.saturating_add(copied as u64);
+                }
             }
-            let has_ended =
-                |consumer| stream.source.consumer(consumer).is_some_and(|c| c.has_ended());
-            if conn.closing.is_none() && has_ended(consumer) {
-                ended = Some((source, consumer, id));
+            let is_unsent = match action {
+                Action::Play(consumer) => stream.source.prepare(consumer),
+                Action::PlayCopy(_) | Action::Publish | Action::PublishElsewhere => {
+                    !conn.replies.is_empty()
+                }
+            };
+            is_ready |= is_unsent && matches!(action, Action::Play(_));
+            let has_ended = stream.source.consumer(consumer).is_some_and(Consumer::has_ended);
+            if conn.closing.is_none() && has_ended && !is_unsent {
+                ended.push(id);
             }
         }
-        let Some((source, consumer)) = sharing else { return false };
-        let Some(stream) = self.stream_mut(source) else { return false };
-        let is_ready = stream.source.prepare(consumer);
-        if let Some((_, _, id)) = ended
-            && !is_ready
-        {
+        for id in ended {
             self.complete(conn, id);
-            self.begin_close(conn, CloseReason::StreamEnded);
         }
         is_ready
     }
@@ -309,6 +317,13 @@ impl Server {
             replies,
         );
         session.stream_eof(id, replies);
+        if conn.roles.len() > 1 {
+            // The other message streams of the connection go on.
+            conn.session.end_stream(id);
+            self.end_role(conn, id);
+        } else {
+            self.begin_close(conn, CloseReason::StreamEnded);
+        }
     }
 
     /// A publisher has come: waiting players no longer wait.

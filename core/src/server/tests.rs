@@ -1,6 +1,10 @@
 //! The rules of the server, seen by client sessions on a virtual clock.
 
+mod mended;
+mod rows_amf;
 mod rows_chunk;
+mod rows_codec;
+mod rows_command;
 mod rows_handshake;
 mod rows_tcp;
 mod shards;

@@ -305,7 +305,7 @@ impl fmt::Debug for PlayRequest {
 /// A URL or name as far as it may be shown: no query, which holds tokens, and no user and password.
 ///
 /// Some clients write `...` for `?`.
-fn without_secrets(text: &[u8]) -> String {
+pub(crate) fn without_secrets(text: &[u8]) -> String {
     let shown = String::from_utf8_lossy(text);
     let cut = [shown.find('?'), shown.find("...")].into_iter().flatten().min();
     let (shown, rest) = cut.and_then(|at| shown.split_at_checked(at)).unwrap_or((&shown, ""));
