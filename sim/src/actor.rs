@@ -220,8 +220,7 @@ impl Actor {
             let (config, rng) = (Arc::new(config), Rng::new(salt));
             let now = stage.net.instant();
             self.backlog = BytesMut::new();
-            self.session =
-                Some(Session::client(config, request, now, rng, &mut self.backlog));
+            self.session = Some(Session::client(config, request, now, rng, &mut self.backlog));
         }
         if self.plan.stay > 0 {
             self.arm(stage, self.plan.stay, timer::LEAVE);
@@ -427,5 +426,10 @@ pub fn stream_name(stream: u32) -> String {
 /// Clients wait long: it is the server that is tested.
 fn patient_limits() -> Limits {
     let long = Duration::from_secs(3_600);
-    Limits { handshake_timeout: long, connect_timeout: long, role_timeout: long, ..Limits::default() }
+    Limits {
+        handshake_timeout: long,
+        connect_timeout: long,
+        role_timeout: long,
+        ..Limits::default()
+    }
 }

@@ -1,9 +1,9 @@
 //! The media of the simulation: frames that say who published them, and the ledger of all of them.
 
+use bytes::{Bytes, BytesMut};
 use millstream_core::amf::{Text, Value, amf0};
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::time::Timestamp;
-use bytes::{Bytes, BytesMut};
 
 /// The begin of what is stamped on each frame.
 const MAGIC: [u8; 4] = *b"mill";
@@ -99,7 +99,13 @@ const fn header_len(kind: FrameKind) -> usize {
 
 /// A coded frame, or a sequence header, with `fill_len` bytes of filling.
 #[must_use]
-pub fn frame(kind: FrameKind, class: FrameClass, stamp: Stamp, time: u32, fill_len: usize) -> Frame {
+pub fn frame(
+    kind: FrameKind,
+    class: FrameClass,
+    stamp: Stamp,
+    time: u32,
+    fill_len: usize,
+) -> Frame {
     let mut payload = Vec::with_capacity(8 + STAMP_LEN + fill_len);
     match (kind, class) {
         (FrameKind::Audio, FrameClass::SequenceHeader) => payload.extend([0xAF, 0]),
@@ -154,12 +160,7 @@ pub fn read_stamp(frame: &Frame) -> Option<Stamp> {
         let word = bytes.get(4 + index * 4..8 + index * 4)?;
         Some(u32::from_be_bytes(word.try_into().ok()?))
     };
-    let stamp = Stamp {
-        stream: word(0)?,
-        epoch: word(1)?,
-        serial: word(2)?,
-        timestamp: word(3)?,
-    };
+    let stamp = Stamp { stream: word(0)?, epoch: word(1)?, serial: word(2)?, timestamp: word(3)? };
     let rest = &payload[at + STAMP_LEN..];
     let is_whole = frame.kind == FrameKind::Data
         || (rest.len() == word(4)? as usize && rest.iter().all(|byte| *byte == filling(stamp)));

@@ -331,9 +331,8 @@ impl Oracle {
             actors.iter().filter(|actor| actor.plan.role.publishes()).collect();
         let staying = actors.iter().filter(stays).filter(|actor| actor.plan.role.publishes());
         for stream in staying.map(|actor| actor.plan.stream) {
-            let live = publishers.iter().find(|actor| {
-                actor.plan.stream == stream && actor.is_active()
-            });
+            let live =
+                publishers.iter().find(|actor| actor.plan.stream == stream && actor.is_active());
             let Some(live) = live else {
                 self.fail(at, format!("stream {stream} has no publisher again"));
                 continue;

@@ -278,12 +278,7 @@ impl SimTransport {
     }
 
     /// The client reads up to `max` bytes.
-    pub fn client_read(
-        &mut self,
-        index: usize,
-        max: usize,
-        take: impl FnMut(&[u8]),
-    ) -> Arrival {
+    pub fn client_read(&mut self, index: usize, max: usize, take: impl FnMut(&[u8])) -> Arrival {
         let clock = self.clock;
         let link = &mut self.links[index];
         let arrival = link.down.read(clock, max, &mut link.entropy, take);

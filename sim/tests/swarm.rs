@@ -1,7 +1,7 @@
 //! Many seeds, each with its twin.
 #![allow(clippy::unwrap_used, clippy::print_stderr)]
 
-use millstream_sim::command::{Subject, run_one, run_twins, Show};
+use millstream_sim::command::{Show, Subject, run_one, run_twins};
 use millstream_sim::scenario::Scenario;
 use std::time::Instant;
 

@@ -213,9 +213,8 @@ impl Playback {
         let awaits_keyframe = self.awaits_keyframe || !is_same;
         let notes = &ledger.epoch(stamp.epoch).notes;
         let between = notes.get(from as usize..stamp.serial as usize);
-        let follows = between.is_some_and(|between| {
-            between.iter().all(|note| is_left_out(note, awaits_keyframe))
-        });
+        let follows = between
+            .is_some_and(|between| between.iter().all(|note| is_left_out(note, awaits_keyframe)));
         self.awaits_keyframe = awaits_keyframe;
         if !(follows && tail_is_whole) {
             if between.is_none() && !self.goes_back {
@@ -362,9 +361,7 @@ impl Playback {
 fn is_left_out(note: &Note, awaits_keyframe: bool) -> bool {
     match note.class {
         FrameClass::Metadata | FrameClass::SequenceHeader => true,
-        FrameClass::Coded | FrameClass::Control => {
-            note.kind == FrameKind::Video && awaits_keyframe
-        }
+        FrameClass::Coded | FrameClass::Control => note.kind == FrameKind::Video && awaits_keyframe,
         FrameClass::Keyframe => false,
     }
 }

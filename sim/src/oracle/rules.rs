@@ -186,9 +186,8 @@ impl Rules {
     }
 
     fn closed(&mut self, link: usize, reason: CloseReason, at: Micros) -> Result<(), String> {
-        let holds = |stream: &Stream| {
-            stream.publisher == Some(link) || stream.since(link).is_some()
-        };
+        let holds =
+            |stream: &Stream| stream.publisher == Some(link) || stream.since(link).is_some();
         if let Some((name, _)) = self.streams.iter().find(|(_, stream)| holds(stream)) {
             return Err(format!("link {link} is closed and still holds {name}"));
         }

@@ -211,12 +211,7 @@ fn attacker(entropy: &mut Entropy, swarm: &Swarm, streams: u32) -> ActorPlan {
     }
 }
 
-fn draw_faults(
-    entropy: &mut Entropy,
-    swarm: &Swarm,
-    duration: u64,
-    actors: usize,
-) -> Vec<Fault> {
+fn draw_faults(entropy: &mut Entropy, swarm: &Swarm, duration: u64, actors: usize) -> Vec<Fault> {
     if swarm.kinds.is_empty() {
         return Vec::new();
     }

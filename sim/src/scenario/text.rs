@@ -326,9 +326,8 @@ fn read_properties<P>(
 ) -> Result<(), ParseError> {
     for entry in node.entries() {
         let name = entry.name().map_or("", |name| name.value());
-        set(plan, name, entry.value()).ok_or_else(|| {
-            ParseError(format!("{}: {entry} is not known", node.name().value()))
-        })?;
+        set(plan, name, entry.value())
+            .ok_or_else(|| ParseError(format!("{}: {entry} is not known", node.name().value())))?;
     }
     Ok(())
 }
