@@ -59,8 +59,11 @@ impl Cli {
 /// The flags of a server.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
-    /// Listen for RTMP on ADDR: a port (1935), an address with port (127.0.0.1:1935, [::1]:1935),
-    /// or port 0 for a free one; may be given several times [default: 1935 on all addresses]
+    // The brackets of an IPv6 address are no link, so the text is not a doc comment.
+    #[arg(help = "Listen for RTMP on ADDR: a port (1935), an address with port (127.0.0.1:1935, \
+        [::1]:1935), or port 0 for a free one; may be given several times [default: 1935 on all \
+        addresses]")]
+    #[expect(missing_docs, reason = "see above")]
     #[arg(long, value_name = "ADDR", value_parser = Listen::parse)]
     pub rtmp: Vec<Listen>,
 

@@ -1,9 +1,9 @@
 //! One shard of the server: all connections, all streams, and the rules between them.
 //!
 //! `handle` takes what happened, `poll_output` is drained to `None`, `poll_timeout` says when to call
-//! again. The parts: [`conn`] is what is kept of a connection, [`roles`] grants and ends publishing
-//! and playing, [`streams`] moves media from publishers to players, [`timers`] keeps deadlines,
-//! [`report`] tells what happened.
+//! again. The parts: `conn` is what is kept of a connection, `roles` grants and ends publishing
+//! and playing, `streams` moves media from publishers to players, `timers` keeps deadlines,
+//! `report` tells what happened.
 
 mod conn;
 mod report;

@@ -189,12 +189,17 @@ impl Player {
         })
     }
 
-    /// Ends it so that it closes its file.
+    /// Ends it so that its file holds all that it got.
     pub fn stop(self, playing: Program) {
-        playing.signal("INT");
-        if matches!(self, Self::Ffmpeg | Self::NewFfmpeg) {
+        match self {
             // While ffmpeg waits for the network the first signal is only counted.
-            playing.signal("TERM");
+            Self::Ffmpeg | Self::NewFfmpeg => {
+                playing.signal("INT");
+                playing.signal("TERM");
+            }
+            // GStreamer ends with the next packet, which may never come; its file has no buffer.
+            Self::GstRtmp2Src | Self::GstRtmpSrc => playing.signal("KILL"),
+            Self::Mpv | Self::Rtmpdump | Self::Vlc => playing.signal("INT"),
         }
         drop(playing.finish());
     }
@@ -246,7 +251,7 @@ fn ffmpeg_record(ffmpeg: &Path, options: &[&str], url: &str, file: &Path) -> Com
 
 fn gst_record(source: &[&str], file: &Path) -> Command {
     let mut command = Command::new("gst-launch-1.0");
-    command.arg("-e").args(source).args(["!", "filesink", "buffer-mode=unbuffered", "sync=false"]);
+    command.args(source).args(["!", "filesink", "buffer-mode=unbuffered", "sync=false"]);
     command.arg(format!("location={}", file.display())).env("HOME", scratch_home());
     command
 }

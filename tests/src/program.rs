@@ -136,7 +136,9 @@ impl Program {
             let (next, timeout) = waited.expect("a reader of lines panicked");
             state = next;
             if timeout.timed_out() {
-                panic!("{} still runs:\n{}", self.name, tail(&state.lines));
+                let lines = tail(&state.lines);
+                drop(state);
+                panic!("{} still runs:\n{lines}", self.name);
             }
         }
         drop(state);
