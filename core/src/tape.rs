@@ -312,9 +312,9 @@ impl Tape {
     /// Forgets the keyframe when its GOP has outgrown `limits`.
     pub fn bound_gop(&mut self, limits: GopLimits) {
         let Some((offset, time)) = self.keyframe else { return };
-        let span = self.clock(Lane::Video).map_or(0, |clock| clock.delta(time));
-        let audio = self.clock(Lane::Audio).map_or(0, |clock| clock.delta(time));
-        let span = u64::try_from(span.max(audio)).unwrap_or(0);
+        // The clock of a kind may be that of an earlier publisher: only what followed counts.
+        let span = self.marks.back().map_or(0, |newest| newest.timestamp.delta(time));
+        let span = u64::try_from(span).unwrap_or(0);
         if self.end.saturating_sub(offset) > limits.bytes_max
             || self.frames_since_keyframe > limits.frames_max
             || u128::from(span) > limits.span_max.as_millis()

@@ -249,7 +249,7 @@ impl Actor {
             Role::Play(plan) if plan.rate > 0 && self.started.is_some() => {
                 (plan.rate / 10).max(1) as usize
             }
-            _ => usize::MAX,
+            Role::Publish(_) | Role::Play(_) | Role::Attack(_) | Role::Idle => usize::MAX,
         };
         let mut left = budget;
         while left > 0 && self.link == Some(link) {

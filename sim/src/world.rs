@@ -38,7 +38,7 @@ impl Origin {
     pub const FIRST: Self = Self { epoch: 0, order: SlotOrder::Lowest };
     /// The origin of its twin. Handshakes carry the clock in milliseconds modulo 2^32, so it differs
     /// by a multiple of that.
-    pub const TWIN: Self = Self { epoch: 20 * 1_000 << 32, order: SlotOrder::Shifted };
+    pub const TWIN: Self = Self { epoch: (20 * 1_000) << 32, order: SlotOrder::Shifted };
 }
 
 /// How a run ended.

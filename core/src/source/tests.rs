@@ -333,6 +333,19 @@ fn row_078_a_gop_without_end_is_not_kept() {
 }
 
 #[test]
+fn times_of_an_earlier_publisher_do_not_end_the_gop_cache() {
+    let mut source = Source::new(config(TimeJitter::Off));
+    publish(&mut source, &stream(1_000_000, 5, 10, 10));
+    source.unpublish();
+    let videos: Vec<Frame> =
+        stream(0, 5, 10, 10).into_iter().filter(|frame| frame.kind == Video).collect();
+    publish(&mut source, &videos);
+    let mut player = Player::attach(&mut source, 1, 1);
+    player.drain(&mut source);
+    assert_eq!(player.media().len(), videos.len());
+}
+
+#[test]
 fn a_paused_player_finishes_its_message_and_resumes_at_a_keyframe() {
     let mut source = Source::new(config(TimeJitter::Full));
     source.publish(conn(0)).unwrap();

@@ -101,7 +101,7 @@ impl Publisher {
     fn video(&mut self, at: u64, entropy: &mut Entropy, out: &mut Out<'_>) {
         let MediaPlan { jump_every, jump_ms, gop_min, gop_max, .. } = self.plan;
         self.videos += 1;
-        if jump_every > 0 && self.videos % jump_every == 0 {
+        if jump_every > 0 && self.videos.is_multiple_of(jump_every) {
             self.jump += i64::from(jump_ms);
             self.jumps = [true; 2];
             out.ledger.epochs[self.epoch as usize].jumped = true;
@@ -126,10 +126,10 @@ impl Publisher {
 
     fn begin_gop(&mut self, at: u64, out: &mut Out<'_>) {
         let MediaPlan { repeat_every, change_every, .. } = self.plan;
-        if change_every > 0 && self.gops > 0 && self.gops % change_every == 0 {
+        if change_every > 0 && self.gops > 0 && self.gops.is_multiple_of(change_every) {
             self.versions[1] += 1;
             self.headers(at, [false, true], out);
-        } else if repeat_every > 0 && self.gops > 0 && self.gops % repeat_every == 0 {
+        } else if repeat_every > 0 && self.gops > 0 && self.gops.is_multiple_of(repeat_every) {
             self.headers(at, [true, true], out);
         }
         self.gops += 1;

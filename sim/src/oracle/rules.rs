@@ -2,6 +2,10 @@
 //!
 //! A name has at most one publisher. A second one is refused, or takes the stream over. Players
 //! without a publisher wait: for a grace period after one has left, for a while before the first.
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the rules are about the events that they name"
+)]
 
 use crate::net::Micros;
 use crate::scenario::Scenario;

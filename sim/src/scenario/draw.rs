@@ -223,7 +223,7 @@ fn draw_faults(entropy: &mut Entropy, swarm: &Swarm, duration: u64, actors: usiz
             let kind = match entropy.choose(&swarm.kinds) {
                 FaultKind::Stall(_) => FaultKind::Stall(lasts.min(duration - at)),
                 FaultKind::ZeroWindow(_) => FaultKind::ZeroWindow(lasts.min(duration - at)),
-                kind => kind,
+                kind @ (FaultKind::Reset | FaultKind::HalfClose | FaultKind::Vanish) => kind,
             };
             Fault { at, actor: entropy.range(0..=actors as u64 - 1) as usize, kind }
         })

@@ -1,4 +1,141 @@
 use super::*;
+use crate::entropy::Entropy;
 use crate::scenario::Scenario;
+use crate::transport::{Due, SimTransport, SlotOrder};
 use crate::world::{Origin, run};
+use bytes::BytesMut;
+use millstream_core::drive::{Budget, Drive};
+use millstream_core::rng::Rng;
+use millstream_core::session::{ClientRequest, Intent, Session, SessionConfig};
+use millstream_core::time::WallClock;
 use pretty_assertions::assert_eq;
+use std::sync::Arc;
+use std::task::Waker;
+
+fn setup() -> Setup {
+    let mut config = crate::scenario::ServerPlan::default().config();
+    config.limits.tracks_max = 3;
+    let wall = WallClock { unix_millis: 1_700_000_000_000 };
+    Setup { config, seed: 5, start: Instant::from_micros(77_000), wall }
+}
+
+/// The full trace of a client that connects, is damaged or not, and leaves.
+fn record(damage: Option<usize>) -> String {
+    let setup = setup();
+    let start = setup.start.as_micros();
+    let net = SimTransport::new(7, start, SlotOrder::Shifted, Entropy::empty());
+    let mut traced = Traced::with_setup(net, Vec::new(), &setup);
+    let mut server = setup.server();
+    let mut drive = Drive::new(Budget::default());
+    let link = traced.inner_mut().connect(0, Default::default(), Entropy::empty());
+    let request = ClientRequest {
+        intent: Intent::Publish,
+        app: Arc::from("live"),
+        tc_url: Arc::from("rtmp://simulated/live"),
+        stream: Arc::from("one"),
+    };
+    let mut out = BytesMut::new();
+    let config = Arc::new(SessionConfig::default());
+    let now = traced.inner().instant();
+    let mut session = Session::client(config, request, now, Rng::new(1), &mut out);
+    let mut cx = Context::from_waker(Waker::noop());
+    for round in 0..400 {
+        if damage == Some(round) {
+            out.extend_from_slice(b"\xFF\xFF\xFF");
+        }
+        if round == 200 {
+            traced.inner_mut().client_end(link, false);
+        }
+        traced.inner_mut().client_write(link, &mut out);
+        let _ = drive.poll(&mut server, &mut traced, &mut cx);
+        let Some(at) = traced.inner().next_at() else { break };
+        traced.inner_mut().advance(at);
+        while let Some(due) = traced.inner_mut().pop_due() {
+            assert_eq!(due, Due::Client(link));
+        }
+        let mut bytes = Vec::new();
+        let _ = traced.inner_mut().client_read(link, 9_999, |part| bytes.extend_from_slice(part));
+        let mut input = &bytes[..];
+        let now = traced.inner().instant();
+        while let Ok(Some(_)) = session.receive(now, &mut input, &mut out) {}
+    }
+    assert!(traced.failure().is_none());
+    String::from_utf8(traced.into_output()).unwrap()
+}
+
+#[test]
+fn a_full_trace_replays_to_its_last_line() {
+    for damage in [None, Some(2), Some(5), Some(9)] {
+        let trace = record(damage);
+        assert!(trace.contains("event closed"), "{trace}");
+        assert_eq!(replay(&trace), Ok(trace.lines().count() + 1));
+    }
+}
+
+#[test]
+fn a_trace_that_was_cut_short_replays_as_far_as_it_goes() {
+    let trace = record(None);
+    let lines = trace.lines().count();
+    for keep in (50..lines).step_by(7) {
+        let cut: String = trace.lines().take(keep).flat_map(|line| [line, "\n"]).collect();
+        assert_eq!(replay(&cut), Ok(keep + 1));
+    }
+}
+
+#[test]
+fn a_server_that_does_something_else_is_found_out() {
+    let trace = record(None);
+    let cases = [
+        ("seed 5", "seed 6", "write c1"),
+        ("stream=__defaultVhost__/live/one", "stream=__defaultVhost__/live/two", "event"),
+        ("do close c1", "do reading c1 off", "do "),
+        ("limit handshake_timeout 10000000", "limit handshake_timeout 10000001", "deadline"),
+    ];
+    for (from, to, begin) in cases {
+        let other = trace.replacen(from, to, 1);
+        assert!(other != trace, "{from}");
+        let divergence = replay(&other).unwrap_err();
+        assert!(divergence.recorded.starts_with(begin), "{from}: {divergence}");
+    }
+}
+
+#[test]
+fn what_is_no_trace_is_refused() {
+    for text in ["", "millstream-trace 2\n", "millstream-trace 1\nlimit many 3\nbegin\n"] {
+        assert!(replay(text).is_err());
+    }
+}
+
+#[test]
+fn the_setup_is_read_as_it_was_written() {
+    let text = setup().write();
+    assert_eq!(Setup::read(&mut text.lines()), Some(setup()));
+}
+
+#[test]
+fn a_folded_trace_tells_what_happened() {
+    let scenario = Scenario::draw(&mut Entropy::empty());
+    let outcome = run(&scenario, Origin::FIRST, Detail::Brief);
+    let folded = fold(&outcome.trace);
+    let words: Vec<&str> = folded
+        .lines()
+        .filter(|line| !line.contains("progress") && !line.contains("event stream"))
+        .filter_map(|line| line.split("event ").nth(1)?.split(' ').next())
+        .collect();
+    let expected = [
+        "accepted",
+        "accepted",
+        "connected",
+        "connected",
+        "published",
+        "played",
+        "codec",
+        "codec",
+        "unpublished",
+        "closed",
+        "stopped",
+        "closed",
+    ];
+    assert_eq!(words, expected);
+    assert!(folded.lines().count() * 10 < outcome.trace.lines().count());
+}
