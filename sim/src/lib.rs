@@ -3,4 +3,5 @@
 
 pub mod capture;
 pub mod pcap;
+pub mod replay;
 pub mod tcp;
