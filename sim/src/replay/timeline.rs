@@ -4,7 +4,6 @@ use super::track::{Jump, Track};
 use super::wire::{Command, Media, Said, Speech, What};
 use super::{Connection, End, Replay, words};
 use crate::capture::{Protocol, Warning};
-use crate::tcp::Direction;
 use millstream_conf::report::Report;
 use millstream_core::event::Event;
 use millstream_core::flv::codec::describe;
@@ -247,7 +246,9 @@ impl Fold {
     fn media(&mut self, at_micros: u64, media: &Media) {
         let index = usize::from(media.kind == FrameKind::Video);
         let kind = kind_name(media.kind);
-        self.describe(at_micros, media, index);
+        if self.describe(at_micros, media, index) {
+            return;
+        }
         let is_full = self.runs.iter().any(|run| {
             run.began.is_some_and(|(began, _)| at_micros.saturating_sub(began) > RUN_MICROS_MAX)
         });
@@ -272,39 +273,40 @@ impl Fold {
         run.last = media.timestamp.0;
     }
 
-    /// A line when the codec shows, or changes.
-    fn describe(&mut self, at_micros: u64, media: &Media, index: usize) {
+    /// A line when the codec shows, or changes; true if it stands for the message.
+    fn describe(&mut self, at_micros: u64, media: &Media, index: usize) -> bool {
         let is_header = media.class == Some(FrameClass::SequenceHeader);
-        let Some(known) = self.described.get(index) else { return };
+        let Some(known) = self.described.get_mut(index) else { return false };
         if !is_header && known.is_some() {
-            return;
+            return false;
         }
         let description = describe(&media.payload, media.kind)
             .or_else(|| media.codec.map(|codec| codec.to_string()));
-        if description.is_none() || *known == description {
-            return;
+        let Some(text) = description.filter(|text| known.as_ref() != Some(text)) else {
+            return false;
+        };
+        *known = Some(text.clone());
+        let (kind, len) = (kind_name(media.kind), media.payload.len());
+        self.end_run(media.kind);
+        if is_header {
+            self.line(at_micros, format!("{kind} is {text}, by a sequence header of {len} bytes"));
+        } else {
+            self.line(at_micros, format!("{kind} is {text}"));
         }
-        self.end_runs();
-        if let Some(text) = &description {
-            let header = if is_header { " (sequence header)" } else { "" };
-            self.line(at_micros, format!("{} is {text}{header}", kind_name(media.kind)));
-        }
-        if let Some(known) = self.described.get_mut(index) {
-            *known = description;
-        }
+        is_header
     }
 
     fn end_runs(&mut self) {
-        let mut ended = Vec::new();
-        for (kind, run) in [FrameKind::Audio, FrameKind::Video].into_iter().zip(&mut self.runs) {
-            let Some((began, first)) = run.began.take() else { continue };
-            let track = run.track.split();
-            ended.push((began, run_text(kind, &track, first, run.last)));
-        }
-        ended.sort_by_key(|(began, _)| *began);
-        for (began, text) in ended {
-            self.line(began, text);
-        }
+        self.end_run(FrameKind::Audio);
+        self.end_run(FrameKind::Video);
+    }
+
+    fn end_run(&mut self, kind: FrameKind) {
+        let Some(run) = self.runs.get_mut(usize::from(kind == FrameKind::Video)) else { return };
+        let Some((began, first)) = run.began.take() else { return };
+        let track = run.track.split();
+        let text = run_text(kind, &track, first, run.last);
+        self.line(began, text);
     }
 }
 

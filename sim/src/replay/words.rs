@@ -75,9 +75,11 @@ fn collect(command: &Command, found: &mut BTreeSet<(String, String)>) {
         if let Some((user, _)) = authority.split('/').next().and_then(|it| it.split_once('@')) {
             found.insert((format!("{user}@"), "...@".to_owned()));
         }
-        if is_request && name.len() >= KEY_LEN_MIN {
-            let shown: String = name.chars().take(KEY_LEN_SHOWN).collect();
-            found.insert((name.to_owned(), shown + "..."));
+        // Some players name a stream by its whole URL.
+        let key = name.rsplit('/').next().unwrap_or_default();
+        if is_request && key.len() >= KEY_LEN_MIN {
+            let shown: String = key.chars().take(KEY_LEN_SHOWN).collect();
+            found.insert((key.to_owned(), shown + "..."));
         }
     }
 }
