@@ -8,7 +8,7 @@
 //! - [`playback`]: the transport that is a capture.
 //! - [`compare`]: how our answers differ from the recorded ones, and why; its reasons are in
 //!   [`explain`].
-//! - [`track`]: numbers about media: groups of pictures, jumps, rates.
+//! - [`track`], [`numbers`]: what was counted: groups of pictures, jumps, rates, messages.
 //! - [`timeline`], [`tables`], [`json`], [`flv`]: the reports.
 //! - [`words`]: messages in words, without secrets.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a function picks the messages of its subject")]
@@ -17,6 +17,7 @@ mod compare;
 mod explain;
 mod flv;
 mod json;
+mod numbers;
 mod playback;
 mod tables;
 mod timeline;
