@@ -166,7 +166,7 @@ impl Replay {
     /// All of it as one JSON document, for programs.
     #[must_use]
     pub fn json(&self) -> String {
-        self.secrets.hide(&json::render(self))
+        self.secrets.in_json().hide(&json::render(self))
     }
 
     /// The published media as FLV files: the number of the connection and the bytes of each.

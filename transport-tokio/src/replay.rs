@@ -1,7 +1,7 @@
 //! `millstream replay` and `millstream case`: files in, reports out.
 
 use crate::{complain, say};
-use millstream_conf::cli::{Case, Replay as Args};
+use millstream_conf::cli::{Case, CaseAdd, Replay as Args};
 use millstream_sim::capture::Capture;
 use millstream_sim::replay::Replay;
 use std::path::{Path, PathBuf};
@@ -23,8 +23,38 @@ pub fn run(args: &Args) -> ExitCode {
 /// Runs `millstream case`.
 #[must_use]
 pub fn run_case(case: &Case) -> ExitCode {
-    let Case::Add(_args) = case;
-    ExitCode::FAILURE
+    let Case::Add(args) = case;
+    match add(args) {
+        Ok(text) => {
+            say(&text);
+            ExitCode::SUCCESS
+        }
+        Err(error) => {
+            complain(&error);
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Keeps a capture as a test; gives what was done.
+fn add(args: &CaseAdd) -> Result<String, String> {
+    let capture = read(&args.file)?;
+    let case = millstream_sim::case::Case::of(&capture)
+        .map_err(|error| format!("{} cannot be kept: {error}", args.file.display()))?;
+    std::fs::create_dir_all(&args.dir)
+        .map_err(|error| format!("{} cannot be made: {error}", args.dir.display()))?;
+    let stem = args.file.file_stem().unwrap_or_default().to_string_lossy();
+    let files = [(".pcap", case.pcap.as_slice()), (".txt", case.timeline.as_bytes())];
+    let mut done = String::new();
+    for (end, bytes) in files {
+        let path = args.dir.join(format!("{stem}{end}"));
+        // A test that exists is never replaced by accident.
+        let written = std::fs::File::create_new(&path)
+            .and_then(|mut file| std::io::Write::write_all(&mut file, bytes));
+        written.map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
+        done.push_str(&format!("wrote {} of {} bytes\n", path.display(), bytes.len()));
+    }
+    Ok(done + "look at the text: is it what should happen?\n")
 }
 
 fn replay(args: &Args) -> Result<(), String> {

@@ -208,16 +208,6 @@ impl Listener {
         self.fail(at_micros, Failure::Gap { len });
     }
 
-    /// Bytes of messages that are not whole.
-    pub(crate) fn buffered(&self) -> usize {
-        self.reader.buffered()
-    }
-
-    /// The handshake is over.
-    pub(crate) fn is_handshaken(&self) -> bool {
-        self.handshake.is_none()
-    }
-
     pub(crate) fn finish(self) -> Speech {
         self.speech
     }

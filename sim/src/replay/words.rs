@@ -22,6 +22,9 @@ const KEY_LEN_MIN: usize = 20;
 /// Characters of a key that are shown.
 const KEY_LEN_SHOWN: usize = 4;
 
+/// So much of a secret gives it away where it stands.
+const SECRET_LEN_SEEN: usize = 8;
+
 /// What peers said that must not be shown: keys and queries.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Secrets {
@@ -47,12 +50,36 @@ impl Secrets {
     pub(super) fn hide(&self, text: &str) -> String {
         let mut text = text.to_owned();
         for (secret, instead) in &self.replacements {
-            if text.contains(secret.as_str()) {
-                text = text.replace(secret.as_str(), instead);
-            }
+            text = hide(&text, secret, instead);
         }
         text
     }
+
+    /// For a text in which backslashes are doubled.
+    pub(super) fn in_json(&self) -> Self {
+        let doubled = |text: &String| text.replace('\\', "\\\\");
+        let replacements = self.replacements.iter();
+        let replacements =
+            replacements.map(|(secret, instead)| (doubled(secret), doubled(instead)));
+        Self { replacements: replacements.collect() }
+    }
+}
+
+/// Replaces a secret also where it was cut short.
+fn hide(text: &str, secret: &str, instead: &str) -> String {
+    let start: String = secret.chars().take(SECRET_LEN_SEEN).collect();
+    let mut hidden = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find(&start) {
+        let (before, found) = rest.split_at(at);
+        let same = found.chars().zip(secret.chars()).take_while(|(found, it)| found == it);
+        let len = same.map(|(found, _)| found.len_utf8()).sum();
+        hidden.push_str(before);
+        hidden.push_str(instead);
+        rest = found.split_at(len).1;
+    }
+    hidden.push_str(rest);
+    hidden
 }
 
 fn collect(command: &Command, found: &mut BTreeSet<(String, String)>) {
