@@ -1,10 +1,12 @@
-//! The command line: `serve` (the default), `demo` and `bench`.
+//! The command line: `serve` (the default), `demo`, `bench`, `replay` and `case`.
 
 mod bench;
 mod listen;
+mod replay;
 
 pub use bench::{Bench, BenchLoad, BenchPlay, BenchPublish};
 pub use listen::Listen;
+pub use replay::{Case, CaseAdd, Replay};
 
 use crate::quantity::parse_duration;
 use clap::builder::RangedU64ValueParser;
@@ -34,7 +36,8 @@ Examples:
   millstream                              serve on port 1935
   millstream --rtmp 127.0.0.1:2000        serve on one address only
   millstream demo                         serve, and publish a built-in clip to live/demo
-  millstream bench play rtmp://127.0.0.1/live/demo --players 100 --for 20s";
+  millstream bench play rtmp://127.0.0.1/live/demo --players 100 --for 20s
+  millstream replay x.pcap                what was said in a capture, and what this server answers";
 
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
@@ -46,6 +49,11 @@ pub enum Command {
     /// Put load on an RTMP server and measure what its players and publishers see
     #[command(subcommand)]
     Bench(Bench),
+    /// Replay a capture: its clients talk to this server, on a virtual clock
+    Replay(Replay),
+    /// Keep captures as permanent tests
+    #[command(subcommand)]
+    Case(Case),
 }
 
 impl Cli {

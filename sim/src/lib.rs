@@ -7,12 +7,14 @@
 
 pub mod actor;
 pub mod capture;
+pub mod case;
 pub mod command;
 pub mod entropy;
 pub mod media;
 pub mod net;
 pub mod oracle;
 pub mod pcap;
+pub mod replay;
 pub mod scenario;
 pub mod tcp;
 pub mod trace;

@@ -82,7 +82,9 @@ fn dependencies_point_inward() {
     assert_eq!(ours("millstream-core"), [""; 0]);
     for name in ["millstream-async-std", "millstream-conf", "millstream-sim", "millstream-tokio"] {
         let found = ours(name);
-        let inner = ["millstream-conf", "millstream-core"];
+        // The program that people run replays captures too.
+        let inner = ["millstream-conf", "millstream-core", "millstream-sim"];
+        let inner = if name == "millstream-tokio" { &inner } else { &inner[..2] };
         assert!(found.iter().all(|name| inner.contains(&name.as_str())), "{name}: {found:?}");
     }
 }

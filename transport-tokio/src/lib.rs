@@ -6,6 +6,7 @@
 pub mod bench;
 pub mod clip;
 pub mod log;
+pub mod replay;
 pub mod serve;
 pub mod transport;
 

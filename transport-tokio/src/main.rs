@@ -3,6 +3,7 @@
 use clap::Parser as _;
 use millstream_conf::cli::{Cli, Command};
 use millstream_tokio::bench;
+use millstream_tokio::replay;
 use millstream_tokio::serve::{self, Program};
 use std::process::ExitCode;
 
@@ -11,5 +12,7 @@ fn main() -> ExitCode {
         Command::Serve(args) => serve::run(&args, Program::Serve),
         Command::Demo(args) => serve::run(&args, Program::Demo),
         Command::Bench(bench) => bench::run(&bench),
+        Command::Replay(args) => replay::run(&args),
+        Command::Case(case) => replay::run_case(&case),
     }
 }

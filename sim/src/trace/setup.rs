@@ -101,6 +101,7 @@ limits!(
     player_lag_max,
     publisher_idle_timeout,
     reply_bytes_max,
+    role_again_timeout,
     role_timeout,
     sources_max,
     stream_len_max,
