@@ -299,7 +299,11 @@ impl Oracle {
     fn check_memory(&mut self, at: Micros, stats: Stats) {
         let plan = &self.scenario.server;
         // Whole blocks are dropped, and only when a new one begins.
-        let slack = 4 * (64 << 10) + 4 * self.largest_frame() + (4 << 20);
+        let actors = &self.scenario.actors;
+        let is_attacked = actors.iter().any(|actor| matches!(actor.role, Role::Attack(_)));
+        // An attacker's messages are as long as they may be.
+        let largest = if is_attacked { 1 << 20 } else { self.largest_frame() };
+        let slack = 4 * (64 << 10) + 4 * largest;
         let tape_max = plan.lag_bytes_max.max(plan.gop_bytes_max) + slack;
         let session_max = (64 << 10) + (1 << 20) + (256 << 10);
         let owners = stats.connections as usize + stats.streams as usize;
@@ -328,6 +332,7 @@ impl Oracle {
     /// The faults are over for long: everyone who is there gets frames.
     pub fn check_alive(&mut self, at: Micros, actors: &[Actor]) {
         let stays = |actor: &&Actor| actor.plan.again > 0 && actor.plan.stay == 0;
+        let largest = self.largest_frame();
         let publishers: Vec<&Actor> =
             actors.iter().filter(|actor| actor.plan.role.publishes()).collect();
         let staying = actors.iter().filter(stays).filter(|actor| actor.plan.role.publishes());
@@ -346,7 +351,7 @@ impl Oracle {
                 matches!(actor.plan.role, Role::Play(plan) if plan.rate == 0)
                     && actor.plan.stream == stream
                     && !actor.is_paused()
-                    && actor.plan.link.bytes_per_second() * 2 > self.largest_frame()
+                    && actor.plan.link.bytes_per_second() * 2 > largest
             });
             for player in players {
                 let playback = player.link.and_then(|link| self.playbacks.get(&link));
