@@ -47,6 +47,16 @@ impl Default for LinkProfile {
     }
 }
 
+impl LinkProfile {
+    /// What it carries at most: a window for each round trip, at its rate.
+    #[must_use]
+    pub fn bytes_per_second(&self) -> u64 {
+        let trip = (2 * self.latency + self.jitter).max(1);
+        let by_window = self.capacity as u64 * 1_000_000 / trip;
+        if self.rate == 0 { by_window } else { by_window.min(self.rate) }
+    }
+}
+
 /// What a reader finds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Arrival {

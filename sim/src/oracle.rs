@@ -195,15 +195,15 @@ impl Oracle {
         if let Event::Jumped { name, millis, .. } = &told.event
             && self.scenario.server.jitter == TimeJitter::Full
         {
-            let jumps = self.scenario.actors.iter().any(|actor| {
-                let stream = crate::actor::stream_name(actor.stream);
-                let jumps = match actor.role {
-                    Role::Publish(media) => media.jump_every > 0,
-                    Role::Attack(_) => true,
-                    Role::Play(_) | Role::Idle => false,
-                };
-                jumps && name.stream() == stream
+            // An attacker may publish anything, under any name that damage has made.
+            let mut publishers = self.scenario.actors.iter().filter_map(|actor| {
+                let is_it = name.stream() == crate::actor::stream_name(actor.stream);
+                match actor.role {
+                    Role::Publish(media) if is_it => Some(media.jump_every > 0),
+                    Role::Publish(_) | Role::Play(_) | Role::Attack(_) | Role::Idle => None,
+                }
             });
+            let jumps = publishers.next().is_none_or(|first| first || publishers.any(|next| next));
             if !jumps {
                 let what = format!("{name} jumped by {millis} ms, but no publisher did");
                 self.fail(told.at, what);
@@ -299,7 +299,11 @@ impl Oracle {
     fn check_memory(&mut self, at: Micros, stats: Stats) {
         let plan = &self.scenario.server;
         // Whole blocks are dropped, and only when a new one begins.
-        let slack = 4 * (64 << 10) + 4 * self.largest_frame();
+        let actors = &self.scenario.actors;
+        let is_attacked = actors.iter().any(|actor| matches!(actor.role, Role::Attack(_)));
+        // An attacker's messages are as long as they may be.
+        let largest = if is_attacked { 1 << 20 } else { self.largest_frame() };
+        let slack = 4 * (64 << 10) + 4 * largest;
         let tape_max = plan.lag_bytes_max.max(plan.gop_bytes_max) + slack;
         let session_max = (64 << 10) + (1 << 20) + (256 << 10);
         let owners = stats.connections as usize + stats.streams as usize;
@@ -320,7 +324,7 @@ impl Oracle {
     fn largest_frame(&self) -> u64 {
         let lens = self.scenario.actors.iter().map(|actor| match actor.role {
             Role::Publish(media) => u64::from(media.len_max),
-            Role::Play(_) | Role::Attack(_) | Role::Idle => 1 << 20,
+            Role::Play(_) | Role::Attack(_) | Role::Idle => 0,
         });
         lens.max().unwrap_or(0)
     }
@@ -328,6 +332,7 @@ impl Oracle {
     /// The faults are over for long: everyone who is there gets frames.
     pub fn check_alive(&mut self, at: Micros, actors: &[Actor]) {
         let stays = |actor: &&Actor| actor.plan.again > 0 && actor.plan.stay == 0;
+        let largest = self.largest_frame();
         let publishers: Vec<&Actor> =
             actors.iter().filter(|actor| actor.plan.role.publishes()).collect();
         let staying = actors.iter().filter(stays).filter(|actor| actor.plan.role.publishes());
@@ -346,6 +351,7 @@ impl Oracle {
                 matches!(actor.plan.role, Role::Play(plan) if plan.rate == 0)
                     && actor.plan.stream == stream
                     && !actor.is_paused()
+                    && actor.plan.link.bytes_per_second() * 2 > largest
             });
             for player in players {
                 let playback = player.link.and_then(|link| self.playbacks.get(&link));

@@ -3,10 +3,12 @@
 
 use millstream_sim::command::{Show, Subject, run_one, run_twins};
 use millstream_sim::scenario::Scenario;
+use millstream_sim::world::run_entropy;
+use quickcheck::{QuickCheck, TestResult};
 use std::time::Instant;
 
 /// Seeds of one run; CI asks for more.
-const SEEDS: u64 = 200;
+const SEEDS: u64 = 300;
 
 #[test]
 fn many_seeds_are_well_and_so_are_their_twins() {
@@ -27,4 +29,16 @@ fn many_seeds_are_well_and_so_are_their_twins() {
         run_one(&Subject::Seed(seed), Show::Outcome, &mut out).unwrap();
         panic!("{} of {count} failed\n{}", failed.len(), String::from_utf8_lossy(&out));
     }
+}
+
+/// What a fuzzer does: any bytes are a run.
+#[test]
+fn any_bytes_are_a_run_that_is_well() {
+    fn is_well(bytes: Vec<u8>) -> TestResult {
+        match run_entropy(bytes.clone()).failure {
+            None => TestResult::passed(),
+            Some(failure) => TestResult::error(format!("{bytes:?}: {}", failure.what)),
+        }
+    }
+    QuickCheck::new().tests(40).quickcheck(is_well as fn(Vec<u8>) -> TestResult);
 }

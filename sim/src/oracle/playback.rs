@@ -226,7 +226,8 @@ impl Playback {
                 return Err(format!("frames are missing: {next:?} was next, {stamp:?} came"));
             };
             self.breaks = left;
-            self.goes_back = false;
+            // A skip before the pause may show first: only a step back uses this up.
+            self.goes_back &= between.is_some();
             self.awaits_keyframe = true;
         }
         if note.kind == FrameKind::Video {

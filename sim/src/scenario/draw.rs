@@ -153,6 +153,7 @@ fn publisher(entropy: &mut Entropy, swarm: &Swarm, stream: u32) -> ActorPlan {
     if swarm.big_frames {
         // A link that is much slower than its stream only collects bytes.
         link.rate = link.rate.max(1_000_000);
+        link.capacity = 256 << 10;
     }
     let (stay, again) = leave_and_return(entropy, swarm);
     ActorPlan {
