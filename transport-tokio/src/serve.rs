@@ -228,7 +228,7 @@ fn bind_all(listen: &[Listen], workers: u16) -> Result<Vec<Vec<TcpListener>>, Bi
         .map(|(listen, listener)| listen.with_port(listener.local_addr().map_or(0, |at| at.port())))
         .collect();
     drop(alone);
-    let options = ListenOptions { reuse_port: true, ..ListenOptions::default() };
+    let options = ListenOptions { reuse_port: true };
     (0..workers).map(|_| bind(&addresses, options)).collect()
 }
 

@@ -179,7 +179,7 @@ impl Rules {
                 }
             }
             RefuseReason::StreamNotFound => {
-                self.tired(link, at, |stream| stream.left.is_none())?;
+                self.tired(link, at, |left, since| left.is_none_or(|left| left < since))?;
             }
             RefuseReason::Shutdown if !self.shut => {
                 return Err("refused for a shutdown that is none".to_owned());
@@ -211,7 +211,7 @@ impl Rules {
         &self,
         link: usize,
         at: Micros,
-        is_right: impl Fn(&Stream) -> bool,
+        is_right: impl Fn(Option<Micros>, Micros) -> bool,
     ) -> Result<(), String> {
         let mut streams = self.streams.iter();
         let found = streams.find_map(|(name, s)| Some((name, s, s.since(link)?)));
@@ -219,7 +219,7 @@ impl Rules {
             return Err(format!("link {link} waited for nothing"));
         };
         let until = self.patience(stream, since);
-        if stream.publisher.is_some() || at + SLACK < until || !is_right(stream) {
+        if stream.publisher.is_some() || at + SLACK < until || !is_right(stream.left, since) {
             return Err(format!("link {link} was sent away from {name} too early"));
         }
         Ok(())

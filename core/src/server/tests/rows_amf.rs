@@ -270,7 +270,7 @@ fn row_053_connect_with_odd_arguments() {
     for properties in [
         object(&[]),
         object(&[("app", text("live"))]),
-        object(&[number.clone()]),
+        object(core::slice::from_ref(&number)),
         object(&[number, ("tcUrl", text("rtmp://h"))]),
         object(&[("app", text("live")), ("tcUrl", Value::Number(7.0))]),
     ] {

@@ -175,7 +175,7 @@ fn row_073_codecs_of_any_kind_are_relayed_and_named() {
 fn row_074_sequence_headers_that_are_late_or_come_again() {
     let header = [0x17, 0, 0, 0, 0, 1, 2, 3];
     let frame = |index: u32| {
-        let first = if index % 50 == 0 { 0x17 } else { 0x27 };
+        let first = if index.is_multiple_of(50) { 0x17 } else { 0x27 };
         (9, 40 * index, std::vec![first, 1, 0, 0, 0, index as u8])
     };
     // None at all: a player gets what there is.
