@@ -158,7 +158,12 @@ impl Case<'_> {
             "status NetStream.Play.PublishNotify" | "status NetStream.Play.UnpublishNotify" => {
                 "told when a publisher comes or goes; no player needs it"
             }
-            "status NetStream.Data.Start" => "left out: ffmpeg takes it for a stream of data",
+            "call onBWCheck" => "Flash Media Server measures the line so; no client needs it",
+            "chunk size" => "each server cuts its messages as it likes",
+            "data onStatus" if !subject.ends_with("NetStream.Data.Start") => return None,
+            "status NetStream.Data.Start" | "data onStatus" => {
+                "left out: ffmpeg takes it for a stream of data"
+            }
             "status NetStream.DeleteStream.Suceess" => "a status of xiu alone; no client knows it",
             "user control" => "a private event of Flash Media Server",
             "call deleteStream" | "call FCUnpublish" => {
@@ -173,7 +178,7 @@ impl Case<'_> {
             | "media"
                 if self.is_recording() =>
             {
-                "a recording was played; live streams alone are served"
+                RECORDING
             }
             _ if self.is_on_foreign_stream() => FOREIGN_STREAM,
             "media"
@@ -292,6 +297,8 @@ impl Case<'_> {
             .any(|(_, event)| matches!(event, Event::Refused { reason: RefuseReason::BadName, .. }))
     }
 }
+
+const RECORDING: &str = "a recording was played; live streams alone are served";
 
 const FOREIGN_STREAM: &str =
     "the client goes on with the message stream that the recorded server gave, which ours did not";
