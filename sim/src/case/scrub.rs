@@ -264,6 +264,10 @@ fn hide_host(host: &mut [u8]) {
     if is_local {
         return;
     }
+    // `user:password@host`, as some encoders write it.
+    let name_at = host.iter().rposition(|byte| *byte == b'@').map_or(0, |at| at + 1);
+    let (user, host) = host.split_at_mut(name_at);
+    cross_out(user);
     let port_at = host.iter().rposition(|byte| *byte == b':').unwrap_or(host.len());
     let name = host.get_mut(..port_at).unwrap_or_default();
     let is_address = name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');

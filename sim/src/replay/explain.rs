@@ -124,7 +124,12 @@ impl Case<'_> {
             "stream ends" if self.client_ended() => {
                 "we tell a player that ends its stream so; the recorded server does not"
             }
-            _ if self.is_on_foreign_stream() => FOREIGN_STREAM,
+            "status NetStream.Pause.Notify" | "status NetStream.Unpause.Notify"
+                if self.is_recording() =>
+            {
+                RECORDING
+            }
+            word if is_about_stream(word) && self.is_on_foreign_stream() => FOREIGN_STREAM,
             "_result for"
             | "status NetStream.Publish.Start"
             | "status NetStream.Play.Start"
@@ -180,7 +185,7 @@ impl Case<'_> {
             {
                 RECORDING
             }
-            _ if self.is_on_foreign_stream() => FOREIGN_STREAM,
+            word if is_about_stream(word) && self.is_on_foreign_stream() => FOREIGN_STREAM,
             "media"
             | "stream ends"
             | "stream begins"
@@ -203,7 +208,9 @@ impl Case<'_> {
             "close of" if self.client_ended() => {
                 "the client had ended its stream; ours lets the client hang up"
             }
-            "close of" => "the recorded server hung up for a reason that it does not tell",
+            "close of" if self.recorded_grants() => {
+                "the recorded server hung up for a reason that it does not tell"
+            }
             _ => return None,
         })
     }
@@ -296,6 +303,12 @@ impl Case<'_> {
             .iter()
             .any(|(_, event)| matches!(event, Event::Refused { reason: RefuseReason::BadName, .. }))
     }
+}
+
+/// The first two words of a subject that depends on the message stream.
+fn is_about_stream(word: &str) -> bool {
+    let starts = ["status NetStream.P", "stream ", "media", "close of", "_error for"];
+    starts.iter().any(|start| word.starts_with(start))
 }
 
 const RECORDING: &str = "a recording was played; live streams alone are served";
