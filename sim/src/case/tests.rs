@@ -137,7 +137,7 @@ fn a_capture_file_is_read_as_it_was_written() {
             event(6_000_500, client, Action::Reset),
         ],
     };
-    let read = Capture::read(&packets::write(&[conversation.clone()])).unwrap();
+    let read = Capture::read(&packets::write(std::slice::from_ref(&conversation))).unwrap();
     assert_eq!(read.warnings, []);
     let [read] = read.conversations.as_slice() else { panic!("{:?}", read.conversations) };
     assert_eq!(read.client.to_string(), "192.0.2.1:40000");

@@ -1,4 +1,5 @@
 //! Captures replayed into the whole server: their timelines, and what the table says of them.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a test picks the messages of its subject")]
 
 use crate::expected::{FOREIGN_MESSAGE_STREAMS, Row, Side, Table};
 use crate::shelf::{self, Shelf};
