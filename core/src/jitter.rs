@@ -78,6 +78,23 @@ impl Jitter {
         corrected
     }
 
+    /// Maps the time of a sequence header, which encoders stamp as they like: with the time of what
+    /// follows, with 0, or with the time of the first one. It moves no clock.
+    #[must_use]
+    pub fn place(&self, kind: FrameKind, raw: Timestamp) -> Timestamp {
+        if self.mode != TimeJitter::Full {
+            return raw;
+        }
+        let own = match kind {
+            FrameKind::Audio => self.audio,
+            FrameKind::Video | FrameKind::Data => self.video,
+        };
+        let Some(own) = own else { return self.latest.unwrap_or_default() };
+        let expected = raw.offset(own.offset);
+        let lead = expected.delta(own.output);
+        if (0..=FORWARD_STEP_MAX_MS).contains(&lead) { expected } else { own.output }
+    }
+
     fn mend(&mut self, kind: FrameKind, raw: Timestamp, now: Instant) -> Corrected {
         let (own, other) = match kind {
             FrameKind::Audio => (self.audio, self.video),

@@ -12,7 +12,7 @@ use crate::drive::Slices;
 use crate::flv::tag::{Codec, TagInfo, parse_audio, parse_video};
 use crate::frame::{Frame, FrameClass, FrameKind};
 use crate::id::{ConnId, ConsumerId, MessageStreamId};
-use crate::jitter::Jitter;
+use crate::jitter::{Corrected, Jitter};
 use crate::tape::{GopLimits, Lane, Tape};
 use crate::time::{Instant, Timestamp};
 use alloc::boxed::Box;
@@ -171,7 +171,12 @@ impl Source {
             pushed.dropped = true;
             return pushed;
         }
-        let corrected = self.jitter.correct(frame.kind, frame.timestamp, now);
+        let corrected = if frame.class == FrameClass::SequenceHeader {
+            let timestamp = self.jitter.place(frame.kind, frame.timestamp);
+            Corrected { timestamp, jump: None }
+        } else {
+            self.jitter.correct(frame.kind, frame.timestamp, now)
+        };
         pushed.jump = corrected.jump;
         pushed.timestamp = corrected.timestamp;
         let begun = self.tape.push(frame.kind, frame.class, corrected.timestamp, &frame.payload);

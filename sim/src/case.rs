@@ -5,9 +5,10 @@
 //! server answered is only compared, so it is written anew without its media. Connections that are
 //! not RTMP are left out, and so is all that TCP adds: retransmissions, bare acknowledgements.
 //!
-//! - [`layout`]: where the messages of a client stand in its bytes.
-//! - [`scrub`]: what is overwritten in a message.
-//! - [`packets`]: the new capture file.
+//! - `layout`: where the messages of a client stand in its bytes.
+//! - `scrub`: what is overwritten in a message.
+//! - `packets`: the new capture file.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a function picks the values of its subject")]
 
 mod layout;
 mod packets;

@@ -4,13 +4,13 @@
 //! there. The machine, the loop and the times are those of production; only the sockets are made
 //! of the capture. The same capture gives the same bytes of every report.
 //!
-//! - [`wire`]: what a side said, from its bytes.
-//! - [`playback`]: the transport that is a capture.
-//! - [`compare`]: how our answers differ from the recorded ones, and why; its reasons are in
-//!   [`explain`].
-//! - [`track`], [`numbers`]: what was counted: groups of pictures, jumps, rates, messages.
-//! - [`timeline`], [`tables`], [`json`], [`flv`]: the reports.
-//! - [`words`]: messages in words, without secrets.
+//! - `wire`: what a side said, from its bytes.
+//! - `playback`: the transport that is a capture.
+//! - `compare`: how our answers differ from the recorded ones, and why; its reasons are in
+//!   `explain`.
+//! - `track`, `numbers`: what was counted: groups of pictures, jumps, rates, messages.
+//! - `timeline`, `tables`, `json`, `flv`: the reports.
+//! - `words`: messages in words, without secrets.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a function picks the messages of its subject")]
 
 mod compare;

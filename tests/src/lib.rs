@@ -1,5 +1,6 @@
 //! What the house rules and the tests with real encoders and players share.
 //!
+//! - [`golden`]: texts that are kept, and renewed on purpose only.
 //! - [`tree`]: the files of the repository, for the house rules.
 //! - [`program`]: a child process, its lines, and waits that have an end.
 //! - [`server`]: a running `millstream`.
@@ -9,6 +10,7 @@
 //!
 //! Absent: sleeps, mocks, and knowledge of the protocol beyond the FLV tags of the samples.
 pub mod client;
+pub mod golden;
 pub mod program;
 pub mod recording;
 pub mod sample;

@@ -75,7 +75,8 @@ impl Server {
 }
 
 /// The binary under test: `MILLSTREAM_BIN`, or what cargo builds now.
-fn binary() -> PathBuf {
+#[must_use]
+pub fn binary() -> PathBuf {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| env::var_os("MILLSTREAM_BIN").map_or_else(build, PathBuf::from)).clone()
 }

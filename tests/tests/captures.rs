@@ -14,6 +14,8 @@ mod observed;
 mod replay;
 #[path = "captures/shelf.rs"]
 mod shelf;
+#[path = "captures/timelines.rs"]
+mod timelines;
 
 use expected::{Row, Table};
 use observed::Observed;

@@ -73,6 +73,18 @@ fn slides_with_sound_keep_their_times() {
 }
 
 #[test]
+fn sequence_headers_at_zero_move_no_clock() {
+    let mut jitter = Jitter::new(TimeJitter::Full);
+    let now = Instant::from_micros(0);
+    assert_eq!(jitter.place(Video, Timestamp(0)).0, 0);
+    let first = jitter.correct(Video, Timestamp(16_773_176), now);
+    assert_eq!(first, Corrected { timestamp: Timestamp(0), jump: None });
+    assert_eq!(jitter.correct(Video, Timestamp(16_773_216), now).timestamp.0, 40);
+    assert_eq!(jitter.place(Video, Timestamp(0)).0, 40);
+    assert_eq!(jitter.place(Video, Timestamp(16_773_256)).0, 80);
+}
+
+#[test]
 fn a_new_publisher_continues_the_line() {
     let mut jitter = Jitter::new(TimeJitter::Full);
     let now = Instant::from_micros(0);

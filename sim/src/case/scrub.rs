@@ -32,6 +32,9 @@ const KEPT_PROPERTIES: [&str; 16] = [
     "videocodecid",
 ];
 
+/// Properties whose paths name an app, and arguments, which name an app and a stream.
+const PUBLIC_PATHS: [&str; 2] = ["tcUrl", ""];
+
 /// How a stream is published.
 const PUBLISH_TYPES: [&[u8]; 3] = [b"live", b"record", b"append"];
 
@@ -61,7 +64,7 @@ impl Scrubber {
                 let text = |value: Option<&Value>| value.and_then(Value::as_text).cloned();
                 if ["publish", "play"].iter().any(|name| command.name == **name) {
                     if let Some(name) = text(command.arguments.get(1)) {
-                        scrubber.learn(path_of(name.as_bytes()));
+                        scrubber.learn(stream_of(path_of(name.as_bytes())));
                     }
                 } else if command.name == *"connect"
                     && let Some(app) = text(command.arguments.first().and_then(|it| it.get("app")))
@@ -184,12 +187,16 @@ impl Scrubber {
             let len = behind.iter().position(|byte| *byte == b'/').unwrap_or(behind.len());
             let (host, rest) = behind.split_at_mut(len);
             hide_host(host);
-            self.replace_parts(rest);
+            if PUBLIC_PATHS.contains(&key) {
+                self.replace_parts(rest);
+            } else {
+                cross_out(rest);
+            }
         } else if let Some(instead) = self.names.get(&*path) {
             path.copy_from_slice(instead);
         } else if key == "app" {
             self.replace_parts(path);
-        } else if !PUBLISH_TYPES.contains(&&*path) && !path.starts_with(b"on") {
+        } else if !PUBLISH_TYPES.contains(&&*path) && path != b"onMetaData" {
             cross_out(path);
         }
         hide_query(query);
@@ -207,6 +214,12 @@ impl Scrubber {
             }
         }
     }
+}
+
+/// The stream in a name; some players name a stream by its whole URL.
+fn stream_of(name: &[u8]) -> &[u8] {
+    let is_url = name.windows(3).any(|part| part == b"://");
+    if is_url { name.rsplit(|byte| *byte == b'/').next().unwrap_or_default() } else { name }
 }
 
 /// A text without its query.
@@ -252,6 +265,10 @@ fn hide_host(host: &mut [u8]) {
     if is_local {
         return;
     }
+    // `user:password@host`, as some encoders write it.
+    let name_at = host.iter().rposition(|byte| *byte == b'@').map_or(0, |at| at + 1);
+    let (user, host) = host.split_at_mut(name_at);
+    cross_out(user);
     let port_at = host.iter().rposition(|byte| *byte == b':').unwrap_or(host.len());
     let name = host.get_mut(..port_at).unwrap_or_default();
     let is_address = name.iter().all(|byte| byte.is_ascii_digit() || *byte == b'.');

@@ -160,6 +160,10 @@ fn answers(speech: &Speech, calls: &BTreeMap<u64, String>) -> Vec<Answer> {
 
 fn user_control_answer(event: Option<UserControl>) -> (String, String) {
     match event {
+        // About the connection, not about a stream.
+        Some(UserControl::StreamBegin(stream)) if stream.0 == 0 => {
+            ("stream begins 0".to_owned(), String::new())
+        }
         Some(UserControl::StreamBegin(stream)) => {
             ("stream begins".to_owned(), stream.0.to_string())
         }

@@ -124,7 +124,12 @@ impl Case<'_> {
             "stream ends" if self.client_ended() => {
                 "we tell a player that ends its stream so; the recorded server does not"
             }
-            _ if self.is_on_foreign_stream() => FOREIGN_STREAM,
+            "status NetStream.Pause.Notify" | "status NetStream.Unpause.Notify"
+                if self.is_recording() =>
+            {
+                RECORDING
+            }
+            word if is_about_stream(word) && self.is_on_foreign_stream() => FOREIGN_STREAM,
             "_result for"
             | "status NetStream.Publish.Start"
             | "status NetStream.Play.Start"
@@ -158,7 +163,12 @@ impl Case<'_> {
             "status NetStream.Play.PublishNotify" | "status NetStream.Play.UnpublishNotify" => {
                 "told when a publisher comes or goes; no player needs it"
             }
-            "status NetStream.Data.Start" => "left out: ffmpeg takes it for a stream of data",
+            "call onBWCheck" => "Flash Media Server measures the line so; no client needs it",
+            "chunk size" => "each server cuts its messages as it likes",
+            "data onStatus" if !subject.ends_with("NetStream.Data.Start") => return None,
+            "status NetStream.Data.Start" | "data onStatus" => {
+                "left out: ffmpeg takes it for a stream of data"
+            }
             "status NetStream.DeleteStream.Suceess" => "a status of xiu alone; no client knows it",
             "user control" => "a private event of Flash Media Server",
             "call deleteStream" | "call FCUnpublish" => {
@@ -173,9 +183,9 @@ impl Case<'_> {
             | "media"
                 if self.is_recording() =>
             {
-                "a recording was played; live streams alone are served"
+                RECORDING
             }
-            _ if self.is_on_foreign_stream() => FOREIGN_STREAM,
+            word if is_about_stream(word) && self.is_on_foreign_stream() => FOREIGN_STREAM,
             "media"
             | "stream ends"
             | "stream begins"
@@ -198,7 +208,9 @@ impl Case<'_> {
             "close of" if self.client_ended() => {
                 "the client had ended its stream; ours lets the client hang up"
             }
-            "close of" => "the recorded server hung up for a reason that it does not tell",
+            "close of" if self.recorded_grants() => {
+                "the recorded server hung up for a reason that it does not tell"
+            }
             _ => return None,
         })
     }
@@ -292,6 +304,14 @@ impl Case<'_> {
             .any(|(_, event)| matches!(event, Event::Refused { reason: RefuseReason::BadName, .. }))
     }
 }
+
+/// The first two words of a subject that depends on the message stream.
+fn is_about_stream(word: &str) -> bool {
+    let starts = ["status NetStream.P", "stream ", "media", "close of", "_error for"];
+    starts.iter().any(|start| word.starts_with(start))
+}
+
+const RECORDING: &str = "a recording was played; live streams alone are served";
 
 const FOREIGN_STREAM: &str =
     "the client goes on with the message stream that the recorded server gave, which ours did not";

@@ -105,7 +105,7 @@ impl Playback {
             unread: VecDeque::new(),
             time_micros: 0,
             clock_micros: 0,
-            end_micros: last + AFTERMATH_MICROS,
+            end_micros: last.saturating_add(AFTERMATH_MICROS),
             deadline: None,
             events: Vec::new(),
         }
@@ -157,7 +157,7 @@ impl Transport for Playback {
     }
 
     fn now(&mut self) -> Instant {
-        self.clock_micros = self.time_micros.max(self.clock_micros + 1);
+        self.clock_micros = self.time_micros.max(self.clock_micros.saturating_add(1));
         Instant::from_micros(self.clock_micros)
     }
 

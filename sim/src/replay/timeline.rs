@@ -8,6 +8,7 @@ use millstream_conf::report::Report;
 use millstream_core::event::Event;
 use millstream_core::flv::codec::describe;
 use millstream_core::frame::{FrameClass, FrameKind};
+use millstream_core::message::{ControlMessage, UserControl};
 use millstream_core::time::Instant;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -188,6 +189,22 @@ struct Fold {
     runs: [Run; 2],
     described: [Option<String>; 2],
     jumps: usize,
+    /// What comes all the time and says little: when it first came, how often, and the last one.
+    routine: BTreeMap<&'static str, (u64, usize, String)>,
+}
+
+/// The kind of a message that comes all the time, and its value.
+fn routine(what: &What) -> Option<(&'static str, String)> {
+    match what {
+        What::Control(ControlMessage::Acknowledgement(bytes)) => {
+            Some(("acknowledgement", bytes.to_string()))
+        }
+        What::UserControl(Some(UserControl::PingRequest(time))) => Some(("ping", time.to_string())),
+        What::UserControl(Some(UserControl::PingResponse(time))) => {
+            Some(("pong", time.to_string()))
+        }
+        _ => None,
+    }
 }
 
 /// Like media messages that follow each other.
@@ -201,17 +218,31 @@ struct Run {
 impl Fold {
     fn new(connection: usize, mark: Mark, calls: BTreeMap<u64, String>) -> Self {
         let (lines, runs, described) = (Vec::new(), [Run::default(), Run::default()], [None, None]);
-        Self { connection, mark, calls, lines, runs, described, jumps: 0 }
+        let routine = BTreeMap::new();
+        Self { connection, mark, calls, lines, runs, described, jumps: 0, routine }
     }
 
     fn run(mut self, speech: &Speech) -> Vec<Line> {
         for said in &speech.said {
-            match &said.what {
-                What::Media(media) => self.media(said.at_micros, media),
-                _ => self.message(said),
+            match (&said.what, routine(&said.what)) {
+                (What::Media(media), _) => self.media(said.at_micros, media),
+                (_, Some((kind, last))) => {
+                    let first = (said.at_micros, 0, String::new());
+                    let (_, count, newest) = self.routine.entry(kind).or_insert(first);
+                    *count += 1;
+                    *newest = last;
+                }
+                (_, None) => self.message(said),
             }
         }
         self.end_runs();
+        for (kind, (at_micros, count, last)) in std::mem::take(&mut self.routine) {
+            let text = match count {
+                1 => format!("{kind} {last}"),
+                _ => format!("{kind} {count}x, the last {last}"),
+            };
+            self.line(at_micros, text);
+        }
         self.lines
     }
 

@@ -94,7 +94,10 @@ fn collect(command: &Command, found: &mut BTreeSet<(String, String)>) {
     for text in texts {
         let text = escape(text.as_bytes(), usize::MAX);
         let (name, query) = text.split_once('?').unwrap_or((&text, ""));
-        if query.len() >= 4 {
+        if !query.is_empty() {
+            found.insert((format!("?{query}"), "?...".to_owned()));
+        }
+        if query.len() >= SECRET_LEN_SEEN {
             found.insert((query.to_owned(), "...".to_owned()));
         }
         // `rtmp://user:password@host`, as some encoders write it.

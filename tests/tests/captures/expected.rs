@@ -14,7 +14,8 @@ pub(crate) enum Side {
 
 /// Conversations whose server counts its message streams through all of its connections. The replay
 /// cannot tell the client another id, so that it asks to play on one that our session did not give.
-const FOREIGN_MESSAGE_STREAMS: [(&str, usize); 1] = [("ffmpeg-5.1.9_play_rtmpsrv.pcap", 1)];
+pub(crate) const FOREIGN_MESSAGE_STREAMS: [(&str, usize); 1] =
+    [("ffmpeg-5.1.9_play_rtmpsrv.pcap", 1)];
 
 /// One direction of a conversation.
 #[derive(Clone, PartialEq, Eq, Debug)]

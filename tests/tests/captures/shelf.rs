@@ -53,7 +53,14 @@ impl Shelf {
         cases
     }
 
-    fn conversations(&self, name: &str) -> Option<Vec<Conversation>> {
+    /// The name of each capture that is at hand.
+    pub(crate) fn names(&self) -> Vec<&str> {
+        let names = self.files.keys().map(String::as_str);
+        names.filter(|name| name.ends_with(".pcap") || name.ends_with(".c2s.bin")).collect()
+    }
+
+    /// A capture that is at hand.
+    pub(crate) fn capture(&self, name: &str) -> Option<Capture> {
         let path = self.files.get(name)?;
         let bytes = std::fs::read(path).expect("the capture can be read");
         let capture = match name.strip_suffix(".c2s.bin") {
@@ -65,7 +72,11 @@ impl Shelf {
             None => Capture::read(&bytes).unwrap_or_else(|error| panic!("{name}: {error}")),
         };
         assert_eq!(capture.warnings, [], "{name}");
-        Some(capture.conversations)
+        Some(capture)
+    }
+
+    fn conversations(&self, name: &str) -> Option<Vec<Conversation>> {
+        Some(self.capture(name)?.conversations)
     }
 }
 
@@ -92,7 +103,8 @@ fn shared_folder() -> PathBuf {
 /// The files of a folder; none if there is no such folder.
 pub(crate) fn files_of(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
-    entries.map(|entry| entry.expect("the folder can be read").path()).collect()
+    let paths = entries.map(|entry| entry.expect("the folder can be read").path());
+    paths.filter(|path| path.is_file()).collect()
 }
 
 /// Checks all cases, on each core one at a time, and fails with what all of the failed ones say.

@@ -63,7 +63,7 @@ impl Echo {
                         transport.set_deadline(None);
                     }
                     Ready::Shutdown => return,
-                    other => panic!("{other:?}"),
+                    other @ (Ready::Shards | _) => panic!("{other:?}"),
                 }
             }
         }

@@ -1,0 +1,43 @@
+//! What `millstream replay --write-flv` writes, as ffprobe reads it.
+use millstream_tests::client::Scratch;
+use millstream_tests::server::binary;
+use millstream_tests::{program::output_of, tree};
+use pretty_assertions::assert_eq;
+use serde_json::Value;
+use std::process::{Command, Stdio};
+
+/// The streams of a file; fails on any complaint.
+fn streams(file: &std::path::Path) -> Vec<(String, u64)> {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "error", "-count_packets", "-show_streams", "-of", "json"]).arg(file);
+    let output = command.stdin(Stdio::null()).output().expect("tests/run installs ffprobe");
+    let complaints = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && complaints.is_empty(), "{complaints}");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("a document");
+    let streams = document["streams"].as_array().expect("streams").iter();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    let mut streams: Vec<_> = streams
+        .map(|it| (text(&it["codec_name"]), text(&it["nb_read_packets"]).parse().unwrap_or(0)))
+        .collect();
+    streams.sort();
+    streams
+}
+
+#[test]
+fn ffprobe_reads_the_published_media() {
+    let scratch = Scratch::new("replay");
+    for (name, expected) in [
+        ("ffmpeg-4.0git2018_publish_nginxrtmp", &[("aac", 259), ("h264", 150)][..]),
+        ("ffmpeg-5.1.9_publish_nginxrtmp_videoonly", &[("h264", 100)]),
+        ("ffmpeg-5.1.9_publish_srs7_mp3only", &[("mp3", 154)]),
+        ("obs-29.0.2_publish-query_srs7", &[("aac", 317), ("h264", 111)]),
+    ] {
+        let capture = tree::root().join(format!("tests/captures/{name}.pcap"));
+        let file = scratch.file(&format!("{name}.flv"));
+        let mut command = Command::new(binary());
+        drop(output_of(command.arg("replay").arg(capture).arg("--write-flv").arg(&file)));
+        let found = streams(&file);
+        let found: Vec<_> = found.iter().map(|(codec, count)| (codec.as_str(), *count)).collect();
+        assert_eq!(found, expected, "{name}");
+    }
+}
