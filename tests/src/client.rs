@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Once;
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -76,7 +77,7 @@ fn ffmpeg_publish(ffmpeg: &Path, options: &[&str], file: &Path, url: &str) -> Co
 }
 
 fn gst_publish(file: &Path, sink: &[&str]) -> Command {
-    let mut command = Command::new("gst-launch-1.0");
+    let mut command = gst_launch();
     command.args(["-e", "filesrc"]).arg(format!("location={}", file.display()));
     command.args(["!", "flvdemux", "name=in", "flvmux", "name=out", "streamable=true", "!"]);
     command.args(sink);
@@ -84,7 +85,6 @@ fn gst_publish(file: &Path, sink: &[&str]) -> Command {
         command.args([&format!("in.{track}"), "!", "queue", "!", "identity", "sync=true", "!"]);
         command.arg(format!("out.{track}"));
     }
-    command.env("HOME", scratch_home());
     command
 }
 
@@ -93,9 +93,9 @@ fn gst_publish(file: &Path, sink: &[&str]) -> Command {
 /// librtmp sends the timestamps that it is given, where ffmpeg and flvmux count from zero.
 #[must_use]
 pub fn publish_tags(file: &Path, url: &str) -> Program {
-    let mut command = Command::new("gst-launch-1.0");
+    let mut command = gst_launch();
     command.args(["fdsrc", "fd=0", "!", "rtmpsink", &format!("location={url} live=1")]);
-    command.env("HOME", scratch_home()).stdin(Stdio::piped());
+    command.stdin(Stdio::piped());
     let mut program = Program::start(command);
     let mut pipe = program.take_stdin().expect("the input is a pipe");
     let bytes = fs::read(file).expect("a sample can be read");
@@ -250,9 +250,9 @@ fn ffmpeg_record(ffmpeg: &Path, options: &[&str], url: &str, file: &Path) -> Com
 }
 
 fn gst_record(source: &[&str], file: &Path) -> Command {
-    let mut command = Command::new("gst-launch-1.0");
+    let mut command = gst_launch();
     command.args(source).args(["!", "filesink", "buffer-mode=unbuffered", "sync=false"]);
-    command.arg(format!("location={}", file.display())).env("HOME", scratch_home());
+    command.arg(format!("location={}", file.display()));
     command
 }
 
@@ -274,6 +274,22 @@ fn as_nobody(program: &str) -> Command {
         command.args(["--reuid", "65534", "--regid", "65534", "--clear-groups", program]);
     }
     command.env("HOME", scratch_home());
+    command
+}
+
+/// GStreamer's launcher. Its list of plug-ins is made once, before anything is launched: several
+/// programs that make it at the same time read each other's halves, and crash. A crash ends it at
+/// once, so that a test says so.
+fn gst_launch() -> Command {
+    static PLUGINS: Once = Once::new();
+    PLUGINS.call_once(|| {
+        let mut inspect = Command::new("gst-inspect-1.0");
+        inspect.arg("rtmpsink").env("HOME", scratch_home()).stdout(Stdio::null());
+        let status = inspect.status().expect("gst-inspect-1.0 can be started");
+        assert!(status.success(), "GStreamer has no rtmpsink");
+    });
+    let mut command = Command::new("gst-launch-1.0");
+    command.arg("--no-fault").env("HOME", scratch_home()).env("GST_REGISTRY_UPDATE", "no");
     command
 }
 
