@@ -2,6 +2,8 @@
 
 mod aggregate;
 mod control;
+#[doc(hidden)]
+pub mod fuzz;
 #[cfg(test)]
 mod tests;
 

@@ -114,7 +114,8 @@ impl Address {
                 query = property_query;
             }
         }
-        text::check_name(&name, Part::App, limits.app_len_max)?;
+        // Where spaces were dropped, a query may seem to begin that was none before.
+        check_app(&name, limits)?;
         if query.chars().any(char::is_control) {
             return Err(NameError::Forbidden(Part::TcUrl));
         }
@@ -211,10 +212,7 @@ impl StreamName {
         if vhost.len() > limits.app_len_max {
             return Err(NameError::TooLong(Part::Vhost));
         }
-        text::check_name(app, Part::App, limits.app_len_max)?;
-        if url::app_of(url::split_query(app).0) != app {
-            return Err(NameError::Forbidden(Part::App));
-        }
+        check_app(app, limits)?;
         text::check_name(stream, Part::Stream, limits.stream_len_max)?;
         let app_at = vhost.len().saturating_add(1);
         let stream_at = app_at.saturating_add(app.len()).saturating_add(1);
@@ -254,6 +252,15 @@ impl StreamName {
         let to = usize::try_from(to).unwrap_or(usize::MAX).min(self.full.len());
         self.full.get(from..to).unwrap_or_default()
     }
+}
+
+/// Whether `app` may be an app: a legal name that would be read again as it is.
+fn check_app(app: &str, limits: NameLimits) -> Result<(), NameError> {
+    text::check_name(app, Part::App, limits.app_len_max)?;
+    if url::app_of(url::split_query(app).0) != app {
+        return Err(NameError::Forbidden(Part::App));
+    }
+    Ok(())
 }
 
 impl PartialEq for StreamName {

@@ -50,6 +50,14 @@ pub fn fuzz_amf3(data: &[u8]) {
         Ok((value, end)) => {
             assert!(end > 0, "a value takes at least one byte");
             assert!(end <= data.len(), "no value ends behind the message");
+            let moved = Bytes::from([b"in front", data].concat());
+            let (again, moved_end) = amf3::read(&moved, 8, LIMITS).expect("it can be read");
+            assert_eq!(moved_end.checked_sub(8), Some(end), "the place does not matter");
+            let cut = Bytes::copy_from_slice(data.get(..end).unwrap_or_default());
+            let (shorter, _) = amf3::read(&cut, 0, LIMITS).expect("what follows does not matter");
+            let written = write(core::slice::from_ref(&value));
+            assert_eq!(written, write(&[again]), "the place does not matter");
+            assert_eq!(written, write(&[shorter]), "what follows does not matter");
             check(&[value], end);
         }
         Err(error) => assert!(offset_of(error) <= data.len(), "errors point into the message"),

@@ -17,7 +17,8 @@ use header::{ChunkHeader, ExtendedField, HEADER_LEN_MAX, HeaderForm, TimeField};
 pub struct ChunkLimits {
     /// Chunk streams with state.
     pub chunk_streams_max: u16,
-    /// Incomplete bytes in all, above `message_len_max`.
+    /// Incomplete bytes in all, above `message_len_max`. Those of a chunk count from its header on,
+    /// so that it does not matter how it is cut.
     pub incomplete_bytes_max: u32,
     /// The longest message.
     pub message_len_max: u32,
@@ -142,12 +143,12 @@ impl ChunkReader {
                         let part = front(input, left as usize);
                         let ahead = input.len();
                         self.consume(part.len(), input);
-                        self.take_payload(left, part, ahead)?
+                        self.take_payload(left, part, ahead)
                     } else {
                         let held = self.held.clone();
                         let part = front(&held, left as usize);
                         self.consume(part.len(), input);
-                        self.take_payload(left, part, 0)?
+                        self.take_payload(left, part, 0)
                     };
                     if message.is_some() {
                         return Ok(message);
@@ -236,7 +237,12 @@ impl ChunkReader {
                 return Ok(Some(stream.finish(Bytes::new())));
             }
         }
-        self.position = Position::Payload { left: stream.remaining().min(self.chunk_size.bytes()) };
+        let left = stream.remaining().min(self.chunk_size.bytes());
+        let max = self.limits.message_len_max.saturating_add(self.limits.incomplete_bytes_max);
+        if self.buffered.saturating_add(left as usize) > max as usize {
+            return Err(ChunkError::IncompleteBytes);
+        }
+        self.position = Position::Payload { left };
         Ok(None)
     }
 
@@ -257,28 +263,17 @@ impl ChunkReader {
 
     /// Takes `part` of the payload of the chunk, of which `left` bytes are due; `ahead` bytes of
     /// input have arrived, `part` among them.
-    fn take_payload(
-        &mut self,
-        left: u32,
-        part: &[u8],
-        ahead: usize,
-    ) -> Result<Option<Message>, ChunkError> {
-        let Some(stream) = self.streams.get_mut(self.current) else { return Ok(None) };
+    fn take_payload(&mut self, left: u32, part: &[u8], ahead: usize) -> Option<Message> {
+        let stream = self.streams.get_mut(self.current)?;
         self.position = match left.saturating_sub(part.len() as u32) {
             0 => Position::Header,
             left => Position::Payload { left },
         };
         let missing = (stream.remaining() as usize).saturating_sub(part.len());
         if missing == 0 && stream.payload.is_empty() {
-            return Ok(Some(stream.finish(Bytes::copy_from_slice(part))));
+            return Some(stream.finish(Bytes::copy_from_slice(part)));
         }
         let buffered = self.buffered.saturating_add(part.len());
-        if missing > 0 {
-            let max = self.limits.message_len_max.saturating_add(self.limits.incomplete_bytes_max);
-            if buffered > max as usize {
-                return Err(ChunkError::IncompleteBytes);
-            }
-        }
         // Room for bytes that have arrived but may belong to others is made for one message only:
         // else many messages that have just begun would each make room for the same bytes.
         let ahead = if self.buffered == 0 { ahead } else { 0 };
@@ -286,11 +281,11 @@ impl ChunkReader {
         stream.payload.extend_from_slice(part);
         if missing > 0 {
             self.buffered = buffered;
-            return Ok(None);
+            return None;
         }
         self.buffered = buffered.saturating_sub(stream.payload.len());
         let payload = mem::take(&mut stream.payload);
-        Ok(Some(stream.finish(Bytes::from(payload))))
+        Some(stream.finish(Bytes::from(payload)))
     }
 
     /// The index of the record of `csid`, or where it would stand.

@@ -4,6 +4,7 @@ use super::codec::{aac, audio, av1, describe, h264, h265, nal};
 use super::file::{FlvError, FlvHeader, FlvReader, FlvTag, FlvWriter};
 use super::{classify, tag};
 use crate::frame::FrameKind;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 /// Reads the bytes as a tag body of each kind.
@@ -22,7 +23,9 @@ pub fn tag(body: &[u8]) {
         }
         let payload_len: usize = tracks.iter().map(|track| track.payload.len()).sum();
         assert!(payload_len <= body.len());
-        let _ = describe(body, kind);
+        if let Some(text) = describe(body, kind) {
+            assert_text(&text);
+        }
     }
     assert_eq!(classify(FrameKind::Data, body).is_err(), body.is_empty());
 }
@@ -31,30 +34,68 @@ pub fn tag(body: &[u8]) {
 pub fn codec_headers(record: &[u8]) {
     if let Ok(config) = h264::AvcConfig::parse(record) {
         assert!(config.sps().count() > 0 && config.pps().count() > 0);
-        config.sps().for_each(|sps| assert!(sps.len() < record.len()));
+        let units = config.sps().chain(config.pps());
+        assert!(units.map(|unit| unit.len().saturating_add(2)).sum::<usize>() < record.len());
+        assert!(matches!(config.nal_length_size, 1 | 2 | 4));
     }
     if let Ok(sps) = h264::Sps::parse(record) {
         assert_dimensions(sps.width, sps.height);
+        assert!(sps.frame_rate.is_none_or(|rate| rate.denominator > 0));
+        assert_text(&sps.to_string());
     }
     if let Ok(config) = h265::HevcConfig::parse(record) {
         assert!(config.arrays().any(|(_, mut units)| units.any(|unit| unit == config.sps())));
+        assert!(matches!(config.nal_length_size, 1 | 2 | 4));
+        assert_text(&config.to_string());
     }
     if let Ok(sps) = h265::Sps::parse(record) {
         assert_dimensions(sps.width, sps.height);
     }
     if let Ok(config) = aac::AudioSpecificConfig::parse(record) {
         assert!(config.channels > 0 && config.sample_rate > 0);
-        let _ = config.adts_header(record.len());
+        assert_text(&config.to_string());
+        assert_adts(&config, record.len());
     }
     for length_size in 0..=u8::MAX {
-        if let Ok(units) = nal::nal_units(record, length_size) {
-            assert!(units.map(<[u8]>::len).sum::<usize>() <= record.len());
-        }
+        assert_units(record, length_size);
     }
-    let _ = av1::Av1Config::parse(record);
-    let _ = audio::FlacStreamInfo::parse(record);
-    let _ = audio::Mp3Header::parse(record);
-    let _ = audio::OpusHead::parse(record);
+    let others = [
+        av1::Av1Config::parse(record).map(|config| config.to_string()),
+        audio::FlacStreamInfo::parse(record).map(|info| info.to_string()),
+        audio::Mp3Header::parse(record).map(|header| header.to_string()),
+        audio::OpusHead::parse(record).map(|head| head.to_string()),
+    ];
+    others.iter().flatten().for_each(|text| assert_text(text));
+}
+
+/// Asserts that a description is fit for a log.
+fn assert_text(text: &str) {
+    assert!(!text.is_empty() && text.is_ascii() && !text.contains(char::is_control), "{text:?}");
+}
+
+/// Asserts that the length in an ADTS header is that of the frame with its header.
+fn assert_adts(config: &aac::AudioSpecificConfig, frame_len: usize) {
+    let Some([0xff, 0xf1, _, high, middle, low, 0xfc]) = config.adts_header(frame_len) else {
+        assert_eq!(config.adts_header(frame_len), None);
+        return;
+    };
+    let len = usize::from(high & 3) << 11 | usize::from(middle) << 3 | usize::from(low >> 5);
+    assert_eq!(frame_len.checked_add(aac::ADTS_HEADER_LEN), Some(len));
+}
+
+/// Asserts that units are parts of the frame, and are found again behind lengths of 4 bytes.
+fn assert_units(frame: &[u8], length_size: u8) {
+    let Ok(units) = nal::nal_units(frame, length_size) else { return };
+    let mut joined = Vec::new();
+    for unit in units.clone() {
+        assert!(!unit.is_empty());
+        joined.extend_from_slice(&u32::try_from(unit.len()).unwrap_or(u32::MAX).to_be_bytes());
+        joined.extend_from_slice(unit);
+    }
+    let prefixes = units.clone().count().saturating_mul(4);
+    assert!(joined.len().saturating_sub(prefixes) <= frame.len());
+    let again = nal::nal_units(&joined, 4);
+    assert!(again.is_ok_and(|again| again.eq(units)), "units depend on their framing");
 }
 
 fn assert_dimensions(width: u32, height: u32) {

@@ -1,7 +1,7 @@
 use super::digest::{
     BLOCK_LEN, Block, PLAYER_KEY, PLAYER_TEXT, SERVER_KEY, SERVER_TEXT, Schema, echo_digest, find,
 };
-use super::fuzz::fuzz_server;
+use super::fuzz::fuzz_side;
 use super::*;
 use pretty_assertions::assert_eq;
 use quickcheck::{TestResult, quickcheck};
@@ -417,9 +417,9 @@ quickcheck! {
         result == Ok(Some(kind)) && c2.len() == BLOCK_LEN && left == CONNECT
     }
 
-    fn no_input_breaks_the_server(seed: u8, valid: bool, data: Vec<u8>) -> TestResult {
+    fn no_input_breaks_a_side(seed: u8, valid: bool, data: Vec<u8>) -> TestResult {
         let start = if valid { hello(HandshakeKind::Simple, u64::from(seed)) } else { Vec::new() };
-        fuzz_server(&[&[seed][..], &start, &data, &[0; 1_600]].concat());
+        fuzz_side(&[&[seed][..], &start, &data, &[0; 1_600]].concat());
         TestResult::passed()
     }
 }

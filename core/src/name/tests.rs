@@ -179,6 +179,16 @@ fn row_063_odd_urls_are_refused_by_part() {
 }
 
 #[test]
+fn dropped_spaces_made_an_app_that_no_stream_name_takes() {
+    for app in ["a.. .b", "a. . .", "a, vhost=b", "a& vhost=b"] {
+        let tc_url = format!("rtmp://h/{app}");
+        check_address_error(tc_url.as_bytes(), b"", NameError::Forbidden(Part::App));
+        check_address_error(b"rtmp://h", app.as_bytes(), NameError::Forbidden(Part::App));
+    }
+    check_address("rtmp://h/a . b", "", ("rtmp", "h", 1935, "h", "a.b", ""));
+}
+
+#[test]
 fn a_stream_argument_is_cut_at_its_query() {
     for (argument, stream, query, vhost) in [
         ("test", "test", "", None),

@@ -1,12 +1,12 @@
 //! A peer for tests: it speaks in messages, and writes down what it was answered.
 
-use super::fuzz::{handshake, request_of};
+use super::fuzz::handshake;
 use super::{ClientRequest, Intent, Refusal, Session, SessionConfig, SessionError, SessionEvent};
 use crate::amf::{AmfLimits, Text, Value, amf0};
 use crate::chunk::{
     ChunkLimits, ChunkReader, ChunkSize, ChunkStreamId, Message, MessageHeader, write_message,
 };
-use crate::id::MessageStreamId;
+use crate::id::{MessageStreamId, RequestId};
 use crate::message::{ControlMessage, MessageType, UserControl};
 use crate::rng::Rng;
 use crate::time::{Instant, Timestamp};
@@ -16,6 +16,19 @@ use core::time::Duration;
 use std::format;
 use std::string::String;
 use std::vec::Vec;
+
+/// The request that an event asks to decide.
+pub(super) fn request_of(event: &SessionEvent) -> Option<RequestId> {
+    if let SessionEvent::Connect(connect) = event {
+        Some(connect.request)
+    } else if let SessionEvent::Publish(publish) = event {
+        Some(publish.request)
+    } else if let SessionEvent::Play(play) = event {
+        Some(play.request)
+    } else {
+        None
+    }
+}
 
 pub(super) fn number(number: f64) -> Value {
     Value::Number(number)

@@ -1,5 +1,5 @@
-use super::fuzz::{handshake, request_of};
-use super::testing::{Rig, amf, command, item, message, number, object, text, timed};
+use super::fuzz::handshake;
+use super::testing::{Rig, amf, command, item, message, number, object, request_of, text, timed};
 use super::*;
 use crate::amf::{AmfError, Value};
 use crate::chunk::{ChunkError, ChunkStreamId, MessageHeader, write_message};

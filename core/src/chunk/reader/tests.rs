@@ -157,14 +157,45 @@ fn incomplete_bytes_have_a_budget() {
     reader.set_chunk_size(ChunkSize::new(50).unwrap());
     assert_eq!(reader.read(&mut &input[..]), Ok(None));
     assert_eq!(reader.buffered(), 150);
-    // The end of a message is always welcome, and makes room for others.
+    // Nothing more fits, be it the end of a message.
+    assert_eq!(reader.read(&mut &[0xC4][..]), Err(ChunkError::IncompleteBytes));
+
+    // A message that is whole makes room for others.
+    let mut reader = ChunkReader::new(limits);
+    reader.set_chunk_size(ChunkSize::new(50).unwrap());
+    assert_eq!(reader.read(&mut &input[..124]), Ok(None));
     let rest = join(&[&[0xC4], &[4; 50][..]]);
     assert!(reader.read(&mut &rest[..]).unwrap().is_some());
-    assert_eq!(reader.buffered(), 100);
-    let more = join(&[&header(4), &[4; 50][..], &header(6)]);
+    assert_eq!(reader.buffered(), 50);
+    let more = join(&[&header(4), &[4; 50][..], &header(5), &[5; 50][..]]);
     assert_eq!(reader.read(&mut &more[..]), Ok(None));
     assert_eq!(reader.buffered(), 150);
-    assert_eq!(reader.read(&mut &[6][..]), Err(ChunkError::IncompleteBytes));
+    assert_eq!(reader.read(&mut &header(6)[..]), Err(ChunkError::IncompleteBytes));
+}
+
+#[test]
+fn the_budget_of_incomplete_bytes_depended_on_the_segmentation() {
+    let limits =
+        ChunkLimits { chunk_streams_max: 64, incomplete_bytes_max: 50, message_len_max: 128 };
+    let header = |csid, len| [csid, 0, 0, 0, 0, 0, len, 9, 1, 0, 0, 0];
+    // Two messages that want more, and a short one that is whole.
+    for (short, expected) in [(28, Ok(28)), (29, Err(ChunkError::IncompleteBytes))] {
+        let input = join(&[
+            &header(3, 128),
+            &[3; 75][..],
+            &header(4, 128),
+            &[4; 75][..],
+            &header(5, short),
+            &bytes(short.into())[..],
+        ]);
+        for pieces in [&[][..], &[1], &[input.len() - 1, 1]] {
+            let mut reader = ChunkReader::new(limits);
+            reader.set_chunk_size(ChunkSize::new(75).unwrap());
+            let (messages, error) = read_pieces(reader, &input, pieces);
+            let result = messages.first().map(|message| message.payload.len());
+            assert_eq!(result.ok_or(error).map_err(Option::unwrap), expected, "{pieces:?}");
+        }
+    }
 }
 
 /// Vector 6 of the reference: librtmp begins so.
