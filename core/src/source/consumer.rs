@@ -56,11 +56,15 @@ pub struct Consumer {
     finishes: bool,
     first_csid: Option<u8>,
     joined: bool,
+    /// Where it last left the tape: what lies before was sent.
+    left_at: u64,
     paused: bool,
     /// Lanes whose next message needs an introduction; video also needs a keyframe.
     pending: Lanes,
     private: BytesMut,
     private_begun: bool,
+    /// The first message that `private` introduces or holds.
+    private_from: u64,
     /// The rest of a message that had begun when the player was lapped; comes behind `private`.
     rest: Bytes,
     /// Up to here the tape can be sent as it is.
@@ -88,10 +92,12 @@ impl Consumer {
             finishes: false,
             first_csid,
             joined: false,
+            left_at: 0,
             paused: false,
             pending: Lanes::ALL,
             private: BytesMut::new(),
             private_begun: false,
+            private_from: 0,
             rest: Bytes::new(),
             run_end: 0,
             stream,
@@ -189,6 +195,18 @@ impl Consumer {
 
     /// Gives up the place on the tape, but for the rest of the message that has begun.
     fn leave(&mut self, tape: &Tape) {
+        if self.joined && self.is_begun() {
+            self.left_at = self.cursor.max(self.within);
+        } else if self.joined && self.private.is_empty() {
+            self.left_at = self.cursor;
+        } else if self.joined {
+            self.left_at = self.private_from;
+            let introduced = tape.marks_from(self.left_at);
+            for mark in introduced.take_while(|mark| mark.offset < self.cursor) {
+                // Its introduction was written and is not sent.
+                self.pending.insert(mark.lane());
+            }
+        }
         if !self.is_begun() {
             self.private = BytesMut::new();
         } else if self.cursor < self.within {
@@ -236,9 +254,17 @@ impl Consumer {
         !self.private.is_empty() || self.cursor < self.run_end
     }
 
+    /// Joins at the newest keyframe; after it, where the player has been there already: then what
+    /// it has not seen follows, and no time runs back.
     fn join(&mut self, source: &Source) {
         let tape = source.tape();
         self.joined = true;
+        if source.join_offset() < self.left_at {
+            self.cursor = self.left_at;
+            self.run_end = self.cursor;
+            self.within = 0;
+            return;
+        }
         self.pending = Lanes::ALL;
         self.cursor = source.join_offset();
         self.run_end = self.cursor;
@@ -257,6 +283,7 @@ impl Consumer {
         source.write_prelude(self, timestamp, &mut prelude);
         // The introduction of the keyframe goes with it, in the same write.
         self.private = prelude;
+        self.private_from = self.cursor;
         if self.first_csid.is_none() {
             self.find_run(source);
         }
@@ -308,6 +335,9 @@ impl Consumer {
                     break;
                 }
                 let timestamp = self.time_of(source, mark);
+                if self.private.is_empty() {
+                    self.private_from = mark.offset;
+                }
                 self.cursor = tape.write_intro(mark, self.stream, timestamp, &mut self.private);
                 self.within = mark.end();
                 self.introduced(mark);
@@ -328,6 +358,7 @@ impl Consumer {
     /// Copies whole messages, for a player that cannot share the tape's chunk streams.
     fn copy_messages(&mut self, source: &Source) {
         let tape = source.tape();
+        self.private_from = self.cursor;
         for mark in tape.marks_from(self.cursor) {
             if self.private.len() >= COPY_BYTES_MAX || self.is_past_end(mark) {
                 break;

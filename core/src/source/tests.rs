@@ -369,6 +369,26 @@ fn a_paused_player_finishes_its_message_and_resumes_at_a_keyframe() {
 }
 
 #[test]
+fn a_short_pause_loses_nothing_and_no_time_runs_back() {
+    let mut source = Source::new(config(TimeJitter::Full));
+    source.publish(conn(0)).unwrap();
+    let frames = stream(0, 29, 30, 200);
+    let mut player = Player::attach(&mut source, 1, 1);
+    for (index, frame) in frames.iter().enumerate() {
+        publish(&mut source, core::slice::from_ref(frame));
+        match index {
+            40 => source.set_paused(player.id, true),
+            60 => source.set_paused(player.id, false),
+            _ => {}
+        }
+        player.drain(&mut source);
+    }
+    let got: Vec<_> = player.media().iter().map(|got| got.2.to_vec()).collect();
+    let sent: Vec<_> = frames.iter().map(|frame| frame.payload.to_vec()).collect();
+    assert_eq!(got, sent);
+}
+
+#[test]
 fn audio_can_be_left_out_and_taken_in_again() {
     let mut source = Source::new(config(TimeJitter::Full));
     source.publish(conn(0)).unwrap();
