@@ -118,9 +118,11 @@ impl Client {
     fn receive(&mut self, count: usize) -> Vec<Frame> {
         let mut frames = Vec::new();
         while frames.len() < count {
-            self.turn(|event| match event {
-                SessionEvent::Media { frame, .. } => frames.push(frame),
-                other => assert!(!matches!(other, SessionEvent::Ended { .. }), "{other:?}"),
+            self.turn(|event| {
+                assert!(!matches!(event, SessionEvent::Ended { .. }), "{event:?}");
+                if let SessionEvent::Media { frame, .. } = event {
+                    frames.push(frame);
+                }
             });
         }
         frames
