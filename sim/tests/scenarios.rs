@@ -65,6 +65,7 @@ fn one_publisher_and_ten_players_run_faster_than_real_time() {
     assert_eq!(outcome.failure, None);
     let factor = outcome.figures.elapsed as f64 / 1e6 / begun.elapsed().as_secs_f64();
     eprintln!("one publisher and ten players: {factor:.0} times real time");
-    // Debug builds on a busy machine are slow; the figure of a release build is far higher.
-    assert!(factor > 50.0, "{factor:.0} times real time");
+    // Builds with debug assertions are slow.
+    let least = if cfg!(debug_assertions) { 50.0 } else { 500.0 };
+    assert!(factor > least, "{factor:.0} times real time, not {least}");
 }
