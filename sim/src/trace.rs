@@ -1,7 +1,7 @@
 //! Traces: everything that passes a transport, as text, one line each.
 //!
 //! [`Traced`] wraps any transport and writes what passes it; a full trace can be fed back into the
-//! server by [`replay`], which checks that the server does the same again. So a trace from the
+//! server by [`replay()`], which checks that the server does the same again. So a trace from the
 //! field is a test. Connections are called `c1`, `c2`, ... in the order of their arrival, and times
 //! are microseconds since the start.
 //!
