@@ -50,6 +50,8 @@ fn swarm(args: &SimSwarm) -> io::Result<bool> {
 
 fn shrink(args: &SimShrink) -> io::Result<bool> {
     let subject = subject(&args.scenario)?;
+    // Where a panic is what fails, it comes again and again; `sim run` shows it once.
+    std::panic::set_hook(Box::new(|_| {}));
     let Some(path) = &args.write else {
         return print(|out| command::shrink_one(&subject, out));
     };

@@ -383,3 +383,25 @@ fn seeds_and_files_are_simulated_the_same_each_time() {
         assert!(complaint.contains(hint), "{complaint}");
     }
 }
+
+/// A scenario that the promises do not cover: a publisher that sends nothing is thrown out.
+const FAILING: &str = "scenario\nserver\npublisher again=1000000 {\n    \
+    media video-ms=0 audio-ms=0\n}\nplayer\nplayer start=1000\n";
+
+#[test]
+fn a_failure_says_how_to_repeat_it_and_is_shrunk() {
+    let (file, small) = (scratch("failing.kdl"), scratch("small.kdl"));
+    std::fs::write(&file, FAILING).expect("written");
+    let (code, said, _) = ends(&["sim", "run", &file]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.starts_with("failed at "), "{said}");
+    assert!(said.contains(&format!("repeat:  millstream sim run {file} --trace")), "{said}");
+    assert!(said.contains("video-ms=0"), "the parameters: {said}");
+
+    let (code, said, complaint) = ends(&["sim", "shrink", &file, "--write", &small]);
+    assert_eq!((code, complaint.as_str()), (Some(1), ""));
+    assert_eq!(said, format!("wrote {small}\n"));
+    let text = std::fs::read_to_string(&small).expect("a scenario");
+    assert!(text.contains("publisher") && !text.contains("player"), "{text}");
+    assert_eq!(ends(&["sim", "explain", &small]).0, Some(1), "it fails alike");
+}
