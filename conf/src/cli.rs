@@ -1,17 +1,20 @@
-//! The command line: `serve` (the default), `demo`, `bench`, `replay` and `case`.
+//! The command line: `serve` (the default), `demo`, `bench`, `replay`, `case` and `sim`.
 
 mod bench;
 mod listen;
 mod replay;
+mod sim;
 
 pub use bench::{Bench, BenchLoad, BenchPlay, BenchPublish};
 pub use listen::Listen;
 pub use replay::{Case, CaseAdd, Replay};
+pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};
 
 use crate::quantity::parse_duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use millstream_core::config::{Config, PublishPolicy, SendDelay, TimeJitter};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// The arguments of one run. Use `Cli::parse` or `Cli::try_parse_from`.
@@ -37,7 +40,8 @@ Examples:
   millstream --rtmp 127.0.0.1:2000        serve on one address only
   millstream demo                         serve, and publish a built-in clip to live/demo
   millstream bench play rtmp://127.0.0.1/live/demo --players 100 --for 20s
-  millstream replay x.pcap                what was said in a capture, and what this server answers";
+  millstream replay x.pcap                what was said in a capture, and what this server answers
+  millstream sim swarm --for 60s          break things on purpose; a failure says how to repeat it";
 
 /// What to do.
 #[derive(Clone, Debug, Subcommand)]
@@ -49,11 +53,14 @@ pub enum Command {
     /// Put load on an RTMP server and measure what its players and publishers see
     #[command(subcommand)]
     Bench(Bench),
-    /// Replay a capture: its clients talk to this server, on a virtual clock
+    /// Replay a capture or a trace: its clients talk to this server, on a virtual clock
     Replay(Replay),
     /// Keep captures as permanent tests
     #[command(subcommand)]
     Case(Case),
+    /// Simulate clients, links and faults around this server, all drawn from a seed
+    #[command(subcommand)]
+    Sim(Sim),
 }
 
 impl Cli {
@@ -121,6 +128,11 @@ pub struct ServeArgs {
     /// The least important log lines that are written
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LogLevel,
+
+    /// Write all that passes the sockets to FILE, for `millstream replay FILE`; needs one worker.
+    /// A trace holds all bytes of all peers: keep it as secret as the stream keys in it
+    #[arg(long, value_name = "FILE")]
+    pub trace: Option<PathBuf>,
 }
 
 impl ServeArgs {
@@ -130,11 +142,20 @@ impl ServeArgs {
         if self.rtmp.is_empty() { vec![Listen::Any { port: 1935 }] } else { self.rtmp.clone() }
     }
 
-    /// Threads that serve.
-    #[must_use]
-    pub fn workers(&self) -> u16 {
+    /// Threads that serve; one for each core when no flag says otherwise, and one for a trace.
+    ///
+    /// # Errors
+    /// `--trace` with several workers.
+    pub fn workers(&self) -> Result<u16, String> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        self.workers.unwrap_or_else(|| u16::try_from(cores()).unwrap_or(1))
+        match (self.workers, &self.trace) {
+            (Some(workers @ 2..), Some(_)) => Err(format!(
+                "--trace records one worker, not {workers}; write --workers 1, or leave it out"
+            )),
+            (None, Some(_)) => Ok(1),
+            (Some(workers), _) => Ok(workers),
+            (None, None) => Ok(u16::try_from(cores()).unwrap_or(1)),
+        }
     }
 
     /// The configuration of the server.

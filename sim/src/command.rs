@@ -5,7 +5,9 @@
 use crate::scenario::{self, Scenario, shrink};
 use crate::trace::{Detail, fold};
 use crate::world::{Origin, Outcome, run};
+use millstream_conf::quantity::duration;
 use std::io::{self, Write};
+use std::time::Duration;
 
 /// Runs of the shrinker.
 const SHRINK_TRIES: usize = 2_000;
@@ -89,8 +91,8 @@ pub fn swarm(
         frames += outcome.figures.frames;
         seed = seed.wrapping_add(1);
     }
-    let (runs, hours) = (seed.wrapping_sub(first), elapsed / 3_600_000_000);
-    writeln!(out, "{runs} seeds from {first} on are well: {hours} h, {frames} frames played")?;
+    let (runs, time) = (seed.wrapping_sub(first), duration(Duration::from_micros(elapsed)));
+    writeln!(out, "{runs} seeds from {first} on are well: {time}, {frames} frames played")?;
     Ok(true)
 }
 

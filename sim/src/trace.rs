@@ -16,7 +16,8 @@
 //! | `event published ...` | an event |
 //! | `deadline 99 idle`, `deadline none` | when the server wants to be called |
 //!
-//! A full trace holds all bytes that peers sent, stream keys and tokens included.
+//! A full trace holds all bytes that peers sent, stream keys and tokens included. It is the trace of
+//! the only shard of a server: what shards tell each other passes, but is not recorded.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is new is written as it is")]
 
 mod event;
@@ -31,6 +32,7 @@ pub use setup::Setup;
 
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
 use millstream_core::id::ConnId;
+use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -98,6 +100,15 @@ impl<T: Transport, W: Write> Traced<T, W> {
     /// Gives what was written to.
     pub fn into_output(self) -> W {
         self.output
+    }
+
+    /// Ends the trace: gives the transport, and what was written to or why it could not be.
+    pub fn finish(mut self) -> (T, io::Result<W>) {
+        let written = match self.failure.take() {
+            Some(error) => Err(error),
+            None => self.output.flush().map(|()| self.output),
+        };
+        (self.inner, written)
     }
 
     fn emit(&mut self) {
@@ -182,6 +193,10 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
             self.emit();
         }
         result
+    }
+
+    fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
+        self.inner.receive_shard()
     }
 
     fn perform(&mut self, output: Output) {

@@ -60,11 +60,19 @@ fn one_publisher_and_ten_players_run_faster_than_real_time() {
     let media = MediaPlan { gop_min: 50, gop_max: 50, len_max: 4_000, ..MediaPlan::default() };
     let mut actors = vec![actor(Role::Publish(media), 0)];
     actors.extend((0..10).map(|index| actor(Role::Play(PlayPlan::default()), index * 100_000)));
-    let begun = Instant::now();
-    let outcome = run(&scenario(600_000_000, actors), Origin::FIRST, Detail::None);
-    assert_eq!(outcome.failure, None);
-    let factor = outcome.figures.elapsed as f64 / 1e6 / begun.elapsed().as_secs_f64();
+    let plan = scenario(600_000_000, actors);
+    // The best of several: other work on the machine says nothing of this one.
+    let factor = (0..3).map(|_| speed(&plan)).fold(0.0, f64::max);
     eprintln!("one publisher and ten players: {factor:.0} times real time");
-    // Debug builds on a busy machine are slow; the figure of a release build is far higher.
-    assert!(factor > 50.0, "{factor:.0} times real time");
+    // Builds with debug assertions are slow.
+    let least = if cfg!(debug_assertions) { 50.0 } else { 500.0 };
+    assert!(factor > least, "{factor:.0} times real time, not {least}");
+}
+
+/// Virtual time by real time.
+fn speed(plan: &Scenario) -> f64 {
+    let begun = Instant::now();
+    let outcome = run(plan, Origin::FIRST, Detail::None);
+    assert_eq!(outcome.failure, None);
+    outcome.figures.elapsed as f64 / 1e6 / begun.elapsed().as_secs_f64()
 }

@@ -7,28 +7,33 @@ use millstream_sim::world::run_entropy;
 use quickcheck::{QuickCheck, TestResult};
 use std::time::Instant;
 
-/// Seeds of one run; CI asks for more.
+/// Seeds of one run; CI asks for more, and for others with each commit.
 const SEEDS: u64 = 300;
 
+/// `MILLSTREAM_SIM_SEEDS` says how many seeds there are, `MILLSTREAM_SIM_FROM` says the first one.
 #[test]
 fn many_seeds_are_well_and_so_are_their_twins() {
-    let count = std::env::var("MILLSTREAM_SIM_SEEDS").ok().and_then(|count| count.parse().ok());
-    let first = std::env::var("MILLSTREAM_SIM_FIRST").ok().and_then(|first| first.parse().ok());
-    let (count, first): (u64, u64) = (count.unwrap_or(SEEDS), first.unwrap_or(0));
+    let (count, first) = (number("MILLSTREAM_SIM_SEEDS", SEEDS), number("MILLSTREAM_SIM_FROM", 0));
     let begun = Instant::now();
     let mut failed = Vec::new();
-    for seed in first..first + count {
+    for seed in (0..count).map(|index| first.wrapping_add(index)) {
         if let Some(failure) = run_twins(&Scenario::from_seed(seed)).failure {
             eprintln!("seed {seed}: at {} us: {}", failure.at, failure.what);
             failed.push(seed);
         }
     }
-    eprintln!("{count} seeds in {:?}", begun.elapsed());
+    eprintln!("{count} seeds from {first} on, each with its twin, in {:?}", begun.elapsed());
     if let Some(&seed) = failed.first() {
         let mut out = Vec::new();
         run_one(&Subject::Seed(seed), Show::Outcome, &mut out).unwrap();
         panic!("{} of {count} failed\n{}", failed.len(), String::from_utf8_lossy(&out));
     }
+}
+
+/// A number of the environment. One that cannot be read would test less than was asked for.
+fn number(name: &str, default: u64) -> u64 {
+    let Ok(text) = std::env::var(name) else { return default };
+    text.parse().unwrap_or_else(|error| panic!("{name} is {text:?}: {error}"))
 }
 
 /// What a fuzzer does: any bytes are a run.

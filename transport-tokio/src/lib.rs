@@ -8,6 +8,7 @@ pub mod clip;
 pub mod log;
 pub mod replay;
 pub mod serve;
+pub mod sim;
 pub mod transport;
 
 mod client;

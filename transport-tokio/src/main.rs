@@ -5,6 +5,7 @@ use millstream_conf::cli::{Cli, Command};
 use millstream_tokio::bench;
 use millstream_tokio::replay;
 use millstream_tokio::serve::{self, Program};
+use millstream_tokio::sim;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -14,5 +15,6 @@ fn main() -> ExitCode {
         Command::Bench(bench) => bench::run(&bench),
         Command::Replay(args) => replay::run(&args),
         Command::Case(case) => replay::run_case(&case),
+        Command::Sim(sim) => sim::run(&sim),
     }
 }

@@ -1,9 +1,10 @@
-//! `millstream replay` and `millstream case`: files in, reports out.
+//! `millstream replay` and `millstream case`: captures and traces in, reports out.
 
 use crate::{complain, say};
 use millstream_conf::cli::{Case, CaseAdd, Replay as Args};
 use millstream_sim::capture::Capture;
 use millstream_sim::replay::Replay;
+use millstream_sim::trace::{self, Setup};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Instant;
@@ -58,7 +59,11 @@ fn add(args: &CaseAdd) -> Result<String, String> {
 }
 
 fn replay(args: &Args) -> Result<(), String> {
-    let capture = read(&args.file)?;
+    let bytes = load(&args.file)?;
+    if Setup::begins(&bytes) {
+        return replay_trace(args, bytes);
+    }
+    let capture = parse(&args.file, &bytes)?;
     let started = Instant::now();
     let replay = Replay::of(&capture);
     let report = if args.json {
@@ -85,11 +90,33 @@ fn replay(args: &Args) -> Result<(), String> {
     Ok(())
 }
 
+/// Feeds a trace into this server: it is well when the server does the same again.
+fn replay_trace(args: &Args, bytes: Vec<u8>) -> Result<(), String> {
+    let shown = args.file.display();
+    if args.json || args.stats || args.write_flv.is_some() {
+        return Err(format!("{shown} is a trace; --json, --stats and --write-flv take captures"));
+    }
+    let text = String::from_utf8(bytes)
+        .map_err(|error| format!("{shown} is a damaged trace: it is no text: {error}"))?;
+    let started = Instant::now();
+    let lines = trace::replay(&text).map_err(|divergence| format!("{shown}, {divergence}"))?;
+    say(&format!("identical: this server does all that the {lines} lines of {shown} say\n"));
+    complain(&format!("replayed in {:.0} ms", started.elapsed().as_secs_f64() * 1e3));
+    Ok(())
+}
+
 /// Reads a capture that has something to replay.
 fn read(file: &Path) -> Result<Capture, String> {
+    parse(file, &load(file)?)
+}
+
+fn load(file: &Path) -> Result<Vec<u8>, String> {
+    std::fs::read(file).map_err(|error| format!("{} cannot be read: {error}", file.display()))
+}
+
+fn parse(file: &Path, bytes: &[u8]) -> Result<Capture, String> {
     let shown = file.display();
-    let bytes = std::fs::read(file).map_err(|error| format!("{shown} cannot be read: {error}"))?;
-    let capture = Capture::read(&bytes).map_err(|error| {
+    let capture = Capture::read(bytes).map_err(|error| {
         format!("{shown} is {error}; make one by `{RECORD}`, or save one from Wireshark")
     })?;
     if capture.conversations.is_empty() {

@@ -12,15 +12,18 @@ use crate::{complain, say};
 use millstream_conf::banner::Banner;
 use millstream_conf::cli::{Listen, ServeArgs};
 use millstream_core::config::Config;
-use millstream_core::drive::{Budget, Drive, Transport as _};
+use millstream_core::drive::{Budget, Drive, Transport};
 use millstream_core::server::Server;
 use millstream_core::shard::{Placement, ShardId};
 use millstream_core::time::WallClock;
+use millstream_sim::trace::{Setup, Traced};
 use std::collections::hash_map::RandomState;
+use std::fs::File;
 use std::hash::{BuildHasher as _, Hasher as _};
-use std::io;
+use std::io::{self, BufWriter};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU16;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -38,6 +41,8 @@ const OWN_FILES: u64 = 32;
 pub struct Shard {
     drive: Drive,
     server: Server,
+    setup: Setup,
+    trace: Option<File>,
     transport: TokioTransport,
 }
 
@@ -72,8 +77,18 @@ impl Shard {
         events: EventSink,
     ) -> io::Result<Self> {
         let mut transport = TokioTransport::new_shard(placement.own, links, listeners, events)?;
-        let server = Server::new_shard(config, placement, seed(), transport.now(), wall_clock());
-        Ok(Self { drive: Drive::new(Budget::default()), server, transport })
+        let (seed, start, wall) = (seed(), transport.now(), wall_clock());
+        let setup = Setup { config: Config::clone(&config), seed, start, wall };
+        let server = Server::new_shard(config, placement, seed, start, wall);
+        Ok(Self { drive: Drive::new(Budget::default()), server, setup, trace: None, transport })
+    }
+
+    /// Writes a full trace to `file`: all that passes the transport, for `millstream replay`.
+    /// Meant for a shard that is alone: what shards tell each other is not recorded.
+    #[must_use]
+    pub fn with_trace(mut self, file: File) -> Self {
+        self.trace = Some(file);
+        self
     }
 
     /// The addresses of the listeners, with their real ports.
@@ -90,13 +105,31 @@ impl Shard {
 
     /// Serves until a shutdown is complete. To be run as a task of its own: wakes within one
     /// runtime are then free of system calls.
-    pub async fn run(mut self) {
-        let Self { drive, server, transport } = &mut self;
-        let turns = std::future::poll_fn(|cx| drive.poll(server, transport, cx));
-        // The loop has its own budget; the runtime's would only cut turns in two.
-        tokio::task::unconstrained(turns).await;
-        self.transport.finish().await;
+    pub async fn run(self) {
+        let Self { mut drive, mut server, setup, trace, mut transport } = self;
+        let transport = match trace {
+            None => {
+                turns(&mut drive, &mut server, &mut transport).await;
+                transport
+            }
+            Some(file) => {
+                let mut traced = Traced::with_setup(transport, BufWriter::new(file), &setup);
+                turns(&mut drive, &mut server, &mut traced).await;
+                let (transport, written) = traced.finish();
+                if let Err(error) = written {
+                    tracing::warn!("the trace ends early, it cannot be written: {error}");
+                }
+                transport
+            }
+        };
+        transport.finish().await;
     }
+}
+
+/// The loop. It has its own budget; the runtime's would only cut turns in two.
+async fn turns(drive: &mut Drive, server: &mut Server, transport: &mut impl Transport) {
+    let turns = std::future::poll_fn(|cx| drive.poll(server, transport, cx));
+    tokio::task::unconstrained(turns).await;
 }
 
 /// Who publishes.
@@ -112,10 +145,10 @@ pub enum Program {
 #[must_use]
 pub fn run(args: &ServeArgs, program: Program) -> ExitCode {
     let config = args.config();
-    let listeners = match bind_all(&args.listeners(), args.workers()) {
-        Ok(listeners) => listeners,
+    let (listeners, trace) = match open(args) {
+        Ok(opened) => opened,
         Err(error) => {
-            complain(&error.to_string());
+            complain(&error);
             return ExitCode::FAILURE;
         }
     };
@@ -128,7 +161,7 @@ pub fn run(args: &ServeArgs, program: Program) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(serve(args, program, config, listeners));
+    let outcome = runtime.block_on(serve(args, program, config, listeners, trace));
     runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -150,6 +183,7 @@ async fn serve(
     program: Program,
     config: Config,
     listeners: Vec<Vec<TcpListener>>,
+    trace: Option<File>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let mut signals = Signals::new()?;
     let config = Arc::new(config);
@@ -164,7 +198,10 @@ async fn serve(
         move || Shard::new_in(config, placement, links, listeners, events)
     });
     let first = shards.next().ok_or("no shard")?;
-    let shard = first()?;
+    let mut shard = first()?;
+    if let Some(file) = trace {
+        shard = shard.with_trace(file);
+    }
     let mut shutdown = vec![shard.shutdown_handle()];
     let mut threads = Vec::new();
     for make in shards {
@@ -213,6 +250,26 @@ async fn serve(
         }
     };
     Ok(outcome?)
+}
+
+/// Opens what the server needs of the machine: the listeners of each shard, and the file of the trace.
+fn open(args: &ServeArgs) -> Result<(Vec<Vec<TcpListener>>, Option<File>), String> {
+    let workers = args.workers()?;
+    let listeners = bind_all(&args.listeners(), workers).map_err(|error| error.to_string())?;
+    let create = |path: &Path| {
+        create_secret(path)
+            .map_err(|error| format!("{} cannot be written: {error}", path.display()))
+    };
+    Ok((listeners, args.trace.as_deref().map(create).transpose()?))
+}
+
+/// Replaces a file by an empty one that nobody else may read: a trace holds stream keys.
+fn create_secret(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(path)
 }
 
 /// The listeners of each shard, on the same addresses: the kernel spreads connections over them.

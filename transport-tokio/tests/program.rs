@@ -261,3 +261,147 @@ fn row_121_players_are_told_of_the_end_and_a_second_signal_ends_at_once() {
     assert!(time < Duration::from_secs(1), "{time:?}");
     drop(silent);
 }
+
+/// Runs the program to its end: its exit code, and what it says.
+fn ends(args: &[&str]) -> (Option<i32>, String, String) {
+    let output = Command::new(PROGRAM).args(args).output().expect("it runs");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code(), text(&output.stdout), text(&output.stderr))
+}
+
+/// A file of a test; its path.
+fn scratch(name: &str) -> String {
+    format!("{}/{name}", env!("CARGO_TARGET_TMPDIR"))
+}
+
+#[test]
+fn a_trace_of_a_server_replays_line_by_line() {
+    let file = scratch("session.trace");
+    let server = Server::start(&["--trace", &file, "--log", "debug"]);
+    let url = server.url("live/load");
+    let result = bench(&["play", &url, "--publish", CLIP, "--players", "3", "--for", "1s"]);
+    assert_eq!(result["started"], 3, "{result}");
+    assert!(!shakes_hands_with_nonsense(server.address), "nonsense is refused");
+    server.signal(Signal::TERM);
+    let (status, _, log) = server.wait(Duration::from_secs(10));
+    assert_eq!(status.code(), Some(0), "{log}");
+
+    let trace = std::fs::read_to_string(&file).expect("a trace");
+    let count = |begin: &str| trace.lines().filter(|line| line.starts_with(begin)).count();
+    assert_eq!((count("event published"), count("event played")), (1, 3));
+    assert_eq!((count("event closed"), count("ready shutdown")), (5, 1));
+    let (code, said, complaint) = ends(&["replay", &file]);
+    assert_eq!(code, Some(0), "{complaint}");
+    let identical = format!("identical: this server does all that the {} lines", count(""));
+    assert!(said.starts_with(&identical), "{said}");
+    let mode = std::os::unix::fs::MetadataExt::mode(&std::fs::metadata(&file).expect("a file"));
+    assert_eq!(mode & 0o077, 0, "stream keys are for the owner's eyes");
+
+    // A server that does something else is found out, by the line where it does.
+    let other = scratch("other.trace");
+    let line = 1 + trace.lines().position(|line| line.starts_with("event played")).expect("one");
+    let changed = trace.replacen("event played", "event prayed", 1);
+    std::fs::write(&other, &changed).expect("written");
+    let (code, said, complaint) = ends(&["replay", &other]);
+    assert_eq!((code, said.as_str()), (Some(1), ""));
+    assert!(complaint.contains(&format!("line {line}: the trace says")), "{complaint}");
+
+    // A trace whose end never reached the disk is replayed as far as it goes.
+    std::fs::write(&other, &trace[..trace.len() / 2]).expect("written");
+    let (code, _, complaint) = ends(&["replay", &other]);
+    assert_eq!(code, Some(0), "{complaint}");
+}
+
+/// Says what is no RTMP; gives whether the server goes on all the same.
+fn shakes_hands_with_nonsense(address: SocketAddr) -> bool {
+    let mut stream = TcpStream::connect(address).expect("a connection");
+    stream.write_all(&[0xAB; 64]).expect("sent");
+    stream.set_read_timeout(Some(Duration::from_secs(5))).expect("a timeout");
+    stream.read(&mut [0]).is_ok_and(|len| len > 0)
+}
+
+#[test]
+fn files_that_are_no_whole_trace_are_refused_in_words() {
+    let file = scratch("broken.trace");
+    let check = |bytes: &[u8], more: &[&str], hint: &str| {
+        std::fs::write(&file, bytes).expect("written");
+        let (code, said, complaint) = ends(&[&["replay", &file], more].concat());
+        assert_eq!((code, said.as_str()), (Some(1), ""), "{hint}");
+        assert!(complaint.contains(hint), "{complaint}");
+    };
+    let title = b"millstream-trace 1\n".as_slice();
+    check(b"millstream-trace 9\nbegin\n", &[], "no full trace of this version");
+    check(title, &[], "no full trace of this version");
+    check(&[title, b"seed many\nbegin\n"].concat(), &[], "no full trace of this version");
+    check(&[title, b"begin\nready lunch\n"].concat(), &[], "a line that cannot be read");
+    check(&[title, b"begin\nnow soon\n"].concat(), &[], "line 3: the trace says");
+    check(&[title, b"\xFF\xFE\n"].concat(), &[], "it is no text");
+    check(&[title, b"begin\n"].concat(), &["--json"], "take captures");
+    check(b"", &[], "tcpdump");
+}
+
+#[test]
+fn a_trace_needs_one_worker_and_a_place() {
+    let check = |args: &[&str], hint: &str| {
+        let (code, said, complaint) = ends(&[args, &["--rtmp", "127.0.0.1:0"]].concat());
+        assert_eq!((code, said.as_str()), (Some(1), ""), "{complaint}");
+        assert!(complaint.contains(hint), "{complaint}");
+    };
+    check(&["--trace", &scratch("never"), "--workers", "2"], "--workers 1");
+    check(&["demo", "--trace", "/nonexistent/file"], "/nonexistent/file cannot be written");
+}
+
+#[test]
+fn seeds_and_files_are_simulated_the_same_each_time() {
+    let (code, first, complaint) = ends(&["sim", "run", "--seed", "1", "--trace"]);
+    assert_eq!((code, complaint.as_str()), (Some(0), ""));
+    assert!(first.lines().count() > 1_000, "{first}");
+    assert!(first.lines().last().is_some_and(|line| line.starts_with("well: --seed 1, ")));
+    assert_eq!(ends(&["sim", "run", "--seed", "1", "--trace"]).1, first, "again");
+
+    let (code, explained, _) = ends(&["sim", "explain", "1"]);
+    assert_eq!(code, Some(0));
+    assert!(explained.contains("event published") && explained.contains("well: --seed 1"));
+    let file = scratch("one.kdl");
+    let scenario = explained.split("\n\n").next().expect("a scenario");
+    std::fs::write(&file, scenario).expect("written");
+    let (code, said, complaint) = ends(&["sim", "run", &file, "--trace"]);
+    assert_eq!(code, Some(0), "{complaint}");
+    assert_eq!(said.replace(&file, "--seed 1"), first, "the file is the seed");
+
+    let (code, said, _) = ends(&["sim", "shrink", "--seed", "1"]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains("nothing to shrink"), "{said}");
+    let (code, said, _) = ends(&["sim", "swarm", "--from", "7", "--for", "300ms"]);
+    assert_eq!(code, Some(0));
+    assert!(said.contains("seeds from 7 on are well"), "{said}");
+
+    std::fs::write(&file, "scenario {").expect("written");
+    for (path, hint) in [(file.as_str(), "one.kdl"), ("/nonexistent.kdl", "cannot be read")] {
+        let (code, said, complaint) = ends(&["sim", "explain", path]);
+        assert_eq!((code, said.as_str()), (Some(2), ""), "{path}");
+        assert!(complaint.contains(hint), "{complaint}");
+    }
+}
+
+/// A scenario that the promises do not cover: a publisher that sends nothing is thrown out.
+const FAILING: &str = "scenario\nserver\npublisher again=1000000 {\n    \
+    media video-ms=0 audio-ms=0\n}\nplayer\nplayer start=1000\n";
+
+#[test]
+fn a_failure_says_how_to_repeat_it_and_is_shrunk() {
+    let (file, small) = (scratch("failing.kdl"), scratch("small.kdl"));
+    std::fs::write(&file, FAILING).expect("written");
+    let (code, said, _) = ends(&["sim", "run", &file]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.starts_with("failed at "), "{said}");
+    assert!(said.contains(&format!("repeat:  millstream sim run {file} --trace")), "{said}");
+    assert!(said.contains("video-ms=0"), "the parameters: {said}");
+
+    let (code, said, complaint) = ends(&["sim", "shrink", &file, "--write", &small]);
+    assert_eq!((code, complaint.as_str()), (Some(1), ""));
+    assert_eq!(said, format!("wrote {small}\n"));
+    let text = std::fs::read_to_string(&small).expect("a scenario");
+    assert!(text.contains("publisher") && !text.contains("player"), "{text}");
+    assert_eq!(ends(&["sim", "explain", &small]).0, Some(1), "it fails alike");
+}

@@ -3,10 +3,11 @@
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
-/// What to show of a capture.
+/// What to replay, and what to show of a capture.
 #[derive(Clone, Debug, Args)]
 pub struct Replay {
-    /// A capture of tcpdump or Wireshark (pcap or pcapng)
+    /// A capture of tcpdump or Wireshark (pcap or pcapng), or what `serve --trace` wrote: a trace
+    /// is replayed to see whether this server does the same again
     #[arg(value_name = "FILE")]
     pub file: PathBuf,
     /// Print all of it as one JSON document

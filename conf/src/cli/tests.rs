@@ -99,6 +99,10 @@ fn errors_teach() {
     check("millstream serv", "serve");
     check("millstream bench play", "<URL>");
     check("millstream bench play rtmp://a/b/c --for soon", "write 20s");
+    check("millstream sim run", "<--seed <SEED>|FILE>");
+    check("millstream sim run --seed 1 x.kdl", "cannot be used with");
+    check("millstream sim run --seed x", "invalid digit");
+    check("millstream sim swarm --for soon", "write 20s");
 }
 
 #[test]
@@ -114,6 +118,34 @@ fn bench_has_its_own_flags() {
     let Ok(Command::Bench(Bench::Publish(publish))) = parse(line) else { panic!("{line}") };
     assert_eq!((publish.publishers, publish.load.rate), (3, 10));
     assert_eq!(publish.load.time, Duration::from_secs(20));
+}
+
+#[test]
+fn a_trace_follows_one_worker() {
+    let workers = |flags: &str| serve(&format!("millstream {flags}")).workers();
+    assert_eq!(workers("--workers 3"), Ok(3));
+    assert_eq!(workers("--trace x"), Ok(1));
+    assert_eq!(workers("--trace x --workers 1"), Ok(1));
+    let error = workers("demo --trace x --workers 2").expect_err("two workers");
+    assert!(error.contains("--workers 1"), "{error}");
+}
+
+#[test]
+fn sim_takes_seeds_and_files() {
+    let run = |line: &str| match parse(line) {
+        Ok(Command::Sim(Sim::Run(run))) => (run.scenario.seed, run.scenario.file, run.trace),
+        other => panic!("{line}: {other:?}"),
+    };
+    let seed = Some(u64::MAX);
+    assert_eq!(run(&format!("millstream sim run --seed {}", u64::MAX)), (seed, None, false));
+    let file = Some("x.kdl".into());
+    assert_eq!(run("millstream sim run x.kdl --trace"), (None, file, true));
+    let Ok(Command::Sim(Sim::Swarm(swarm))) = parse("millstream sim swarm") else { panic!() };
+    assert_eq!((swarm.time, swarm.from), (Duration::from_secs(60), None));
+    let line = "millstream sim shrink --seed 3 --write y.kdl";
+    let Ok(Command::Sim(Sim::Shrink(shrink))) = parse(line) else { panic!("{line}") };
+    assert_eq!((shrink.scenario.seed, shrink.write), (Some(3), Some("y.kdl".into())));
+    assert!(matches!(parse("millstream sim explain 1"), Ok(Command::Sim(Sim::Explain(_)))));
 }
 
 #[test]

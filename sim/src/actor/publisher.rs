@@ -6,6 +6,9 @@ use crate::net::Micros;
 use crate::scenario::MediaPlan;
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 
+/// When a publisher without media sends its next frame: after the end of every run.
+const NEVER_MS: u64 = 1 << 40;
+
 #[derive(Debug)]
 pub(super) struct Publisher {
     audio_at: u64,
@@ -75,7 +78,7 @@ impl Publisher {
 
     /// When the next frames are due.
     pub(super) fn next_after(&self, now: Micros) -> Micros {
-        let at = |wanted: u32, at: u64| if wanted > 0 { at } else { u64::MAX };
+        let at = |wanted: u32, at: u64| if wanted > 0 { at } else { NEVER_MS };
         let next = at(self.plan.video_ms, self.video_at).min(at(self.plan.audio_ms, self.audio_at));
         let next = (self.started + next * 1_000).saturating_sub(now);
         next.max(u64::from(self.plan.tick_ms) * 1_000).max(1)

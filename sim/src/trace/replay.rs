@@ -12,6 +12,9 @@ use std::fmt;
 use std::str::Lines;
 use std::task::{Context, Poll, Waker};
 
+/// What is told of a line that is damaged.
+const UNREADABLE: &str = "a line that cannot be read";
+
 /// The first difference between a trace and its replay.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Divergence {
@@ -35,6 +38,7 @@ impl std::error::Error for Divergence {}
 /// A transport that does what a full trace says, and compares what it is told to do.
 #[derive(Debug)]
 pub struct Replayed<'a> {
+    clock: Instant,
     conns: BTreeMap<String, ConnId>,
     divergence: Option<Divergence>,
     line: usize,
@@ -44,30 +48,33 @@ pub struct Replayed<'a> {
     start: Instant,
 }
 
-/// Feeds a full trace into a new server; gives the number of lines that were the same.
+/// Feeds a full trace into a new server; gives the number of lines that were the same. A trace may
+/// be cut short anywhere: what is left of a last line without its end is passed over.
 ///
 /// # Errors
 /// Says where the server did something else, or that the text is no full trace.
 pub fn replay(trace: &str) -> Result<usize, Divergence> {
+    let trace = trace.rfind('\n').map_or(trace, |end| &trace[..end]);
     let mut lines = trace.lines();
     let Some(setup) = Setup::read(&mut lines) else {
         let recorded = trace.lines().next().unwrap_or_default().to_owned();
         let replayed = "this is no full trace of this version".to_owned();
         return Err(Divergence { line: 1, recorded, replayed });
     };
-    let line = setup.write().lines().count();
+    // Lines of the setup may be left out: they then say what is usual.
+    let line = trace.lines().count() - lines.clone().count();
     let mut server = setup.server();
     let mut drive = Drive::new(Budget::default());
     let mut replayed = Replayed::new(lines, line, setup.start);
     let mut cx = Context::from_waker(Waker::noop());
     while replayed.next.is_some() && replayed.divergence.is_none() {
         if drive.poll(&mut server, &mut replayed, &mut cx).is_ready() {
-            break;
+            replayed.differs("the end of the server");
         }
     }
     match replayed.divergence {
         Some(divergence) => Err(divergence),
-        None => Ok(replayed.line),
+        None => Ok(replayed.line - 1),
     }
 }
 
@@ -75,7 +82,7 @@ impl<'a> Replayed<'a> {
     fn new(mut lines: Lines<'a>, line: usize, start: Instant) -> Self {
         let next = lines.next();
         let (conns, names) = (BTreeMap::new(), Names::new());
-        Self { conns, divergence: None, line: line + 1, lines, names, next, start }
+        Self { clock: start, conns, divergence: None, line: line + 1, lines, names, next, start }
     }
 
     /// The first difference.
@@ -109,12 +116,12 @@ impl<'a> Replayed<'a> {
     }
 
     /// The rest of the next line, if it begins like this.
-    fn take_rest(&mut self, begin: &str) -> Option<&'a str> {
-        let Some(rest) = self.next.and_then(|next| next.strip_prefix(begin)) else {
+    fn rest(&mut self, begin: &str) -> Option<&'a str> {
+        let rest = self.next.and_then(|next| next.strip_prefix(begin));
+        if rest.is_none() {
             self.differs(begin);
-            return None;
-        };
-        self.take().map(|_| rest)
+        }
+        rest
     }
 
     fn conn(&mut self, name: &str) -> Option<ConnId> {
@@ -147,14 +154,20 @@ impl<'a> Replayed<'a> {
 
 impl Transport for Replayed<'_> {
     fn poll_ready(&mut self, _cx: &mut Context<'_>, ready: &mut Vec<Ready>) -> Poll<()> {
+        if self.divergence.is_some() {
+            return Poll::Pending;
+        }
         while let Some(rest) = self.next.and_then(|next| next.strip_prefix("ready ")) {
             let Some(found) = self.ready(rest) else {
-                self.differs("a line that cannot be read");
+                self.differs(UNREADABLE);
                 return Poll::Pending;
             };
             let mut line = String::new();
             ready_line(&mut line, found, Detail::Full, &mut self.names);
             self.compare(&line);
+            if self.divergence.is_some() {
+                return Poll::Pending;
+            }
             ready.push(found);
         }
         if ready.is_empty() {
@@ -169,26 +182,33 @@ impl Transport for Replayed<'_> {
     }
 
     fn now(&mut self) -> Instant {
-        let micros = self.take_rest("now ").and_then(|rest| rest.parse::<u64>().ok());
-        Instant::from_micros(self.start.as_micros() + micros.unwrap_or(0))
+        let start = self.start.as_micros();
+        let micros = self.rest("now ").and_then(|rest| start.checked_add(rest.parse().ok()?));
+        match micros.map(Instant::from_micros).filter(|now| *now > self.clock) {
+            Some(now) => {
+                self.take();
+                self.clock = now;
+            }
+            None => {
+                self.differs(UNREADABLE);
+                self.clock = Instant::from_micros(self.clock.as_micros().saturating_add(1));
+            }
+        }
+        self.clock
     }
 
     fn read(&mut self, conn: ConnId, scratch: &mut [u8]) -> Result<Read, IoFailure> {
         let begin = format!("read {} ", self.names.name(conn));
-        let Some(rest) = self.take_rest(&begin) else { return Ok(Read::Pending) };
-        match rest.split_once(' ') {
-            Some(("failed", name)) => {
-                let known = FAILURES.iter().find(|(_, known)| *known == name);
-                Err(known.map_or(IoFailure::Other, |(failure, _)| *failure))
+        let result = self.rest(&begin).and_then(|rest| read_result(rest, scratch));
+        match result {
+            Some(result) => {
+                self.take();
+                result
             }
-            Some((_, digits)) => {
-                let bytes = unhex(digits);
-                let len = bytes.len().min(scratch.len());
-                scratch[..len].copy_from_slice(&bytes[..len]);
-                Ok(Read::Bytes(len))
+            None => {
+                self.differs(UNREADABLE);
+                Ok(Read::Pending)
             }
-            None if rest == "end" => Ok(Read::End),
-            None => Ok(Read::Pending),
         }
     }
 
@@ -228,7 +248,27 @@ impl Transport for Replayed<'_> {
     }
 }
 
-fn unhex(digits: &str) -> Vec<u8> {
-    let digit = |byte: u8| char::from(byte).to_digit(16).unwrap_or(0) as u8;
-    digits.as_bytes().chunks_exact(2).map(|pair| digit(pair[0]) << 4 | digit(pair[1])).collect()
+/// The result of a read, as the rest of its line says it.
+fn read_result(rest: &str, scratch: &mut [u8]) -> Option<Result<Read, IoFailure>> {
+    match rest.split_once(' ') {
+        Some(("failed", name)) => {
+            let known = FAILURES.iter().find(|(_, known)| *known == name);
+            known.map(|(failure, _)| Err(*failure))
+        }
+        Some((len, digits)) => {
+            let bytes = unhex(digits)?;
+            let is_whole = len.parse() == Ok(bytes.len()) && !bytes.is_empty();
+            scratch.get_mut(..bytes.len()).filter(|_| is_whole)?.copy_from_slice(&bytes);
+            Some(Ok(Read::Bytes(bytes.len())))
+        }
+        None if rest == "end" => Some(Ok(Read::End)),
+        None if rest == "pending" => Some(Ok(Read::Pending)),
+        None => None,
+    }
+}
+
+fn unhex(digits: &str) -> Option<Vec<u8>> {
+    let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
+    let pairs = digits.as_bytes().chunks(2);
+    pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()
 }

@@ -8,6 +8,8 @@ use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
 
+/// How a full trace begins, whatever its version.
+const NAME: &str = "millstream-trace ";
 /// The first line of a full trace.
 const TITLE: &str = "millstream-trace 1";
 
@@ -111,6 +113,12 @@ limits!(
 );
 
 impl Setup {
+    /// True for a full trace of any version: it begins with its name.
+    #[must_use]
+    pub fn begins(bytes: &[u8]) -> bool {
+        bytes.starts_with(NAME.as_bytes())
+    }
+
     /// A server that was just made.
     #[must_use]
     pub fn server(&self) -> Server {

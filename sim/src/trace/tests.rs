@@ -68,7 +68,7 @@ fn a_full_trace_replays_to_its_last_line() {
     for damage in [None, Some(2), Some(5), Some(9)] {
         let trace = record(damage);
         assert!(trace.contains("event closed"), "{trace}");
-        assert_eq!(replay(&trace), Ok(trace.lines().count() + 1));
+        assert_eq!(replay(&trace), Ok(trace.lines().count()));
     }
 }
 
@@ -78,7 +78,35 @@ fn a_trace_that_was_cut_short_replays_as_far_as_it_goes() {
     let lines = trace.lines().count();
     for keep in (50..lines).step_by(7) {
         let cut: String = trace.lines().take(keep).flat_map(|line| [line, "\n"]).collect();
-        assert_eq!(replay(&cut), Ok(keep + 1));
+        assert_eq!(replay(&cut), Ok(keep));
+        // A last line without its end is not compared.
+        assert_eq!(replay(&format!("{cut}wai")), Ok(keep));
+    }
+}
+
+#[test]
+fn a_damaged_line_is_found() {
+    let trace = record(None);
+    let lines: Vec<&str> = trace.lines().collect();
+    let begin = lines.iter().position(|line| *line == "begin").unwrap() + 1;
+    let broken = |at: usize, lines: &[&str]| {
+        let divergence = replay(&(lines.join("\n") + "\n")).unwrap_err();
+        assert!(divergence.line <= at + 2, "line {at} is damaged: {divergence}");
+    };
+    for at in begin..lines.len() - 2 {
+        let damaged = format!("{}?", lines[at]);
+        let mut other = lines.clone();
+        other[at] = &damaged;
+        broken(at, &other);
+        let mut other = lines.clone();
+        other.insert(at, "nonsense");
+        broken(at, &other);
+        let mut other = lines.clone();
+        other.remove(at);
+        let is_work = ["write", "event", "do"].iter().any(|verb| lines[at].starts_with(verb));
+        // The replay ends whatever is missing, and misses what the server does.
+        let replayed = replay(&(other.join("\n") + "\n"));
+        assert!(replayed.is_err() || !is_work || other[at] == lines[at], "line {at} is missing");
     }
 }
 
