@@ -171,7 +171,7 @@ fn many_publish_and_a_second_publisher_is_refused() {
 
 #[test]
 fn row_007_without_descriptors_the_server_refuses_and_recovers() {
-    let shell = format!("ulimit -n 40; exec {PROGRAM} --rtmp 127.0.0.1:0");
+    let shell = format!("ulimit -n 40; exec {PROGRAM} --workers 1 --rtmp 127.0.0.1:0");
     let server = Server::spawn(Command::new("sh").args(["-c", &shell]));
     let bystander = TcpStream::connect(server.address).expect("a connection");
     thread::sleep(Duration::from_millis(50));

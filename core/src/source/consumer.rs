@@ -404,7 +404,11 @@ impl Consumer {
         let is_rebased = mark.is_break && source.config.time_jitter == TimeJitter::Zero;
         let base = match self.base {
             Some(base) if !is_rebased || mark.timestamp.delta(base) >= 0 => base,
-            _ => mark.timestamp,
+            _ => {
+                // The other lanes follow to the new zero, each by an introduction.
+                self.pending = Lanes::ALL;
+                mark.timestamp
+            }
         };
         self.base = Some(base);
         Timestamp(mark.timestamp.0.wrapping_sub(base.0))

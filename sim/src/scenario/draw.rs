@@ -9,6 +9,8 @@ use millstream_core::config::TimeJitter;
 
 const MS: u64 = 1_000;
 const SECOND: u64 = 1_000_000;
+/// Some of the biggest frames that are drawn.
+const LAG_OF_BIG_FRAMES: u64 = 2 << 20;
 
 /// The dangers of one run.
 struct Swarm {
@@ -23,7 +25,13 @@ struct Swarm {
 pub(super) fn draw(entropy: &mut Entropy) -> Scenario {
     let duration = entropy.range(6..=20) * SECOND;
     let swarm = draw_swarm(entropy);
-    let server = draw_server(entropy);
+    let mut server = draw_server(entropy);
+    if swarm.big_frames {
+        // Who may lag by less than a few frames may never get a whole one: no promise covers that.
+        server.lag_bytes_max = server.lag_bytes_max.max(LAG_OF_BIG_FRAMES);
+        server.gop_bytes_max = server.gop_bytes_max.max(LAG_OF_BIG_FRAMES);
+        server.lag_max = server.lag_max.max(10 * SECOND);
+    }
     let streams = 1 + entropy.range(0..=2).saturating_sub(1) as u32;
     let mut actors = Vec::new();
     for stream in 0..streams {
