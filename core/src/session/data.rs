@@ -23,11 +23,14 @@ pub(super) struct Data {
 /// Properties of a recording: they make players of a live stream stop there.
 const PROPERTIES_OF_FILES: [&str; 2] = ["duration", "filesize"];
 
+/// The marker of a string as players expect it (AMF 0, section 2.4): neither long nor of AMF3.
+const PLAIN_STRING: u8 = 0x02;
+
 /// Reads a data message; `Ok(None)` for one without effect (`@clearDataFrame`).
 ///
-/// Values before the name are skipped (cameras of Uniview send two numbers there), and so is
+/// Values before the name are skipped (cameras of Uniview send two numbers there), and so is each
 /// `@setDataFrame`. Metadata that can be decoded lose the properties of files and are written anew,
-/// in their order; all else is passed through untouched.
+/// in their order; all else is passed through untouched, behind a name that is a plain string.
 ///
 /// # Errors
 /// There is no name.
@@ -47,18 +50,26 @@ pub(super) fn parse(
     if name == *"@clearDataFrame" {
         return Ok(None);
     }
-    if name == *"@setDataFrame" {
+    while name == *"@setDataFrame" {
         (at, name) = read_name(&mut reader, payload.len())?;
     }
+    let name_end = reader.position();
     let is_metadata = name == *"onMetaData";
     let class = if is_metadata { FrameClass::Metadata } else { FrameClass::Control };
     let rewritten =
         if is_metadata || is_amf3 { rewrite(&name, is_metadata, &mut reader) } else { None };
     let payload = match rewritten {
         Some(written) => written,
-        None => {
+        None if payload.get(at) == Some(&PLAIN_STRING) => {
             payload.advance(at);
             payload
+        }
+        None => {
+            payload.advance(name_end);
+            let mut written = BytesMut::new();
+            amf0::write_string(name.as_bytes(), &mut written);
+            written.extend_from_slice(&payload);
+            written.freeze()
         }
     };
     Ok(Some(Data { name, class, payload }))

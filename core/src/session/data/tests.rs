@@ -1,4 +1,5 @@
 use super::*;
+use crate::frame::FrameKind;
 use crate::session::testing::{amf, number, object, text, values};
 use pretty_assertions::assert_eq;
 use std::vec;
@@ -58,6 +59,20 @@ fn other_data_are_passed_through() {
         parse(18, amf(&[text("@clearDataFrame"), text("onMetaData")]), LIMITS),
         Ok(None)
     ));
+}
+
+#[test]
+fn the_class_differed_from_what_the_payload_says() {
+    let metadata = [text("onMetaData"), Value::Null];
+    let set = [&[text("@setDataFrame"), text("@setDataFrame")], &metadata[..]].concat();
+    check(18, &amf(&set), FrameClass::Metadata, &metadata);
+    // A long string and one of AMF3 as names, in front of what cannot be decoded.
+    for name in [&b"\x0c\0\0\0\x0aonMetaData"[..], b"\x11\x06\x15onMetaData"] {
+        let payload = Bytes::from([name, b"\xff\xff"].concat());
+        let data = parse(18, payload, LIMITS).unwrap().unwrap();
+        assert_eq!(&data.payload[..], b"\x02\0\x0aonMetaData\xff\xff");
+        assert_eq!(crate::flv::classify(FrameKind::Data, &data.payload), Ok(data.class));
+    }
 }
 
 #[test]
