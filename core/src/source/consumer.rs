@@ -45,6 +45,8 @@ impl Lanes {
 #[derive(Debug)]
 pub struct Consumer {
     attached: Instant,
+    /// Video begins, or begins again, at a keyframe.
+    awaits_keyframe: bool,
     /// The stream's time that is this player's zero.
     base: Option<Timestamp>,
     conn: ConnId,
@@ -59,7 +61,7 @@ pub struct Consumer {
     /// Where it last left the tape: what lies before was sent.
     left_at: u64,
     paused: bool,
-    /// Lanes whose next message needs an introduction; video also needs a keyframe.
+    /// Lanes whose next message needs an introduction.
     pending: Lanes,
     private: BytesMut,
     private_begun: bool,
@@ -84,6 +86,7 @@ impl Consumer {
     ) -> Self {
         Self {
             attached,
+            awaits_keyframe: true,
             base: None,
             conn,
             cursor: 0,
@@ -225,6 +228,7 @@ impl Consumer {
             self.unwanted.insert(lane);
         }
         self.pending.insert(lane);
+        self.awaits_keyframe |= matches!(lane, Lane::Video);
         // What was found sendable as it is may hold messages that are now to be left out.
         self.run_end = if self.cursor < self.within { self.within } else { self.cursor };
     }
@@ -266,6 +270,7 @@ impl Consumer {
             return;
         }
         self.pending = Lanes::ALL;
+        self.awaits_keyframe = true;
         self.cursor = source.join_offset();
         self.run_end = self.cursor;
         self.within = 0;
@@ -326,6 +331,8 @@ impl Consumer {
                 if !at_cursor {
                     break;
                 }
+                // The next delta counts from what is left out.
+                self.pending.insert(mark.lane());
                 self.cursor = mark.end();
                 self.run_end = self.cursor;
                 continue;
@@ -340,8 +347,8 @@ impl Consumer {
                 }
                 self.cursor = tape.write_intro(mark, self.stream, timestamp, &mut self.private);
                 self.within = mark.end();
-                self.introduced(mark);
             }
+            self.taken(mark);
             self.run_end = mark.end();
         }
     }
@@ -352,6 +359,7 @@ impl Consumer {
             && self.unwanted == Lanes::NONE
             && self.first_csid.is_none()
             && self.duration.is_none()
+            && !self.awaits_keyframe
             && tape.last_break().is_none_or(|at| at < self.cursor)
     }
 
@@ -368,7 +376,7 @@ impl Consumer {
             {
                 let timestamp = self.time_of(source, mark);
                 tape.write_copy(mark, csid, self.stream, timestamp, &mut self.private);
-                self.introduced(mark);
+                self.taken(mark);
             }
             self.cursor = mark.end();
             self.run_end = self.cursor;
@@ -377,7 +385,7 @@ impl Consumer {
 
     fn skips(&self, mark: &Mark) -> bool {
         let needs_keyframe = mark.kind == FrameKind::Video
-            && self.pending.has(Lane::Video)
+            && self.awaits_keyframe
             && mark.class == FrameClass::Coded;
         self.unwanted.has(mark.lane()) || needs_keyframe
     }
@@ -390,9 +398,10 @@ impl Consumer {
         self.ended
     }
 
-    fn introduced(&mut self, mark: &Mark) {
-        if mark.kind != FrameKind::Video || mark.class == FrameClass::Keyframe {
-            self.pending.remove(mark.lane());
+    fn taken(&mut self, mark: &Mark) {
+        self.pending.remove(mark.lane());
+        if mark.kind == FrameKind::Video && mark.class == FrameClass::Keyframe {
+            self.awaits_keyframe = false;
         }
     }
 
