@@ -13,7 +13,7 @@ pub mod rules;
 use crate::actor::Actor;
 use crate::media::Ledger;
 use crate::net::Micros;
-use crate::scenario::{ActorPlan, Role, Scenario};
+use crate::scenario::{ActorPlan, FaultKind, Role, Scenario};
 use crate::transport::{SimTransport, Told};
 use millstream_core::config::TimeJitter;
 use millstream_core::event::{CloseReason, Event};
@@ -257,10 +257,16 @@ impl Oracle {
         if is_late && !server.is_drained() {
             self.fail(at, "a deadline that has come was left".to_owned());
         }
-        for actor in actors.iter().filter(|actor| actor.is_active() && actor.reads_all()) {
+        let looked_at = |actor: &&Actor| actor.is_active() && actor.reads_all();
+        for actor in actors.iter().filter(looked_at) {
+            if self.may_pause_late(actor) {
+                continue;
+            }
             let Some(link) = actor.link.filter(|_| !actor.is_paused()) else { continue };
             let Some(playback) = self.playbacks.get(&link) else { continue };
-            let is_free = net.down_queued(link) == 0 && !net.links[link].is_full;
+            // What it has said last, perhaps that it goes on after a pause, has been heard.
+            let is_heard = net.up_queued(link) == 0;
+            let is_free = is_heard && net.down_queued(link) == 0 && !net.links[link].is_full;
             let is_open = !net.links[link].is_closed && net.links[link].conn.is_some();
             let note = &self.links[link];
             let Some(&known) = self.known.get(&note.stream).filter(|_| is_free && is_open) else {
@@ -283,6 +289,13 @@ impl Oracle {
         for (&link, playback) in &mut self.playbacks {
             playback.settle(self.known.get(&self.links[link].stream).copied());
         }
+    }
+
+    /// A stall holds back what a player says: the server may hear that it goes on long after it did.
+    fn may_pause_late(&self, actor: &Actor) -> bool {
+        let pauses = matches!(actor.plan.role, Role::Play(plan) if plan.pause_for > 0);
+        let mut faults = self.scenario.faults.iter();
+        pauses && faults.any(|fault| matches!(fault.kind, FaultKind::Stall(_)))
     }
 
     fn check_answers(&mut self, at: Micros) {

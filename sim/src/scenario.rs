@@ -236,6 +236,8 @@ impl ServerPlan {
         limits.player_lag_bytes_max = self.lag_bytes_max;
         limits.player_lag_max = Duration::from_micros(self.lag_max);
         limits.message_len_max = 1 << 20;
+        // Shorter than the silence at the end of a run, so that nothing may be left then.
+        limits.role_again_timeout = Duration::from_secs(10);
         config
     }
 }

@@ -321,6 +321,12 @@ impl SimTransport {
         self.links[index].down.queued()
     }
 
+    /// Bytes between the client and the server that the server has not read.
+    #[must_use]
+    pub fn up_queued(&self, index: usize) -> usize {
+        self.links[index].up.queued()
+    }
+
     /// The operator ends the server.
     pub fn shut(&mut self) {
         self.shutdown = true;
