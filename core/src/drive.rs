@@ -67,6 +67,15 @@ pub enum Input<'a> {
     Shutdown,
 }
 
+/// What is spoken on a listener.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Service {
+    /// HTTP/1.1.
+    Http,
+    /// RTMP.
+    Rtmp,
+}
+
 /// Something that the driver has to do.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
