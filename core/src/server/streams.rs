@@ -90,11 +90,10 @@ impl Server {
         if self.names.len() >= self.config.limits.sources_max as usize {
             return None;
         }
-        let free = self.streams.iter().position(|slot| slot.stream.is_none());
-        if free.is_none() {
+        let index = self.free_streams.pop().unwrap_or_else(|| {
             self.streams.push(Slot::default());
-        }
-        let index = free.unwrap_or(self.streams.len().saturating_sub(1));
+            u32::try_from(self.streams.len().saturating_sub(1)).unwrap_or(u32::MAX)
+        });
         let report_at = self.now.after(self.config.pithy_print);
         let home = self.shards.home_elsewhere(name);
         let stream = Box::new(Stream {
@@ -114,10 +113,10 @@ impl Server {
             flush_timer_at: None,
             left: None,
         });
-        let slot = self.streams.get_mut(index)?;
+        let slot = self.streams.get_mut(index as usize)?;
         slot.generation = slot.generation.wrapping_add(1);
         slot.stream = Some(stream);
-        let id = SourceId { slot: u32::try_from(index).ok()?, generation: slot.generation };
+        let id = SourceId { slot: index, generation: slot.generation };
         self.names.insert(name.clone(), id);
         self.arm_stream(id);
         if let Some(home) = home {
@@ -136,6 +135,7 @@ impl Server {
             && let Some(slot) = self.streams.get_mut(id.slot as usize)
             && let Some(stream) = slot.stream.take()
         {
+            self.free_streams.push(id.slot);
             self.names.remove(&stream.name);
             if let Some(replica) = stream.replica {
                 self.end_replica(replica, stream.name);
@@ -252,12 +252,9 @@ impl Server {
         };
         for consumer in stream.source.consumers() {
             let conn = consumer.conn();
-            let index = conn.slot as usize;
-            let is_blocked =
-                self.conns.get(index).and_then(Option::as_ref).is_some_and(|conn| conn.blocked);
-            if let Some(queued) = self.queued.get_mut(index)
+            // Whether its socket is full is looked at when its turn comes: once, not twice.
+            if let Some(queued) = self.queued.get_mut(conn.slot as usize)
                 && !*queued
-                && !is_blocked
             {
                 *queued = true;
                 self.writes.push_back(conn);
