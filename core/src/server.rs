@@ -3,11 +3,13 @@
 //! `handle` takes what happened, `poll_output` is drained to `None`, `poll_timeout` says when to call
 //! again. The parts: `admission` limits addresses, `conn` is what is kept of a connection, `roles`
 //! grants and ends publishing and playing, `streams` moves media from publishers to players,
-//! `writes` is the short way of what nearly every write is, `shards` deals with streams that are at
-//! home elsewhere, `timers` keeps deadlines, `report` tells what happened.
+//! `merging` says how long they wait, `writes` is the short way of what nearly every write is,
+//! `shards` deals with streams that are at home elsewhere, `timers` keeps deadlines, `report` tells
+//! what happened.
 
 mod admission;
 mod conn;
+mod merging;
 mod report;
 mod roles;
 mod shards;

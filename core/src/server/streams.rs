@@ -1,6 +1,7 @@
 //! Streams: media from publishers to players, merged when the shard is busy.
 
 use super::conn::{Action, Conn, Role};
+use super::merging::merge_interval;
 use super::shards::{RemotePublisher, Replica, Subscriber};
 use super::timers::Owner;
 use super::{Server, Slot};
@@ -22,9 +23,6 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 use smallvec::SmallVec;
-
-/// Media are merged for so many times the length of a turn: writing takes a tenth of the time.
-const MERGE_FACTOR: u32 = 10;
 
 /// A source and what the server keeps of it.
 pub(super) struct Stream {
@@ -208,10 +206,7 @@ impl Server {
     /// Media have come: they are sent at once, or when the merge interval is over.
     fn schedule_flush(&mut self, id: SourceId) {
         let now = self.now;
-        let delay = match self.config.send_delay {
-            SendDelay::Adaptive(max) => self.load.saturating_mul(MERGE_FACTOR).min(max),
-            SendDelay::Fixed(delay) => delay,
-        };
+        let delay = merge_interval(self.config.send_delay, self.load);
         let is_adaptive = matches!(self.config.send_delay, SendDelay::Adaptive(_));
         let slot = self.streams.get_mut(id.slot as usize);
         let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
