@@ -158,6 +158,21 @@ impl Conn {
         }
     }
 
+    /// The player to whom this connection sends media and nothing else, while its socket keeps up.
+    pub(super) fn calm_player(&self) -> Option<(SourceId, ConsumerId)> {
+        let is_calm = !self.blocked
+            && self.progress.is_none()
+            && self.closing.is_none()
+            && self.replies.is_empty()
+            && self.reads;
+        match self.roles.as_slice() {
+            [Role { action: Action::Play(consumer), source: Some(source), .. }] if is_calm => {
+                Some((*source, *consumer))
+            }
+            _ => None,
+        }
+    }
+
     /// Nothing waits for the socket.
     pub(super) const fn unblock(&mut self) {
         self.progress = None;
