@@ -144,7 +144,8 @@ fn write_section(packet: &mut [u8; PACKET_LEN], pid: u16, counter: u8, section: 
     let mut rest = packet.iter_mut();
     let mut checksum = Crc32::new();
     let header = [SYNC, 0x40 | high, low, 0x10 | counter & 0x0f, 0];
-    for (place, byte) in rest.by_ref().zip(header) {
+    // The bytes come first in each pair: a place that was taken for none would stay empty.
+    for (byte, place) in header.into_iter().zip(rest.by_ref()) {
         *place = byte;
     }
     let summed = [table_id, 0xb0, len].into_iter().chain(body.iter().copied());
