@@ -2,10 +2,10 @@
 
 use clap::Parser as _;
 use millstream_conf::cli::{Cli, Command};
-use millstream_tokio::bench;
-use millstream_tokio::replay;
-use millstream_tokio::serve::{self, Program};
-use millstream_tokio::sim;
+use millstream_host::bench;
+use millstream_host::replay;
+use millstream_host::serve::{self, Program};
+use millstream_host::sim;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {

@@ -9,12 +9,10 @@ mod dial;
 mod listen;
 mod ready;
 
-#[cfg(test)]
-mod tests;
-
 pub use listen::{BindError, ListenOptions, Listener, bind};
 pub use ready::{Links, ShutdownHandle};
 
+use crate::jobs::{JobSink, Jobs};
 use conns::Conns;
 use dial::Dials;
 use listen::Acceptor;
@@ -24,7 +22,6 @@ use millstream_core::id::{ConnId, JobId};
 use millstream_core::job::JobResult;
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
-use millstream_host::jobs::{JobSink, Jobs};
 use ready::{News, ReadyList};
 use std::collections::VecDeque;
 use std::fmt;
@@ -350,5 +347,21 @@ fn failure_of(error: &io::Error) -> IoFailure {
         }
         Kind::TimedOut => IoFailure::TimedOut,
         _ => IoFailure::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_clock_never_stands_still() {
+        let mut clock = Clock::new();
+        let mut last = clock.now();
+        for _ in 0..100_000 {
+            let now = clock.now();
+            assert!(now > last);
+            last = now;
+        }
     }
 }
