@@ -1,43 +1,41 @@
-//! The signals that end the program.
+//! The signals that end the program, on every runtime alike.
 
 use std::io;
 
-/// SIGINT and SIGTERM; Ctrl-C where there are no signals.
-#[derive(Debug)]
-pub(crate) struct Signals {
-    #[cfg(unix)]
-    interrupt: tokio::signal::unix::Signal,
-    #[cfg(unix)]
-    terminate: tokio::signal::unix::Signal,
+/// From now on SIGINT and SIGTERM do not kill the process: a thread calls `take` for each, until
+/// it gives false.
+///
+/// # Errors
+/// The signals could not be registered, or there was no thread.
+#[cfg(unix)]
+pub(crate) fn start(mut take: impl FnMut() -> bool + Send + 'static) -> io::Result<()> {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::iterator::Signals;
+    let mut signals = Signals::new([SIGINT, SIGTERM])?;
+    let thread = std::thread::Builder::new().name("signals".into());
+    thread.spawn(move || signals.forever().all(|_| take()))?;
+    Ok(())
 }
 
-impl Signals {
-    /// From now on these signals do not kill the process.
-    #[cfg(unix)]
-    pub(crate) fn new() -> io::Result<Self> {
-        use tokio::signal::unix::{SignalKind, signal};
-        Ok(Self {
-            interrupt: signal(SignalKind::interrupt())?,
-            terminate: signal(SignalKind::terminate())?,
-        })
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) fn new() -> io::Result<Self> {
-        Ok(Self {})
-    }
-
-    /// Waits for the next one.
-    #[cfg(unix)]
-    pub(crate) async fn next(&mut self) {
-        tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+/// From now on Ctrl-C does not kill the process: a thread calls `take` for each, until it gives
+/// false.
+///
+/// # Errors
+/// Ctrl-C could not be registered, or there was no thread.
+#[cfg(not(unix))]
+pub(crate) fn start(mut take: impl FnMut() -> bool + Send + 'static) -> io::Result<()> {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    let is_told = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGINT, is_told.clone())?;
+    let thread = std::thread::Builder::new().name("signals".into());
+    thread.spawn(move || {
+        loop {
+            std::thread::sleep(std::time::Duration::from_millis(100));
+            if is_told.swap(false, Ordering::Relaxed) && !take() {
+                return;
+            }
         }
-    }
-
-    #[cfg(not(unix))]
-    pub(crate) async fn next(&mut self) {
-        let _ = tokio::signal::ctrl_c().await;
-    }
+    })?;
+    Ok(())
 }

@@ -1,60 +1,75 @@
-//! Connections that the server asks for: a task each, until the connection is there.
+//! Connections that the server asks for: a future each, polled until the connection is there.
 
 use super::listen::configure;
 use super::ready::{News, ReadyList};
+use crate::runtime::{Runtime, Stream as _};
 use millstream_core::id::DialId;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
-use tokio::net::TcpStream;
-use tokio::task::AbortHandle;
+use std::task::{Context, Poll, Wake, Waker};
 
 /// The attempts of one shard that are under way.
-#[derive(Debug, Default)]
-pub(super) struct Dials {
-    tasks: BTreeMap<DialId, AbortHandle>,
+pub(super) struct Dials<R: Runtime> {
+    attempts: BTreeMap<DialId, Attempt<R>>,
 }
 
-impl Dials {
+struct Attempt<R: Runtime> {
+    future: Pin<Box<dyn Future<Output = io::Result<R::Stream>> + Send>>,
+    waker: Waker,
+}
+
+impl<R: Runtime> Dials<R> {
+    pub(super) const fn new() -> Self {
+        Self { attempts: BTreeMap::new() }
+    }
+
     /// Looks `host` up and tries its addresses one after the other.
-    pub(super) fn begin(
-        &mut self,
-        dial: DialId,
-        host: Arc<str>,
-        port: u16,
-        ready_list: Arc<ReadyList>,
-    ) {
-        let task = tokio::spawn(async move {
-            let result = connect(&host, port).await;
-            ready_list.tell(News::Dialled { dial, result });
-        });
-        self.tasks.insert(dial, task.abort_handle());
+    pub(super) fn begin(&mut self, dial: DialId, host: Arc<str>, port: u16, list: Arc<ReadyList>) {
+        let waker = Waker::from(Arc::new(DialWaker { dial, list }));
+        waker.wake_by_ref();
+        self.attempts.insert(dial, Attempt { future: Box::pin(R::connect(host, port)), waker });
     }
 
     pub(super) fn abandon(&mut self, dial: DialId) {
-        if let Some(task) = self.tasks.remove(&dial) {
-            task.abort();
-        }
+        self.attempts.remove(&dial);
     }
 
-    /// The attempt is over; false when it had been abandoned.
-    pub(super) fn end(&mut self, dial: DialId) -> bool {
-        self.tasks.remove(&dial).is_some()
+    /// Looks at an attempt that was woken; gives its end. One that was abandoned has none.
+    pub(super) fn poll(&mut self, dial: DialId) -> Option<io::Result<(R::Stream, SocketAddr)>> {
+        let attempt = self.attempts.get_mut(&dial)?;
+        let mut cx = Context::from_waker(&attempt.waker);
+        let Poll::Ready(connected) = attempt.future.as_mut().poll(&mut cx) else { return None };
+        self.attempts.remove(&dial);
+        Some(connected.and_then(|stream| {
+            configure(&stream.socket());
+            let peer = stream.socket().peer_addr()?;
+            let peer = peer.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
+            Ok((stream, peer))
+        }))
     }
 }
 
-impl Drop for Dials {
-    fn drop(&mut self) {
-        for task in self.tasks.values() {
-            task.abort();
-        }
+impl<R: Runtime> fmt::Debug for Dials<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_set().entries(self.attempts.keys()).finish()
     }
 }
 
-async fn connect(host: &str, port: u16) -> io::Result<(TcpStream, SocketAddr)> {
-    let stream = TcpStream::connect((host, port)).await?;
-    configure(&stream);
-    let peer = stream.peer_addr()?;
-    Ok((stream, peer))
+struct DialWaker {
+    dial: DialId,
+    list: Arc<ReadyList>,
+}
+
+impl Wake for DialWaker {
+    fn wake(self: Arc<Self>) {
+        self.wake_by_ref();
+    }
+
+    fn wake_by_ref(self: &Arc<Self>) {
+        self.list.tell(News::Dial(self.dial));
+    }
 }
