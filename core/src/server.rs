@@ -3,16 +3,19 @@
 //! `handle` takes what happened, `poll_output` is drained to `None`, `poll_timeout` says when to call
 //! again. The parts: `admission` limits addresses, `conn` is what is kept of a connection, `roles`
 //! grants and ends publishing and playing, `streams` moves media from publishers to players,
+//! `merging` says how long they wait, `writes` is the short way of what nearly every write is,
 //! `shards` deals with streams that are at home elsewhere, `timers` keeps deadlines, `report` tells
 //! what happened.
 
 mod admission;
 mod conn;
+mod merging;
 mod report;
 mod roles;
 mod shards;
 mod streams;
 mod timers;
+mod writes;
 
 use crate::chunk::ChunkSize;
 use crate::config::Config;
@@ -49,6 +52,8 @@ pub struct Server {
     conns_len: u32,
     /// Streams with media that are due.
     due: Vec<SourceId>,
+    /// Slots without a stream.
+    free_streams: Vec<u32>,
     /// Streams with frames for other shards.
     gathered: Vec<SourceId>,
     is_shutting_down: bool,
@@ -124,6 +129,7 @@ impl Server {
             conns: Vec::new(),
             conns_len: 0,
             due: Vec::new(),
+            free_streams: Vec::new(),
             gathered: Vec::new(),
             is_shutting_down: false,
             load: Duration::ZERO,
@@ -162,9 +168,11 @@ impl Server {
             Input::Received { conn, bytes } => self.with_conn(conn, |server, conn| {
                 server.receive(conn, bytes);
             }),
-            Input::Wrote { conn, len, offered } => self.with_conn(conn, |server, conn| {
-                server.wrote(conn, len, offered);
-            }),
+            Input::Wrote { conn, len, offered } => {
+                if !self.wrote_media(conn, len, offered) {
+                    self.with_conn(conn, |server, conn| server.wrote(conn, len, offered));
+                }
+            }
             Input::Writable { conn } => self.with_conn(conn, |server, conn| {
                 conn.blocked = false;
                 server.queue_write(conn.id);
@@ -370,6 +378,9 @@ impl Server {
 
     /// Readies the next write of a connection; closes it when it was closing and all is sent.
     fn is_writable(&mut self, id: ConnId) -> bool {
+        if self.has_media(id) {
+            return true;
+        }
         let mut is_writable = false;
         self.with_conn(id, |server, conn| {
             if conn.blocked {

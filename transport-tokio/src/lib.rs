@@ -120,7 +120,7 @@ impl Stream for TokioStream {
         loop {
             let mut taken = None;
             let tried = self.0.try_io(Interest::WRITABLE, || {
-                let len = SockRef::from(&self.0).send_vectored(slices)?;
+                let len = send(&SockRef::from(&self.0), slices)?;
                 taken = Some(len);
                 if len < total && SHORT_MEANS_BLOCKED {
                     return Err(io::ErrorKind::WouldBlock.into());
@@ -139,6 +139,14 @@ impl Stream for TokioStream {
 
     fn socket(&self) -> SockRef<'_> {
         SockRef::from(&self.0)
+    }
+}
+
+/// One write. Most have one slice: the kernel takes that with less ado than a list.
+fn send(socket: &SockRef<'_>, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    match slices {
+        [slice] => socket.send(slice),
+        slices => socket.send_vectored(slices),
     }
 }
 
