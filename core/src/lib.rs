@@ -24,6 +24,7 @@ pub mod event;
 pub mod flv;
 pub mod frame;
 pub mod handshake;
+pub mod http;
 pub mod id;
 pub mod jitter;
 pub mod limits;
