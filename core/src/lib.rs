@@ -27,6 +27,7 @@ pub mod handshake;
 pub mod http;
 pub mod id;
 pub mod jitter;
+pub mod job;
 pub mod limits;
 pub mod message;
 pub mod name;

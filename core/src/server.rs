@@ -3,20 +3,23 @@
 //! `handle` takes what happened, `poll_output` is drained to `None`, `poll_timeout` says when to call
 //! again. The parts: `admission` limits addresses, `conn` is what is kept of a connection, `roles`
 //! grants and ends publishing and playing, `streams` moves media from publishers to players,
+//! `merging` says how long they wait, `writes` is the short way of what nearly every write is,
 //! `shards` deals with streams that are at home elsewhere, `timers` keeps deadlines, `report` tells
 //! what happened.
 
 mod admission;
 mod conn;
+mod merging;
 mod report;
 mod roles;
 mod shards;
 mod streams;
 mod timers;
+mod writes;
 
 use crate::chunk::ChunkSize;
 use crate::config::Config;
-use crate::drive::{Input, IoFailure, Output, Slices};
+use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event, RefuseReason};
 use crate::id::{ConnId, ListenerId, MessageStreamId, SourceId};
 use crate::name::{NameLimits, StreamName};
@@ -49,6 +52,8 @@ pub struct Server {
     conns_len: u32,
     /// Streams with media that are due.
     due: Vec<SourceId>,
+    /// Slots without a stream.
+    free_streams: Vec<u32>,
     /// Streams with frames for other shards.
     gathered: Vec<SourceId>,
     is_shutting_down: bool,
@@ -124,6 +129,7 @@ impl Server {
             conns: Vec::new(),
             conns_len: 0,
             due: Vec::new(),
+            free_streams: Vec::new(),
             gathered: Vec::new(),
             is_shutting_down: false,
             load: Duration::ZERO,
@@ -149,13 +155,24 @@ impl Server {
         self.now = now;
         self.turn_started.get_or_insert(now);
         match input {
-            Input::Opened { conn, listener, peer } => self.open(conn, listener, peer),
+            Input::Opened { conn, via, peer } => match via {
+                Via::Listener { listener, service: Service::Rtmp } => {
+                    self.open(conn, listener, peer);
+                }
+                Via::Dial(_) | Via::Listener { service: Service::Http, .. } => {
+                    self.outputs.push_back(Output::Close { conn });
+                }
+            },
+            Input::DialFailed { .. } | Input::JobDone { .. } => {}
+            Input::Reload(config) => self.config = config,
             Input::Received { conn, bytes } => self.with_conn(conn, |server, conn| {
                 server.receive(conn, bytes);
             }),
-            Input::Wrote { conn, len, offered } => self.with_conn(conn, |server, conn| {
-                server.wrote(conn, len, offered);
-            }),
+            Input::Wrote { conn, len, offered } => {
+                if !self.wrote_media(conn, len, offered) {
+                    self.with_conn(conn, |server, conn| server.wrote(conn, len, offered));
+                }
+            }
             Input::Writable { conn } => self.with_conn(conn, |server, conn| {
                 conn.blocked = false;
                 server.queue_write(conn.id);
@@ -361,6 +378,9 @@ impl Server {
 
     /// Readies the next write of a connection; closes it when it was closing and all is sent.
     fn is_writable(&mut self, id: ConnId) -> bool {
+        if self.has_media(id) {
+            return true;
+        }
         let mut is_writable = false;
         self.with_conn(id, |server, conn| {
             if conn.blocked {

@@ -39,6 +39,9 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Audio, Self::Data, Self::Metadata, Self::Video];
+
     /// The lane of a frame.
     #[must_use]
     pub const fn of(kind: FrameKind, class: FrameClass) -> Self {
@@ -132,6 +135,8 @@ pub struct Tape {
     keyframe: Option<(u64, Timestamp)>,
     last_break: Option<u64>,
     marks: VecDeque<Mark>,
+    /// Offset of the newest message of each lane.
+    newest: [Option<u64>; 4],
 }
 
 #[derive(Debug)]
@@ -186,6 +191,7 @@ impl Tape {
             keyframe: None,
             last_break: None,
             marks: VecDeque::new(),
+            newest: [None; 4],
         }
     }
 
@@ -235,6 +241,12 @@ impl Tape {
     #[must_use]
     pub fn clock(&self, lane: Lane) -> Option<Timestamp> {
         self.clocks.get(lane.slot()).copied().flatten()
+    }
+
+    /// There is a message of `lane` that begins at `offset` or later.
+    #[must_use]
+    pub fn has_from(&self, lane: Lane, offset: u64) -> bool {
+        self.newest.get(lane.slot()).copied().flatten().is_some_and(|newest| newest >= offset)
     }
 
     /// The newest message.
@@ -295,6 +307,9 @@ impl Tape {
         );
         if let Some(slot) = self.clocks.get_mut(lane.slot()) {
             *slot = Some(clock);
+        }
+        if let Some(slot) = self.newest.get_mut(lane.slot()) {
+            *slot = Some(mark.offset);
         }
         if mark.is_break {
             self.last_break = Some(mark.offset);
