@@ -18,7 +18,7 @@ use crate::time::{Instant, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
-use consumer::Consumer;
+use consumer::{Consumer, Container};
 use core::time::Duration;
 
 /// What a source is told once.
@@ -64,6 +64,15 @@ pub struct Lapped {
     pub conn: ConnId,
     /// Bytes that it does not get.
     pub bytes: u64,
+}
+
+/// Which media a stream has.
+#[derive(Clone, Copy, Debug)]
+struct Kinds {
+    audio: bool,
+    video: bool,
+    /// The publisher has said what it sends.
+    is_told: bool,
 }
 
 /// What a decoder needs before it can start, kept for players that join later.
@@ -222,7 +231,22 @@ impl Source {
         stream: MessageStreamId,
         first_csid: Option<u8>,
     ) -> ConsumerId {
-        let consumer = Box::new(Consumer::new(now, conn, stream, first_csid));
+        self.insert(Consumer::new(now, conn, stream, first_csid))
+    }
+
+    /// Adds a player that is sent copies in a container, to be taken with `take_private` and then
+    /// `take_pieces`.
+    pub fn attach_viewer(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        container: Container,
+    ) -> ConsumerId {
+        self.insert(Consumer::new_viewer(now, conn, container))
+    }
+
+    fn insert(&mut self, consumer: Consumer) -> ConsumerId {
+        let consumer = Box::new(consumer);
         self.consumers_len = self.consumers_len.saturating_add(1);
         let index = self.free.pop().unwrap_or_else(|| {
             let index = u32::try_from(self.consumers.len()).unwrap_or(u32::MAX);
@@ -322,6 +346,11 @@ impl Source {
         }
     }
 
+    /// What follows the private bytes of a viewer: memory that all of them share.
+    pub fn take_pieces(&mut self, id: ConsumerId) -> impl Iterator<Item = Bytes> {
+        self.consumer_mut(id).into_iter().flat_map(Consumer::take_pieces)
+    }
+
     /// A player has nothing to send before more is published.
     #[must_use]
     pub fn is_at_end(&self, id: ConsumerId) -> bool {
@@ -353,6 +382,24 @@ impl Source {
                 timestamp: if lane == Lane::Metadata { Timestamp(0) } else { timestamp },
             };
             write_message(header, payload, self.config.chunk_size, out);
+        }
+    }
+
+    /// Metadata and sequence headers, in the order in which players want them.
+    fn introduction(&self) -> impl Iterator<Item = (FrameKind, &Bytes)> {
+        let metadata = self.metadata.iter().map(|payload| (FrameKind::Data, payload));
+        metadata.chain(self.headers.iter().map(|header| (header.kind, &header.payload)))
+    }
+
+    /// Whether the stream has audio and video, by what it has shown and what its metadata say.
+    fn kinds(&self) -> Kinds {
+        let says = |key: &[u8]| {
+            self.metadata.iter().any(|data| data.windows(key.len()).any(|part| part == key))
+        };
+        Kinds {
+            audio: self.audio_codec.is_some() || says(b"\0\x0Caudiocodecid"),
+            video: self.video_codec.is_some() || says(b"\0\x0Cvideocodecid"),
+            is_told: self.metadata.is_some(),
         }
     }
 

@@ -189,6 +189,12 @@ impl Wire {
         matches!(self.state, State::Asked)
     }
 
+    /// True from an answer until all of it was sent.
+    #[must_use]
+    pub const fn is_sending(&self) -> bool {
+        matches!(self.state, State::Sending { .. })
+    }
+
     /// Bytes of an incomplete request.
     #[must_use]
     pub fn buffered(&self) -> usize {
