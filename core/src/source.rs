@@ -71,9 +71,10 @@ pub struct Lapped {
 struct Kinds {
     audio: bool,
     video: bool,
-    /// The publisher has said what it sends.
-    is_told: bool,
 }
+
+/// Who sends one kind of media for so long, and does not tell of another, sends no other.
+const SETTLING_MS: i32 = 500;
 
 /// What a decoder needs before it can start, kept for players that join later.
 #[derive(Debug)]
@@ -89,12 +90,16 @@ struct Header {
 pub struct Source {
     audio_codec: Option<Codec>,
     awaits_keyframe: bool,
+    /// The first time since the publisher came.
+    began: Option<Timestamp>,
     config: SourceConfig,
     consumers: Vec<Option<Box<Consumer>>>,
     consumers_len: u32,
     /// Slots without a player.
     free: Vec<u32>,
     headers: Vec<Header>,
+    /// All kinds of media have had the time to show themselves.
+    is_settled: bool,
     jitter: Jitter,
     metadata: Option<Bytes>,
     publisher: Option<ConnId>,
@@ -109,11 +114,13 @@ impl Source {
         Self {
             audio_codec: None,
             awaits_keyframe: true,
+            began: None,
             config,
             consumers: Vec::new(),
             consumers_len: 0,
             free: Vec::new(),
             headers: Vec::new(),
+            is_settled: false,
             jitter: Jitter::new(if config.is_replica {
                 TimeJitter::Off
             } else {
@@ -167,6 +174,8 @@ impl Source {
     /// The publisher has gone: what it left to start from goes too, players stay.
     pub fn unpublish(&mut self) {
         self.publisher = None;
+        self.began = None;
+        self.is_settled = false;
         self.metadata = None;
         self.headers.clear();
         self.audio_codec = None;
@@ -193,6 +202,10 @@ impl Source {
         pushed.timestamp = corrected.timestamp;
         let begun = self.tape.push(frame.kind, frame.class, corrected.timestamp, &frame.payload);
         self.tape.bound_gop(self.config.gop);
+        if !self.is_settled {
+            let began = *self.began.get_or_insert(corrected.timestamp);
+            self.is_settled = corrected.timestamp.delta(began) >= SETTLING_MS;
+        }
         if begun {
             self.trim(lapped);
         }
@@ -392,15 +405,15 @@ impl Source {
     }
 
     /// Whether the stream has audio and video, by what it has shown and what its metadata say.
-    fn kinds(&self) -> Kinds {
+    /// `None` while another kind may still show itself.
+    fn kinds(&self) -> Option<Kinds> {
         let says = |key: &[u8]| {
             self.metadata.iter().any(|data| data.windows(key.len()).any(|part| part == key))
         };
-        Kinds {
-            audio: self.audio_codec.is_some() || says(b"\0\x0Caudiocodecid"),
-            video: self.video_codec.is_some() || says(b"\0\x0Cvideocodecid"),
-            is_told: self.metadata.is_some(),
-        }
+        let audio = self.audio_codec.is_some() || says(b"\0\x0Caudiocodecid");
+        let video = self.video_codec.is_some() || says(b"\0\x0Cvideocodecid");
+        let is_told = self.metadata.is_some() || self.is_settled;
+        ((audio && video) || ((audio || video) && is_told)).then_some(Kinds { audio, video })
     }
 
     /// Keeps what players that join later need; false for an identical sequence header.

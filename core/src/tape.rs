@@ -438,9 +438,9 @@ impl Tape {
         let all = self.share(body, mark.end());
         let chunk = self.chunk_size.bytes() as usize;
         let step = chunk.saturating_add(1);
-        (0..all.len()).step_by(step).map(move |from| {
-            all.slice(from..from.saturating_add(chunk).min(all.len()))
-        })
+        (0..all.len())
+            .step_by(step)
+            .map(move |from| all.slice(from..from.saturating_add(chunk).min(all.len())))
     }
 
     /// Introduces the message at `mark` with absolute time `timestamp` on message stream `stream`:

@@ -127,8 +127,7 @@ impl Server {
         if let Some(status) = error.status() {
             // There is no request that could be named.
             let path = Arc::from("");
-            let event =
-                Event::Answered { conn: conn.id, method: None, path, status, body_len: 0 };
+            let event = Event::Answered { conn: conn.id, method: None, path, status, body_len: 0 };
             self.event(event);
         }
         self.begin_close(conn, CloseReason::Http(error));

@@ -31,6 +31,9 @@ impl Server {
         }
         if let Some(stream) = path.strip_suffix(".flv") {
             match self.http_stream_name(&request, stream) {
+                Ok(name) if !self.config.vhost(name.vhost()).is_some_and(|v| v.http_flv) => {
+                    self.http_respond(conn, &request, nothing_here());
+                }
                 Ok(name) => self.view(conn, request, name),
                 Err(response) => self.http_respond(conn, &request, response),
             }

@@ -40,7 +40,8 @@ impl Server {
     /// Readies what a viewer gets next; true when there is something.
     pub(super) fn prepare_viewer(&mut self, conn: &mut Conn) -> bool {
         let role = conn.roles.first().copied();
-        let Some((source, consumer)) = role.and_then(|role| Some((role.source?, role.action.player()?)))
+        let Some((source, consumer)) =
+            role.and_then(|role| Some((role.source?, role.action.player()?)))
         else {
             return false;
         };

@@ -15,9 +15,6 @@ use smallvec::SmallVec;
 /// Longer payloads are shared with the tape: from here on its blocks hold one message each.
 const COPIED_LEN_MAX: u32 = 32 << 10;
 
-/// Who has shown one kind of media for so long, and does not tell of another, has no other.
-const ALONE_MS: i32 = 500;
-
 /// What a viewer is sent.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Container {
@@ -40,24 +37,16 @@ impl Viewer {
 
     /// The header has to tell which media follow: a player waits for what does not come.
     pub(super) fn may_begin(&self, source: &Source) -> bool {
-        if self.has_header {
-            return true;
-        }
-        let Kinds { audio, video, is_told } = source.kinds();
-        let tape = source.tape();
-        let span = tape.newest().zip(tape.marks_from(tape.start()).next());
-        let is_alone = span.is_some_and(|(newest, oldest)| {
-            newest.timestamp.delta(oldest.timestamp).saturating_abs() >= ALONE_MS
-        });
-        (audio && video) || ((audio || video) && (is_told || is_alone))
+        self.has_header || source.kinds().is_some()
     }
 
     /// Writes what precedes the first message: the header of the file, metadata, sequence headers.
     pub(super) fn write_prelude(&mut self, source: &Source, at: Timestamp, out: &mut BytesMut) {
         let Container::Flv(framing) = self.container;
-        if !self.has_header {
+        if !self.has_header
+            && let Some(Kinds { audio, video }) = source.kinds()
+        {
             self.has_header = true;
-            let Kinds { audio, video, .. } = source.kinds();
             let header = FlvHeader { has_audio: audio, has_video: video }.to_bytes();
             framed(framing, header.len(), out, |out| out.put_slice(&header));
         }
