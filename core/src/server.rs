@@ -16,6 +16,7 @@ mod roles;
 mod shards;
 mod streams;
 mod timers;
+mod transcode;
 mod writes;
 
 use crate::chunk::ChunkSize;
@@ -23,7 +24,8 @@ use crate::config::Config;
 use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event, RefuseReason};
 use crate::http::HttpLimits;
-use crate::id::{ConnId, ListenerId, MessageStreamId, SourceId};
+use crate::id::{ConnId, JobId, ListenerId, MessageStreamId, SourceId};
+use crate::job::Job;
 use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
 use crate::session::{Session, SessionConfig, SessionError, StatusLevel};
@@ -43,6 +45,7 @@ use http::Http;
 use shards::Shards;
 use streams::Stream;
 use timers::{Owner, Timers};
+use transcode::Renditions;
 
 /// How long a peer may take to read why its connection is closed.
 const LINGER: Duration = Duration::from_secs(2);
@@ -65,7 +68,9 @@ pub struct Server {
     names: BTreeMap<StreamName, SourceId>,
     now: Instant,
     outputs: VecDeque<Output>,
+    next_job: u32,
     queued: Vec<bool>,
+    renditions: Renditions,
     rng: Rng,
     session_config: Arc<SessionConfig>,
     shards: Shards,
@@ -139,7 +144,9 @@ impl Server {
             names: BTreeMap::new(),
             now,
             outputs: VecDeque::new(),
+            next_job: 0,
             queued: Vec::new(),
+            renditions: Renditions::default(),
             rng: Rng::new(seed),
             session_config: Arc::new(session_config),
             shards: Shards::new(placement),
@@ -164,8 +171,18 @@ impl Server {
                 }
                 Via::Dial(_) => self.outputs.push_back(Output::Close { conn }),
             },
-            Input::DialFailed { .. } | Input::JobDone { .. } => {}
-            Input::Reload(config) => self.config = config,
+            Input::DialFailed { .. } => {}
+            Input::JobDone { job, result } => {
+                let is_known = self.rendition_done(job, &result);
+                debug_assert!(is_known, "each job has one end");
+            }
+            Input::Reload(config) => {
+                self.config = config;
+                let names: Vec<StreamName> = self.names.keys().cloned().collect();
+                for name in names {
+                    self.sync_renditions(&name);
+                }
+            }
             Input::Received { conn, bytes } => self.with_conn(conn, |server, conn| {
                 server.receive(conn, bytes);
             }),
@@ -246,10 +263,10 @@ impl Server {
         }
     }
 
-    /// True once a shutdown is complete: no connection is left.
+    /// True once a shutdown is complete: no connection and no process is left.
     #[must_use]
     pub const fn is_drained(&self) -> bool {
-        self.is_shutting_down && self.conns_len == 0
+        self.is_shutting_down && self.conns_len == 0 && self.renditions.is_empty()
     }
 
     /// The wall clock now.
@@ -466,6 +483,7 @@ impl Server {
 
     fn shutdown(&mut self) {
         self.is_shutting_down = true;
+        self.end_renditions();
         let ids: Vec<ConnId> = self.conns.iter().flatten().map(|conn| conn.id).collect();
         for id in ids {
             self.with_conn(id, |server, conn| {
@@ -487,6 +505,7 @@ impl Server {
                     }
                 }),
                 Owner::Flush(id) => self.flush_timeout(id, at),
+                Owner::Renditions => self.renditions_timeout(at),
                 Owner::Source(id) => self.source_timeout(id, at),
             }
         }
@@ -554,6 +573,14 @@ impl Server {
 
     fn conn(&self, id: ConnId) -> Option<&Conn> {
         self.conns.get(id.slot as usize)?.as_deref().filter(|conn| conn.id == id)
+    }
+
+    /// Has a job done; the caller gets its end.
+    fn start(&mut self, work: Job) -> JobId {
+        let job = JobId(self.next_job);
+        self.next_job = self.next_job.wrapping_add(1);
+        self.outputs.push_back(Output::Start { job, work });
+        job
     }
 
     fn queue_write(&mut self, id: ConnId) {

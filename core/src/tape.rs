@@ -385,8 +385,17 @@ impl Tape {
 
     /// Appends the memory of `from..to` to `out`, as far as it has room; gives the bytes appended.
     pub fn slices<'a>(&'a self, from: u64, to: u64, out: &mut Slices<'a>) -> usize {
-        let first = self.blocks.partition_point(|block| block.end() <= from);
         let mut at = from;
+        if at >= to {
+            return 0;
+        }
+        // Nearly all readers are near the end.
+        let last = self.blocks.len().saturating_sub(1);
+        let first = if self.blocks.back().is_some_and(|block| block.start <= from) {
+            last
+        } else {
+            self.blocks.partition_point(|block| block.end() <= from)
+        };
         for block in self.blocks.range(first..) {
             if at >= to || out.is_full() {
                 break;

@@ -55,6 +55,8 @@ pub(super) struct Conn {
 #[derive(Clone, Debug)]
 pub(super) struct App {
     pub(super) app: Arc<str>,
+    /// The client is a process that this server has started.
+    pub(super) is_engine: bool,
     /// The page that the client comes from; empty when it has none.
     pub(super) page_url: Arc<[u8]>,
     pub(super) vhost: Arc<str>,

@@ -30,6 +30,8 @@ pub(super) struct Stream {
     /// Media wait for their players since the last flush.
     flush_at: Option<Instant>,
     flushed: Option<Instant>,
+    /// It comes from a process that a shard of this server has started.
+    pub(super) is_rendition: bool,
     /// Players without a publisher are looked after then.
     linger_at: Option<Instant>,
     pub(super) name: StreamName,
@@ -104,6 +106,7 @@ impl Server {
             bytes: 0,
             flush_at: None,
             flushed: None,
+            is_rendition: false,
             linger_at: None,
             name: name.clone(),
             gathered: Vec::new(),
@@ -332,6 +335,8 @@ impl Server {
         if let Some(stream) = self.stream_mut(id) {
             stream.linger_at = None;
             stream.left = None;
+            let name = stream.name.clone();
+            self.sync_renditions(&name);
         }
         self.tell_subscribers(id, true);
     }
@@ -350,6 +355,8 @@ impl Server {
         if let Some(stream) = self.stream_mut(id) {
             stream.left = Some(now);
             stream.publisher = None;
+            let name = stream.name.clone();
+            self.sync_renditions(&name);
         }
         self.tell_subscribers(id, false);
         self.arm_linger(id);

@@ -2,6 +2,7 @@
 
 mod http;
 mod mended;
+mod renditions;
 mod rows_amf;
 mod rows_chunk;
 mod rows_codec;
