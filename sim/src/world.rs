@@ -270,3 +270,13 @@ pub fn run_entropy(bytes: Vec<u8>) -> Outcome {
     let scenario = Scenario::draw(&mut Entropy::new(bytes));
     run(&scenario, Origin::FIRST, Detail::None)
 }
+
+/// The body of a fuzz target: any bytes are a run that is well.
+///
+/// # Panics
+/// Something did not hold.
+pub fn fuzz_world(data: &[u8]) {
+    if let Some(failure) = run_entropy(data.to_vec()).failure {
+        panic!("at {} us: {}", failure.at, failure.what);
+    }
+}

@@ -12,10 +12,6 @@ use table::TARGETS;
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 
-/// Bytes that a body may hold at once, whatever its input. It is far below what a length that is
-/// only announced could ask for: 2^24 bytes in a chunk, 2^32 in AMF.
-const HEAP_LEN_MIN: usize = 64 << 10;
-
 /// Runs the body called `name`.
 ///
 /// # Panics
@@ -23,7 +19,7 @@ const HEAP_LEN_MIN: usize = 64 << 10;
 pub fn run(name: &str, data: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name);
     let target = target.expect("the table has every target");
-    let linear = data.len().saturating_mul(target.heap_per_byte).saturating_add(HEAP_LEN_MIN);
+    let linear = data.len().saturating_mul(target.heap_per_byte).saturating_add(target.heap_len_min);
     LIFT.call_once(lift_limit_on_panic);
     HEAP.set_limit(HEAP.allocated().saturating_add(linear)).expect("there is room for less");
     (target.body)(data);
