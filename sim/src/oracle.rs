@@ -179,6 +179,9 @@ impl Oracle {
                     let bounds_gop = self.scenario.server.gop_bytes_max < 1 << 20;
                     let prompt = self.scenario.server.gop_cache && !bounds_gop && !told.is_full;
                     playback.join(*live, told.is_full, known, prompt, publishings, ledger);
+                    if self.scenario.server.shards > 1 {
+                        playback.follow_replica(told.at + self.scenario.server.lag());
+                    }
                 }
             }
             Event::Skipped { .. } => {
@@ -246,16 +249,19 @@ impl Oracle {
     }
 
     /// Looks at everything while nothing is due.
-    pub fn check(&mut self, net: &SimTransport, server: &Server, actors: &[Actor]) {
+    pub fn check<'a>(
+        &mut self,
+        net: &SimTransport,
+        servers: impl Iterator<Item = &'a Server>,
+        actors: &[Actor],
+    ) {
         let at = net.clock();
-        self.check_memory(at, server.stats());
+        for server in servers {
+            self.check_server(net, server);
+        }
         self.check_answers(at);
         if let Err(what) = self.rules.check(at) {
             self.fail(at, format!("rules: {what}"));
-        }
-        let is_late = server.poll_timeout().is_some_and(|deadline| deadline.at <= net.instant());
-        if is_late && !server.is_drained() {
-            self.fail(at, "a deadline that has come was left".to_owned());
         }
         let looked_at = |actor: &&Actor| actor.is_active() && actor.reads_all();
         for actor in actors.iter().filter(looked_at) {
@@ -287,7 +293,21 @@ impl Oracle {
             .filter_map(|stream| Some((stream, self.known_now(net, stream)?)))
             .collect();
         for (&link, playback) in &mut self.playbacks {
-            playback.settle(self.known.get(&self.links[link].stream).copied());
+            let stream = self.links[link].stream;
+            let known = self.known.get(&stream).copied();
+            // While it is not known who publishes, nothing is.
+            if known.is_some() || !self.rules.is_live(stream) || self.scenario.server.lag() == 0 {
+                playback.settle(at, known);
+            }
+        }
+    }
+
+    fn check_server(&mut self, net: &SimTransport, server: &Server) {
+        let at = net.clock();
+        self.check_memory(at, server.stats());
+        let is_late = server.poll_timeout().is_some_and(|deadline| deadline.at <= net.instant());
+        if is_late && !server.is_drained() {
+            self.fail(at, "a deadline that has come was left".to_owned());
         }
     }
 
@@ -356,7 +376,7 @@ impl Oracle {
                 self.fail(at, format!("stream {stream} has no publisher again"));
                 continue;
             };
-            if self.rules.publisher(stream).is_none() {
+            if !self.rules.is_live(stream) {
                 let link = live.link;
                 self.fail(at, format!("the publisher of stream {stream} ({link:?}) is unknown"));
             }
@@ -380,16 +400,26 @@ impl Oracle {
 
     /// Everyone has left for long: nothing is kept.
     pub fn check_empty(&mut self, at: Micros, server: &Server) {
-        let stats = server.stats();
+        let mut stats = server.stats();
         let is_drained = server.is_drained();
-        // A server that has ended does not wait for its timers.
-        let timers = if is_drained { stats.timers } else { 0 };
-        if stats != (Stats { timers, ..Stats::default() }) {
+        if is_drained {
+            // A server that has ended does not wait for its timers, nor does it hear that other
+            // shards leave its streams.
+            stats.timers = 0;
+            if self.scenario.server.shards > 1 {
+                (stats.streams, stats.publishers, stats.tape_bytes) = (0, 0, 0);
+            }
+        }
+        if stats != Stats::default() {
             self.fail(at, format!("everyone has left, but the server keeps {stats:?}"));
         }
         if let Some(deadline) = server.poll_timeout().filter(|_| !is_drained) {
             self.fail(at, format!("everyone has left, but the server waits for {deadline:?}"));
         }
+    }
+
+    /// Everyone has left for long: nobody is thought to be there.
+    pub fn check_all_gone(&mut self, at: Micros) {
         if let Err(what) = self.rules.check_empty() {
             self.fail(at, format!("rules: {what}"));
         }

@@ -7,7 +7,7 @@
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `ready accepted c1 ...`, `ready readable c1`, `ready writable c1`, `ready deadline`, `ready shutdown` | what the transport found |
+//! | `ready accepted c1 ...`, `ready readable c1`, `ready writable c1`, `ready deadline`, `ready shards`, `ready shutdown` | what the transport found |
 //! | `wait` | nothing was ready |
 //! | `now 12` | the clock was read |
 //! | `read c1 3 0300ff`, `read c1 pending`, `read c1 end`, `read c1 failed reset` | a read; its bytes, or in a brief trace their hash |
@@ -15,15 +15,17 @@
 //! | `do reading c1 off`, `do close c1` | an output |
 //! | `event published ...` | an event |
 //! | `deadline 99 idle`, `deadline none` | when the server wants to be called |
+//! | `shard 1 live 7 true`, `shard none`, `do shard 1 ...` | what another shard has said, and what this one says |
 //!
 //! A full trace holds all bytes that peers sent, stream keys and tokens included. It is the trace of
-//! the only shard of a server: what shards tell each other passes, but is not recorded.
+//! one shard; those of a simulation hold all shards, and name theirs on each line: `[1] wait`.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is new is written as it is")]
 
 mod event;
 mod fold;
 mod replay;
 mod setup;
+mod shard;
 
 pub use event::describe;
 pub use fold::fold;
@@ -34,6 +36,7 @@ use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
 use millstream_core::id::ConnId;
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
+use shard::write_message;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -60,6 +63,8 @@ pub struct Traced<T, W> {
     line: String,
     names: Names,
     output: W,
+    /// What each line begins with.
+    prefix: String,
     start: Option<Instant>,
 }
 
@@ -69,7 +74,16 @@ impl<T: Transport, W: Write> Traced<T, W> {
     #[must_use]
     pub const fn new(inner: T, output: W, detail: Detail) -> Self {
         let names = Names::new();
-        Self { detail, failure: None, inner, line: String::new(), names, output, start: None }
+        Self {
+            detail,
+            failure: None,
+            inner,
+            line: String::new(),
+            names,
+            output,
+            prefix: String::new(),
+            start: None,
+        }
     }
 
     /// Writes a full trace of a server that is made as `setup` says.
@@ -80,6 +94,12 @@ impl<T: Transport, W: Write> Traced<T, W> {
         traced.line = setup.write();
         traced.emit();
         traced
+    }
+
+    /// From now on the lines are those of another shard.
+    pub fn enter(&mut self, own: ShardId) {
+        self.names.own = own;
+        self.prefix = format!("[{}] ", own.0);
     }
 
     /// The transport.
@@ -112,6 +132,10 @@ impl<T: Transport, W: Write> Traced<T, W> {
     }
 
     fn emit(&mut self) {
+        if !self.prefix.is_empty() {
+            let lines = self.line.lines();
+            self.line = lines.flat_map(|line| [&self.prefix, line, "\n"]).collect();
+        }
         if self.failure.is_none()
             && let Err(error) = self.output.write_all(self.line.as_bytes())
         {
@@ -196,7 +220,12 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
     }
 
     fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
-        self.inner.receive_shard()
+        let said = self.inner.receive_shard();
+        if self.is_on() {
+            shard_line(&mut self.line, said.as_ref(), self.detail);
+            self.emit();
+        }
+        said
     }
 
     fn perform(&mut self, output: Output) {
@@ -221,16 +250,17 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
 #[derive(Clone, Debug)]
 struct Names {
     count: u64,
-    known: BTreeMap<ConnId, u64>,
+    known: BTreeMap<(ShardId, ConnId), u64>,
+    own: ShardId,
 }
 
 impl Names {
     const fn new() -> Self {
-        Self { count: 0, known: BTreeMap::new() }
+        Self { count: 0, known: BTreeMap::new(), own: ShardId(0) }
     }
 
     fn name(&mut self, conn: ConnId) -> String {
-        let number = self.known.entry(conn).or_insert_with(|| {
+        let number = self.known.entry((self.own, conn)).or_insert_with(|| {
             self.count += 1;
             self.count
         });
@@ -238,7 +268,7 @@ impl Names {
     }
 
     fn forget(&mut self, conn: ConnId) {
-        self.known.remove(&conn);
+        self.known.remove(&(self.own, conn));
     }
 }
 
@@ -251,6 +281,7 @@ fn ready_line(line: &mut String, ready: Ready, detail: Detail, names: &mut Names
         }
         Ready::Readable(conn) => writeln!(line, "ready readable {}", names.name(conn)),
         Ready::Writable(conn) => writeln!(line, "ready writable {}", names.name(conn)),
+        Ready::Shards => writeln!(line, "ready shards"),
         Ready::Deadline => writeln!(line, "ready deadline"),
         Ready::Shutdown => writeln!(line, "ready shutdown"),
         other => writeln!(line, "ready {other:?}"),
@@ -274,6 +305,17 @@ fn write_line(line: &mut String, name: &str, slices: &[&[u8]], result: Result<us
     };
 }
 
+fn shard_line(line: &mut String, said: Option<&(ShardId, ShardMessage)>, detail: Detail) {
+    match said {
+        Some((from, message)) => {
+            let _ = write!(line, "shard {} ", from.0);
+            write_message(line, message, detail);
+        }
+        None => line.push_str("shard none"),
+    }
+    line.push('\n');
+}
+
 fn output_line(line: &mut String, output: &Output, names: &mut Names) {
     let _ = match output {
         Output::SetReading { conn, enabled } => {
@@ -284,6 +326,11 @@ fn output_line(line: &mut String, output: &Output, names: &mut Names) {
             let name = names.name(*conn);
             names.forget(*conn);
             writeln!(line, "do close {name}")
+        }
+        Output::Shard { to, message } => {
+            let _ = write!(line, "do shard {} ", to.0);
+            write_message(line, message, Detail::Brief);
+            writeln!(line)
         }
         Output::Event(event) => {
             writeln!(line, "event {}", describe(event, &mut |conn| names.name(conn)))

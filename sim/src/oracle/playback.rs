@@ -29,6 +29,8 @@ pub struct Playback {
     floor: Option<(u32, u32)>,
     /// It pauses or skips: where it goes on is not known yet.
     floats: bool,
+    /// Nor is it before this time.
+    floats_until: Micros,
     /// The newest keyframe that was sent when the player joined a live stream: it starts no later.
     first_max: Option<(u32, u32)>,
     goes_back: bool,
@@ -66,6 +68,7 @@ impl Playback {
             epoch: None,
             floor: None,
             floats: false,
+            floats_until: 0,
             first_max: None,
             goes_back: false,
             headers: [None; 2],
@@ -103,6 +106,15 @@ impl Playback {
         }
     }
 
+    /// It follows a replica of the stream, which may have to be made, until `until` at most: it goes
+    /// on at the newest keyframe of the home once that has heard of it.
+    pub const fn follow_replica(&mut self, until: Micros) {
+        self.breaks += 1;
+        self.floats = true;
+        self.floats_until = until;
+        self.first_max = None;
+    }
+
     /// The server says that it skips.
     pub const fn skip(&mut self) {
         self.breaks += 1;
@@ -111,8 +123,9 @@ impl Playback {
     }
 
     /// The server has had `known` when it surely had seen that this player goes on.
-    pub fn settle(&mut self, known: Option<(u32, u32)>) {
-        if std::mem::take(&mut self.floats) {
+    pub fn settle(&mut self, at: Micros, known: Option<(u32, u32)>) {
+        if self.floats && self.floats_until <= at {
+            self.floats = false;
             self.floor = known;
         }
     }
