@@ -203,6 +203,8 @@ pub enum RefuseReason {
     ConnectionsMax,
     /// More connections from one address than the limit.
     ConnectionsPerIp,
+    /// The client does not come from a page that is served.
+    Refer,
     /// The server shuts down.
     Shutdown,
     /// More streams than the limit.
@@ -223,6 +225,7 @@ impl RefuseReason {
             Self::ConnectRate => "connect_rate",
             Self::ConnectionsMax => "max",
             Self::ConnectionsPerIp => "per_ip",
+            Self::Refer => "refer",
             Self::Shutdown => "shutdown",
             Self::SourcesMax => "sources_max",
             Self::StreamNotFound => "stream_not_found",

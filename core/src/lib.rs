@@ -26,6 +26,7 @@ pub mod frame;
 pub mod handshake;
 pub mod id;
 pub mod jitter;
+pub mod job;
 pub mod limits;
 pub mod message;
 pub mod name;

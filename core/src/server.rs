@@ -16,7 +16,7 @@ mod timers;
 
 use crate::chunk::ChunkSize;
 use crate::config::Config;
-use crate::drive::{Input, IoFailure, Output, Slices};
+use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event, RefuseReason};
 use crate::id::{ConnId, ListenerId, MessageStreamId, SourceId};
 use crate::name::{NameLimits, StreamName};
@@ -149,7 +149,16 @@ impl Server {
         self.now = now;
         self.turn_started.get_or_insert(now);
         match input {
-            Input::Opened { conn, listener, peer } => self.open(conn, listener, peer),
+            Input::Opened { conn, via, peer } => match via {
+                Via::Listener { listener, service: Service::Rtmp } => {
+                    self.open(conn, listener, peer);
+                }
+                Via::Dial(_) | Via::Listener { service: Service::Http, .. } => {
+                    self.outputs.push_back(Output::Close { conn });
+                }
+            },
+            Input::DialFailed { .. } | Input::JobDone { .. } => {}
+            Input::Reload(config) => self.config = config,
             Input::Received { conn, bytes } => self.with_conn(conn, |server, conn| {
                 server.receive(conn, bytes);
             }),

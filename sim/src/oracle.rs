@@ -26,6 +26,8 @@ use std::collections::BTreeMap;
 
 /// How long a server may take to answer a client whose link is well.
 const ANSWER_MAX: Micros = 12_000_000;
+/// What the server has had for so long has come to whoever has a free socket.
+const KNOWN_FOR: Micros = 1_500_000;
 /// Armed deadlines of one connection or stream, outdated ones included.
 const TIMERS_MAX: usize = 8;
 
@@ -48,6 +50,8 @@ pub struct Oracle {
     /// Frames that players got.
     pub frames: u64,
     known: BTreeMap<u32, (u32, u32)>,
+    /// When it was known.
+    known_at: Micros,
     links: Vec<LinkNote>,
     playbacks: BTreeMap<usize, Playback>,
     rules: Rules,
@@ -79,6 +83,7 @@ impl Oracle {
             ledger: Ledger::default(),
             frames: 0,
             known: BTreeMap::new(),
+            known_at: 0,
             links: Vec::new(),
             playbacks: BTreeMap::new(),
             rules: Rules::new(scenario),
@@ -216,6 +221,9 @@ impl Oracle {
 
     fn on_closed(&mut self, link: usize, reason: CloseReason, at: Micros) {
         let note = &self.links[link];
+        if note.epoch.is_some() {
+            self.rules.attempted(note.stream, at);
+        }
         if note.tainted || note.left {
             return;
         }
@@ -263,6 +271,11 @@ impl Oracle {
         if let Err(what) = self.rules.check(at) {
             self.fail(at, format!("rules: {what}"));
         }
+        if at < self.known_at + KNOWN_FOR {
+            // A server without a moment of rest is looked at late, and then again at once.
+            return;
+        }
+        self.known_at = at;
         let looked_at = |actor: &&Actor| actor.is_active() && actor.reads_all();
         for actor in actors.iter().filter(looked_at) {
             if self.may_pause_late(actor) {
@@ -270,12 +283,10 @@ impl Oracle {
             }
             let Some(link) = actor.link.filter(|_| !actor.is_paused()) else { continue };
             let Some(playback) = self.playbacks.get(&link) else { continue };
-            // What it has said last, perhaps that it goes on after a pause, has been heard.
-            let is_heard = net.up_queued(link) == 0;
-            let is_free = is_heard && net.down_queued(link) == 0 && !net.links[link].is_full;
             let is_open = !net.links[link].is_closed && net.links[link].conn.is_some();
+            let is_free = is_free(net, link) && is_open;
             let note = &self.links[link];
-            let Some(&known) = self.known.get(&note.stream).filter(|_| is_free && is_open) else {
+            let Some(&known) = self.known.get(&note.stream).filter(|_| is_free) else {
                 continue;
             };
             if let Some(missing) = playback.missing(known, &self.ledger) {
@@ -295,8 +306,11 @@ impl Oracle {
         for (&link, playback) in &mut self.playbacks {
             let stream = self.links[link].stream;
             let known = self.known.get(&stream).copied();
-            // While it is not known who publishes, nothing is.
-            if known.is_some() || !self.rules.is_live(stream) || self.scenario.server.lag() == 0 {
+            // Who goes on does so when its socket is free; while it is not known who publishes,
+            // nothing is.
+            let is_known =
+                known.is_some() || !self.rules.is_live(stream) || self.scenario.server.lag() == 0;
+            if is_known && is_free(net, link) {
                 playback.settle(at, known);
             }
         }
@@ -424,6 +438,12 @@ impl Oracle {
             self.fail(at, format!("rules: {what}"));
         }
     }
+}
+
+/// All that a client has said has been heard, perhaps that it goes on after a pause, and all that it
+/// was sent has come.
+fn is_free(net: &SimTransport, link: usize) -> bool {
+    net.up_queued(link) == 0 && net.down_queued(link) == 0 && !net.links[link].is_full
 }
 
 /// Audio and video are counted apart.

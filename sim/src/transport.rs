@@ -13,7 +13,7 @@ pub use link::{Link, Told, conn_of};
 use crate::entropy::Entropy;
 use crate::net::{Arrival, LinkProfile, Micros, Pipe};
 use bytes::{Bytes, BytesMut};
-use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
+use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::id::{ConnId, ListenerId};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
@@ -409,7 +409,12 @@ impl Transport for SimTransport {
             self.links[link].conn = Some(conn);
             let peer = self.links[link].peer;
             self.ports[own].readable.insert(link);
-            ready.push(Ready::Accepted { conn, listener: ListenerId(0), peer });
+            ready.push(Ready::Accepted {
+                conn,
+                listener: ListenerId(0),
+                service: Service::Rtmp,
+                peer,
+            });
         }
         for &link in &self.ports[own].readable {
             if let Some(conn) = self.links[link].conn.filter(|_| self.is_readable(link)) {

@@ -6,13 +6,13 @@ use crate::limits::raise_open_files;
 use crate::log::{Log, events_to_log};
 use crate::signals::Signals;
 use crate::transport::{
-    BindError, EventSink, Links, ListenOptions, ShutdownHandle, TokioTransport, bind,
+    BindError, EventSink, Links, ListenOptions, Listener, ShutdownHandle, TokioTransport, bind,
 };
 use crate::{complain, say};
 use millstream_conf::banner::Banner;
 use millstream_conf::cli::{Listen, ServeArgs};
 use millstream_core::config::Config;
-use millstream_core::drive::{Budget, Drive, Transport};
+use millstream_core::drive::{Budget, Drive, Service, Transport};
 use millstream_core::server::Server;
 use millstream_core::shard::{Placement, ShardId};
 use millstream_core::time::WallClock;
@@ -23,7 +23,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, BufWriter};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU16;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -47,7 +47,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// A shard that accepts from `listeners`.
+    /// A shard that accepts RTMP from `listeners`.
     ///
     /// # Errors
     /// A listener could not be registered with the runtime.
@@ -59,6 +59,8 @@ impl Shard {
         listeners: Vec<TcpListener>,
         events: EventSink,
     ) -> io::Result<Self> {
+        let rtmp = |socket| Listener { service: Service::Rtmp, socket };
+        let listeners = listeners.into_iter().map(rtmp).collect();
         Self::new_in(config, Placement::SINGLE, Links::new(1), listeners, events)
     }
 
@@ -73,18 +75,18 @@ impl Shard {
         config: Arc<Config>,
         placement: Placement,
         links: Links,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Listener>,
         events: EventSink,
     ) -> io::Result<Self> {
         let mut transport = TokioTransport::new_shard(placement.own, links, listeners, events)?;
         let (seed, start, wall) = (seed(), transport.now(), wall_clock());
-        let setup = Setup { config: Config::clone(&config), seed, start, wall };
+        let setup = Setup { config: Config::clone(&config), placement, seed, start, wall };
         let server = Server::new_shard(config, placement, seed, start, wall);
         Ok(Self { drive: Drive::new(Budget::default()), server, setup, trace: None, transport })
     }
 
-    /// Writes a full trace to `file`: all that passes the transport, for `millstream replay`.
-    /// Meant for a shard that is alone: what shards tell each other is not recorded.
+    /// Writes a full trace to `file`: all that passes the transport and the links to other shards,
+    /// for `millstream replay`.
     #[must_use]
     pub fn with_trace(mut self, file: File) -> Self {
         self.trace = Some(file);
@@ -145,7 +147,7 @@ pub enum Program {
 #[must_use]
 pub fn run(args: &ServeArgs, program: Program) -> ExitCode {
     let config = args.config();
-    let (listeners, trace) = match open(args) {
+    let (listeners, traces) = match open(args) {
         Ok(opened) => opened,
         Err(error) => {
             complain(&error);
@@ -161,7 +163,7 @@ pub fn run(args: &ServeArgs, program: Program) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(serve(args, program, config, listeners, trace));
+    let outcome = runtime.block_on(serve(args, program, config, listeners, traces));
     runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -183,25 +185,32 @@ async fn serve(
     program: Program,
     config: Config,
     listeners: Vec<Vec<TcpListener>>,
-    trace: Option<File>,
+    traces: Vec<File>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let mut signals = Signals::new()?;
     let config = Arc::new(config);
     let count = u16::try_from(listeners.len()).ok().and_then(NonZeroU16::new);
     let count = count.unwrap_or(NonZeroU16::MIN);
     let links = Links::new(count.get());
+    let mut traces = traces.into_iter();
     let mut shards = (0..).map(ShardId).zip(listeners).map(|(own, listeners)| {
+        let trace = traces.next();
         let placement = Placement { own, count };
         let links = links.clone();
         let events = Box::new(events_to_log(args.log_format, placement));
         let config = config.clone();
-        move || Shard::new_in(config, placement, links, listeners, events)
+        let rtmp = |socket| Listener { service: Service::Rtmp, socket };
+        let listeners = listeners.into_iter().map(rtmp).collect();
+        move || {
+            let shard = Shard::new_in(config, placement, links, listeners, events)?;
+            Ok(match trace {
+                Some(file) => shard.with_trace(file),
+                None => shard,
+            })
+        }
     });
     let first = shards.next().ok_or("no shard")?;
-    let mut shard = first()?;
-    if let Some(file) = trace {
-        shard = shard.with_trace(file);
-    }
+    let shard: Shard = first()?;
     let mut shutdown = vec![shard.shutdown_handle()];
     let mut threads = Vec::new();
     for make in shards {
@@ -252,15 +261,27 @@ async fn serve(
     Ok(outcome?)
 }
 
-/// Opens what the server needs of the machine: the listeners of each shard, and the file of the trace.
-fn open(args: &ServeArgs) -> Result<(Vec<Vec<TcpListener>>, Option<File>), String> {
-    let workers = args.workers()?;
+/// Opens what the server needs of the machine: the listeners of each shard, and the files of the
+/// trace.
+fn open(args: &ServeArgs) -> Result<(Vec<Vec<TcpListener>>, Vec<File>), String> {
+    let workers = args.workers();
     let listeners = bind_all(&args.listeners(), workers).map_err(|error| error.to_string())?;
     let create = |path: &Path| {
         create_secret(path)
             .map_err(|error| format!("{} cannot be written: {error}", path.display()))
     };
-    Ok((listeners, args.trace.as_deref().map(create).transpose()?))
+    let paths = args.trace.iter().flat_map(|path| (0..workers).map(|own| trace_of(path, own)));
+    let traces = paths.map(|path| create(&path)).collect::<Result<_, _>>()?;
+    Ok((listeners, traces))
+}
+
+/// The file of one shard's trace: `x.trace` of the first, `x.trace.1` of the next.
+pub(crate) fn trace_of(path: &Path, own: u16) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    if own > 0 {
+        name.push(format!(".{own}"));
+    }
+    name.into()
 }
 
 /// Replaces a file by an empty one that nobody else may read: a trace holds stream keys.

@@ -51,6 +51,8 @@ pub(super) struct Conn {
 #[derive(Clone, Debug)]
 pub(super) struct App {
     pub(super) app: Arc<str>,
+    /// The page that the client comes from; empty when it has none.
+    pub(super) page_url: Arc<[u8]>,
     pub(super) vhost: Arc<str>,
 }
 
@@ -230,6 +232,15 @@ pub(super) const fn refusal(reason: RefuseReason, asked: Asked) -> Refusal {
             "NetConnection.Connect.Rejected",
             "The server has as many connections as it may: try again later.",
         ),
+        (RefuseReason::Refer, Asked::Connect) => {
+            ("NetConnection.Connect.Rejected", "The server does not serve clients of this page.")
+        }
+        (RefuseReason::Refer, Asked::Publish) => {
+            ("NetStream.Publish.Denied", "Clients of this page may not publish here.")
+        }
+        (RefuseReason::Refer, Asked::Play) => {
+            ("NetStream.Play.Failed", "Clients of this page may not play here.")
+        }
         (RefuseReason::Shutdown, _) => {
             ("NetConnection.Connect.Closed", "The server shuts down: connect again later.")
         }

@@ -249,7 +249,7 @@ impl Server {
     }
 
     fn answer_claim(&mut self, from: ShardId, claim: Claim, name: &StreamName) {
-        if self.config.publish_policy == PublishPolicy::Takeover
+        if self.publish_policy(name) == PublishPolicy::Takeover
             && let Some(&source) = self.names.get(name)
         {
             self.take_over(None, source);

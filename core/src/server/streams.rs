@@ -5,7 +5,7 @@ use super::shards::{RemotePublisher, Replica, Subscriber};
 use super::timers::Owner;
 use super::{Server, Slot};
 use crate::chunk::ChunkSize;
-use crate::config::{Config, SendDelay};
+use crate::config::{Config, SendDelay, Vhost};
 use crate::event::{CloseReason, Event};
 use crate::flv::codec;
 use crate::frame::{Frame, FrameClass, FrameKind};
@@ -51,6 +51,7 @@ pub(super) struct Stream {
     flush_timer_at: Option<Instant>,
     /// When the last publisher left; `None` while there is one or was none.
     left: Option<Instant>,
+    pub(super) vhost: Arc<Vhost>,
 }
 
 impl Stream {
@@ -65,7 +66,7 @@ impl Stream {
     /// When a player without publisher has waited long enough.
     fn patience(&self, consumer: &Consumer, config: &Config) -> Instant {
         match self.left {
-            Some(left) if left >= consumer.attached() => left.after(config.limits.grace),
+            Some(left) if left >= consumer.attached() => left.after(self.vhost.grace),
             Some(_) | None => consumer.attached().after(config.limits.play_wait),
         }
     }
@@ -95,7 +96,9 @@ impl Server {
             self.streams.push(Slot::default());
         }
         let index = free.unwrap_or(self.streams.len().saturating_sub(1));
-        let report_at = self.now.after(self.config.pithy_print);
+        let report_at = self.now.after(self.config.pithy_print.publish);
+        // Where a reload has just removed it here, the peers of other shards will be gone soon.
+        let vhost = self.config.vhost(name.vhost()).cloned().unwrap_or_default();
         let home = self.shards.home_elsewhere(name);
         let stream = Box::new(Stream {
             bytes: 0,
@@ -108,11 +111,12 @@ impl Server {
             replica: None,
             report_at,
             reported: self.now,
-            source: Source::new(source_config(&self.config, home.is_some())),
+            source: Source::new(source_config(&self.config, &vhost, home.is_some())),
             subscribers: Vec::new(),
             timer_at: None,
             flush_timer_at: None,
             left: None,
+            vhost,
         });
         let slot = self.streams.get_mut(index)?;
         slot.generation = slot.generation.wrapping_add(1);
@@ -208,20 +212,20 @@ impl Server {
     /// Media have come: they are sent at once, or when the merge interval is over.
     fn schedule_flush(&mut self, id: SourceId) {
         let now = self.now;
-        let delay = match self.config.send_delay {
-            SendDelay::Adaptive(max) => self.load.saturating_mul(MERGE_FACTOR).min(max),
-            SendDelay::Fixed(delay) => delay,
-        };
-        let is_adaptive = matches!(self.config.send_delay, SendDelay::Adaptive(_));
         let slot = self.streams.get_mut(id.slot as usize);
         let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
         let Some(stream) = slot.stream.as_deref_mut() else { return };
         if stream.flush_at.is_some() || stream.source.players() == 0 {
             return;
         }
-        // A calm stream is sent at once: the interval counts from the flush before.
-        let from = if is_adaptive { stream.flushed } else { Some(now) };
-        let at = from.map_or(now, |from| from.after(delay));
+        let at = match stream.vhost.send_delay {
+            SendDelay::Adaptive(max) => {
+                // A calm stream is sent at once: the interval counts from the flush before.
+                let delay = self.load.saturating_mul(MERGE_FACTOR).min(max);
+                stream.flushed.map_or(now, |flushed| flushed.after(delay))
+            }
+            SendDelay::Fixed(delay) => now.after(delay),
+        };
         stream.flush_at = Some(at);
         if at <= now {
             self.due.push(id);
@@ -445,21 +449,21 @@ impl Server {
     }
 }
 
-fn source_config(config: &Config, is_replica: bool) -> SourceConfig {
+fn source_config(config: &Config, vhost: &Vhost, is_replica: bool) -> SourceConfig {
     let limits = &config.limits;
     SourceConfig {
-        chunk_size: ChunkSize::new(config.chunk_size).unwrap_or(ChunkSize::DEFAULT),
+        chunk_size: ChunkSize::new(config.chunk_size_of(vhost)).unwrap_or(ChunkSize::DEFAULT),
         gop: GopLimits {
             bytes_max: limits.gop_bytes_max,
             frames_max: limits.gop_frames_max,
             span_max: limits.gop_span_max,
         },
-        gop_cache: config.gop_cache,
+        gop_cache: vhost.gop_cache,
         is_replica,
-        lag_bytes_max: limits.player_lag_bytes_max,
-        lag_max: limits.player_lag_max,
+        lag_bytes_max: vhost.queue_length.bytes_max,
+        lag_max: vhost.queue_length.time_max,
         metadata_len_max: limits.metadata_len_max,
-        time_jitter: config.time_jitter,
+        time_jitter: vhost.time_jitter,
         tracks_max: limits.tracks_max,
     }
 }

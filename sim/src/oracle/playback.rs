@@ -13,6 +13,9 @@ use millstream_core::time::Timestamp;
 
 /// Where a player's time may begin, in milliseconds.
 const START_MAX_MS: u32 = 6_000;
+/// The same where it follows a replica, which counts from the headers that it is made with: a
+/// keyframe may be a GOP away.
+const START_OF_REPLICA_MAX_MS: u32 = 30_000;
 /// A jump may leave a gap up to this, in milliseconds.
 const JUMP_GAP_MAX_MS: i32 = 1_600;
 
@@ -22,6 +25,8 @@ pub struct Playback {
     /// When the last frame came.
     pub last_at: Micros,
     awaits_keyframe: bool,
+    /// The publishing that the first message of all came from, a header perhaps.
+    began_in: Option<u32>,
     /// Runs that may begin without a reason that the frames themselves show.
     breaks: u32,
     epoch: Option<u32>,
@@ -33,6 +38,7 @@ pub struct Playback {
     floats_until: Micros,
     /// The newest keyframe that was sent when the player joined a live stream: it starts no later.
     first_max: Option<(u32, u32)>,
+    follows_replica: bool,
     goes_back: bool,
     headers: [Option<(u32, u32)>; 2],
     jitter: TimeJitter,
@@ -64,12 +70,14 @@ impl Playback {
         Self {
             last_at: 0,
             awaits_keyframe: true,
+            began_in: None,
             breaks: 0,
             epoch: None,
             floor: None,
             floats: false,
             floats_until: 0,
             first_max: None,
+            follows_replica: false,
             goes_back: false,
             headers: [None; 2],
             jitter,
@@ -112,6 +120,7 @@ impl Playback {
         self.breaks += 1;
         self.floats = true;
         self.floats_until = until;
+        self.follows_replica = true;
         self.first_max = None;
     }
 
@@ -153,6 +162,7 @@ impl Playback {
         if !self.joined {
             return Err(format!("a frame before the server says that it plays: {stamp:?}"));
         }
+        self.began_in.get_or_insert(stamp.epoch);
         match frame.class {
             FrameClass::SequenceHeader => {
                 if let Some(slot) = slot(frame.kind) {
@@ -294,7 +304,14 @@ impl Playback {
         let is_full = self.jitter == TimeJitter::Full;
         let last = self.tracks[slot];
         let Some(last) = last else {
-            if received.0 > START_MAX_MS && self.tracks == [None; 2] {
+            // What lies between its first header and its first frame is mended, or it is not.
+            let has_jumped = ledger.epoch(stamp.epoch).jumped || self.began_in != Some(stamp.epoch);
+            let is_first = self.tracks == [None; 2] && (is_full || !has_jumped);
+            let start_max = match self.follows_replica {
+                true => START_OF_REPLICA_MAX_MS,
+                false => START_MAX_MS,
+            };
+            if received.0 > start_max && is_first {
                 return Err(format!("{stamp:?} begins at {} ms", received.0));
             }
             self.tracks[slot] = Some(self.learn(slot, stamp, received, ledger)?);

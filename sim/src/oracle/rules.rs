@@ -22,6 +22,9 @@ const SLACK: Micros = 1_500_000;
 /// The model.
 #[derive(Debug)]
 pub struct Rules {
+    /// When a connection that publishes a stream has ended last. Its home may have granted what the
+    /// connection never heard of: then its players saw a publisher come and go.
+    attempts: BTreeMap<u32, Micros>,
     grace: Micros,
     /// How much later a shard may know what another one knows; 0 where there is one alone.
     lag: Micros,
@@ -72,6 +75,7 @@ impl Rules {
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
         Self {
+            attempts: BTreeMap::new(),
             grace: scenario.server.grace,
             lag: scenario.server.lag(),
             links: BTreeMap::new(),
@@ -111,6 +115,11 @@ impl Rules {
     pub fn streams(&self) -> Vec<u32> {
         let live = self.streams.iter().filter(|(_, stream)| !stream.publishers.is_empty());
         live.filter_map(|(name, _)| name.rsplit_once("/stream-")?.1.parse().ok()).collect()
+    }
+
+    /// A connection that publishes a stream, or wants to, has ended.
+    pub fn attempted(&mut self, stream: u32, at: Micros) {
+        self.attempts.insert(stream, at);
     }
 
     /// Takes an event; fails when it breaks the rules.
@@ -291,7 +300,13 @@ impl Rules {
         for (name, stream) in self.streams.iter().filter(|(_, s)| s.publishers.is_empty()) {
             for &(link, since) in &stream.players {
                 // Who is sent away may take two seconds to read why.
-                let heard = self.patience(stream, since) + self.lag;
+                let mut heard = self.patience(stream, since);
+                if self.lag > 0 {
+                    let attempts = self.attempts.iter();
+                    let of_it = attempts.filter(|(other, _)| may_be(**other, name));
+                    let last = of_it.map(|(_, at)| *at).max().unwrap_or(0);
+                    heard = heard.max(last + self.grace) + self.lag;
+                }
                 if at > heard + 3_000_000 + SLACK {
                     return Err(format!("link {link} still waits for {name}"));
                 }
@@ -314,4 +329,9 @@ impl Rules {
             None => Ok(()),
         }
     }
+}
+
+/// A stream is the one called `name`; attackers publish under any name that damage has made.
+fn may_be(stream: u32, name: &str) -> bool {
+    stream >= 900 || name.ends_with(&format!("/{}", crate::actor::stream_name(stream)))
 }

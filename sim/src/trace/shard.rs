@@ -4,12 +4,12 @@
 //! brief one has the number of frames and a hash of them in their place.
 
 use super::replay::unhex;
-use super::{Detail, HASH_START, hash, hex};
+use super::{Detail, HASH_START, Names, hash, hex};
 use millstream_core::event::RefuseReason;
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::id::{ConnId, MessageStreamId};
 use millstream_core::name::{NameLimits, StreamName};
-use millstream_core::shard::{Claim, ShardMessage, Subscription};
+use millstream_core::shard::{Claim, ShardId, ShardMessage, Subscription};
 use millstream_core::time::Timestamp;
 use std::fmt::Write as _;
 
@@ -40,10 +40,35 @@ const REASONS: [RefuseReason; 9] = [
     RefuseReason::Vhost,
 ];
 
-/// Appends a message to a line.
-pub(super) fn write_message(line: &mut String, message: &ShardMessage, detail: Detail) {
+/// Between which shards a message goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) from: ShardId,
+    pub(super) to: ShardId,
+}
+
+/// Appends a message to a line. A brief line calls connections by their names.
+pub(super) fn write_message(
+    line: &mut String,
+    message: &ShardMessage,
+    detail: Detail,
+    way: Way,
+    names: &mut Names,
+) {
+    let claimant = match message {
+        ShardMessage::Granted { .. }
+        | ShardMessage::Denied { .. }
+        | ShardMessage::Revoked { .. } => way.to,
+        _ => way.from,
+    };
     let mut words = |what: &str, claim: &Claim| {
-        let _ = write!(line, "{what} {}/{}", claim.conn, claim.stream.0);
+        let _ = match detail {
+            Detail::Full => write!(line, "{what} {}/{}", claim.conn, claim.stream.0),
+            Detail::Brief | Detail::None => {
+                let conn = names.name_on(claimant, claim.conn);
+                write!(line, "{what} {conn}/{}", claim.stream.0)
+            }
+        };
     };
     match message {
         ShardMessage::Claim { claim, name } => {
@@ -198,7 +223,8 @@ mod tests {
         messages.extend(REASONS.map(|reason| ShardMessage::Denied { claim, reason }));
         for message in messages {
             let mut line = String::new();
-            write_message(&mut line, &message, Detail::Full);
+            let way = Way { from: ShardId(0), to: ShardId(1) };
+            write_message(&mut line, &message, Detail::Full, way, &mut Names::new());
             assert_eq!(read_message(&line).as_ref(), Some(&message), "{line}");
             assert!(!line.contains('\n'));
         }
