@@ -8,12 +8,15 @@
 
 mod admission;
 mod conn;
+mod measure;
 mod report;
 mod roles;
 mod shards;
+mod snapshot;
 mod streams;
 mod timers;
 
+use crate::api::Totals;
 use crate::chunk::ChunkSize;
 use crate::config::Config;
 use crate::drive::{Input, IoFailure, Output, Slices};
@@ -35,6 +38,7 @@ use conn::Conn;
 use core::net::SocketAddr;
 use core::time::Duration;
 use shards::Shards;
+use snapshot::Surveys;
 use streams::Stream;
 use timers::{Owner, Timers};
 
@@ -61,8 +65,11 @@ pub struct Server {
     rng: Rng,
     session_config: Arc<SessionConfig>,
     shards: Shards,
+    started: Instant,
     streams: Vec<Slot>,
+    surveys: Surveys,
     timers: Timers,
+    totals: Totals,
     turn_started: Option<Instant>,
     turn_wrote: bool,
     wall: WallClock,
@@ -134,8 +141,11 @@ impl Server {
             rng: Rng::new(seed),
             session_config: Arc::new(session_config),
             shards: Shards::new(placement),
+            started: now,
             streams: Vec::new(),
+            surveys: Surveys::default(),
             timers: Timers::default(),
+            totals: Totals::default(),
             turn_started: None,
             turn_wrote: false,
             // The wall clock at instant 0.
@@ -301,6 +311,7 @@ impl Server {
 
     fn receive(&mut self, conn: &mut Conn, bytes: &[u8]) {
         conn.received = conn.received.saturating_add(bytes.len() as u64);
+        self.totals.received_bytes = self.totals.received_bytes.saturating_add(bytes.len() as u64);
         if conn.waits {
             conn.stash.extend_from_slice(bytes);
         } else {
@@ -333,12 +344,15 @@ impl Server {
     }
 
     fn wrote(&mut self, conn: &mut Conn, len: usize, offered: usize) {
+        let now = self.now;
         let mut replies = len.min(conn.replies.len());
         if let Some((source, consumer)) = conn.sharing_player()
             && let Some(stream) = self.stream_mut(source)
         {
             replies = stream.source.wrote(consumer, len, conn.replies.len());
-            conn.count_shared(len.saturating_sub(replies));
+            let shared = len.saturating_sub(replies);
+            stream.measure.sent.count(now, shared as u64);
+            conn.count_shared(shared);
         }
         conn.replies.advance(replies.min(conn.replies.len()));
         if conn.replies.is_empty() {
@@ -351,6 +365,7 @@ impl Server {
             }
         }
         conn.sent = conn.sent.saturating_add(len as u64);
+        self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
         if len < offered {
             conn.block(self.now);
         } else {
@@ -518,6 +533,7 @@ impl Server {
     }
 
     fn event(&mut self, event: Event) {
+        self.count(&event);
         self.outputs.push_back(Output::Event(event));
     }
 

@@ -8,6 +8,7 @@ mod rows_command;
 mod rows_handshake;
 mod rows_tcp;
 mod shards;
+mod snapshots;
 mod wire;
 mod world;
 
