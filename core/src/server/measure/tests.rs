@@ -149,7 +149,7 @@ fn a_rate_is_that_of_the_last_seconds() {
     for millis in (0..10_000).step_by(100) {
         meter.count(at(millis), 12_500);
         let rate = meter.bits_per_second(at(millis));
-        assert!((1..=1_060_000).contains(&rate), "{rate} after {millis} ms");
+        assert!((1..=1_100_000).contains(&rate), "{rate} after {millis} ms");
     }
     let rate = meter.bits_per_second(at(10_000));
     assert!((970_000..=1_030_000).contains(&rate), "{rate} of 1 Mbit/s");

@@ -39,7 +39,11 @@ fn a_stream_is_told_with_its_publisher_its_players_and_its_rates() {
     let told = |index: usize| {
         let client = clients.iter().find(|client| client.id.conn == world.peers[index].id);
         let client = client.unwrap();
-        (client.role, client.stream.as_ref().map(ToString::to_string), client.bits_per_second > 0)
+        (
+            client.role,
+            client.stream.as_ref().map(|name| name.to_string()),
+            client.bits_per_second > 0,
+        )
     };
     let name = Some(String::from("__defaultVhost__/live/cam"));
     assert_eq!(told(publisher), (ClientRole::Publisher, name.clone(), true));
