@@ -5,6 +5,8 @@ import { bits, count } from "./format.js";
 
 /** Points of a curve: five minutes of one a second. */
 const POINTS_MAX = 300;
+/** The least width of a curve, in seconds. */
+const SPAN_MIN = 60;
 
 /** What the streams were like at each answer. */
 export class History {
@@ -99,7 +101,11 @@ export class Charts {
       height: 150,
       cursor: { show: false },
       legend: { show: false },
-      scales: { y: { range: (_, low, high) => [0, Math.max(least, high * 1.15)] } },
+      scales: {
+        // A curve that has just begun does not fill the whole width.
+        x: { range: (_, low, high) => [Math.min(low, high - SPAN_MIN), high] },
+        y: { range: (_, low, high) => [0, Math.max(least, high * 1.15)] },
+      },
       axes: [
         { ...axis, space: 70, values: (_, ticks) => ticks.map((tick) => new Date(tick * 1000).toLocaleTimeString([], { hour12: false })) },
         {

@@ -18,9 +18,7 @@ export function say(element, text) {
 
 /** A line of text to be copied, with its button. */
 export function copyable(label, text) {
-  const code = make("code", { textContent: text, tabIndex: 0, role: "textbox" });
-  code.setAttribute("aria-readonly", "true");
-  code.setAttribute("aria-label", label);
+  const code = make("code", { textContent: text });
   const button = make("button", { type: "button", className: "quiet", textContent: "Copy" });
   button.setAttribute("aria-label", `Copy ${label}`);
   const done = make("span", { className: "unseen", role: "status" });
