@@ -97,8 +97,11 @@ fn playable() -> Scene {
     command.args(["-v", "error", "-y", "-i"]).arg(&file).args(["-c", "copy", "-f", "hls"]);
     command.args(["-hls_time", "2", "-hls_list_size", "0"]).arg(&playlist);
     drop(output_of(&mut command));
-    let mut scene =
-        Scene { snapshot: snapshot(vec![stream("live", "cam", true)], 1), ..Scene::default() };
+    let mut scene = Scene {
+        media_seconds: MEDIA_SECONDS,
+        snapshot: snapshot(vec![stream("live", "cam", true)], 1),
+        ..Scene::default()
+    };
     let flv = std::fs::read(file).expect("the sample is there");
     scene.media.insert("/live/cam.flv".into(), ("video/x-flv", flv));
     let folder = playlist.parent().expect("a folder");

@@ -8,6 +8,8 @@ const START_MS = 12000;
 /** A picture that stands for so long is begun anew. */
 const STALL_MS = 8000;
 const LOOK_MS = 1000;
+/** A stream that is live though its media have ended is played again after so long. */
+const AGAIN_MS = 3000;
 
 const scripts = new Map();
 
@@ -103,6 +105,7 @@ function ways(video) {
 }
 
 export class Player {
+  #again = null;
   #run = 0;
   #stop = null;
   #watch = null;
@@ -180,6 +183,10 @@ export class Player {
       if (!isCurrent()) return;
       this.#end();
       this.#rest("The stream has ended. It goes on here when it is published again.");
+      // The connection alone may have ended.
+      this.#again = setTimeout(() => {
+        if (this.wanted && this.stream.live) this.play();
+      }, AGAIN_MS);
     };
     try {
       const { video, urls, stream } = this;
@@ -247,6 +254,7 @@ export class Player {
   #end() {
     this.#run += 1;
     clearInterval(this.#watch);
+    clearTimeout(this.#again);
     const stop = this.#stop;
     this.#stop = null;
     try {
