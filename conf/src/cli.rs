@@ -13,7 +13,7 @@ pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};
 use crate::quantity::parse_duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use millstream_core::config::{Config, PublishPolicy, SendDelay, TimeJitter};
+use millstream_core::config::{Config, PithyPrint, PublishPolicy, SendDelay, TimeJitter, Vhost};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -161,7 +161,7 @@ impl ServeArgs {
     /// The configuration of the server.
     #[must_use]
     pub fn config(&self) -> Config {
-        let mut config = Config {
+        let mut vhost = Vhost {
             gop_cache: !self.no_gop_cache,
             publish_policy: match self.publish {
                 PublishFlag::Busy => PublishPolicy::Busy,
@@ -172,19 +172,20 @@ impl ServeArgs {
                 TimeJitterFlag::Zero => TimeJitter::Zero,
                 TimeJitterFlag::Off => TimeJitter::Off,
             },
-            ..Config::default()
+            ..Vhost::default()
         };
         if let Some(SendDelayFlag(send_delay)) = self.send_delay {
-            config.send_delay = send_delay;
+            vhost.send_delay = send_delay;
         }
+        if let Some(grace) = self.grace {
+            vhost.grace = grace;
+        }
+        let mut config = Config::with_default_vhost(vhost);
         if let Some(bytes) = self.chunk_size {
             config.chunk_size = bytes;
         }
         if let Some(interval) = self.pithy_print {
-            config.pithy_print = interval;
-        }
-        if let Some(grace) = self.grace {
-            config.limits.grace = grace;
+            config.pithy_print = PithyPrint::every(interval);
         }
         if let Some(connections) = self.max_connections {
             config.limits.connections_max = connections;

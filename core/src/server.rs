@@ -3,25 +3,30 @@
 //! `handle` takes what happened, `poll_output` is drained to `None`, `poll_timeout` says when to call
 //! again. The parts: `admission` limits addresses, `conn` is what is kept of a connection, `roles`
 //! grants and ends publishing and playing, `streams` moves media from publishers to players,
+//! `merging` says how long they wait, `writes` is the short way of what nearly every write is,
 //! `shards` deals with streams that are at home elsewhere, `timers` keeps deadlines, `report` tells
 //! what happened.
 
 mod admission;
 mod conn;
 mod measure;
+mod merging;
 mod report;
 mod roles;
 mod shards;
 mod snapshot;
 mod streams;
 mod timers;
+mod transcode;
+mod writes;
 
 use crate::api::Totals;
 use crate::chunk::ChunkSize;
 use crate::config::Config;
-use crate::drive::{Input, IoFailure, Output, Slices};
+use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event, RefuseReason};
-use crate::id::{ConnId, ListenerId, MessageStreamId, SourceId};
+use crate::id::{ConnId, JobId, ListenerId, MessageStreamId, SourceId};
+use crate::job::Job;
 use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
 use crate::session::{Session, SessionConfig, SessionError, StatusLevel};
@@ -41,6 +46,7 @@ use shards::Shards;
 use snapshot::Surveys;
 use streams::Stream;
 use timers::{Owner, Timers};
+use transcode::Renditions;
 
 /// How long a peer may take to read why its connection is closed.
 const LINGER: Duration = Duration::from_secs(2);
@@ -53,6 +59,8 @@ pub struct Server {
     conns_len: u32,
     /// Streams with media that are due.
     due: Vec<SourceId>,
+    /// Slots without a stream.
+    free_streams: Vec<u32>,
     /// Streams with frames for other shards.
     gathered: Vec<SourceId>,
     is_shutting_down: bool,
@@ -61,7 +69,9 @@ pub struct Server {
     names: BTreeMap<StreamName, SourceId>,
     now: Instant,
     outputs: VecDeque<Output>,
+    next_job: u32,
     queued: Vec<bool>,
+    renditions: Renditions,
     rng: Rng,
     session_config: Arc<SessionConfig>,
     shards: Shards,
@@ -131,13 +141,16 @@ impl Server {
             conns: Vec::new(),
             conns_len: 0,
             due: Vec::new(),
+            free_streams: Vec::new(),
             gathered: Vec::new(),
             is_shutting_down: false,
             load: Duration::ZERO,
             names: BTreeMap::new(),
             now,
             outputs: VecDeque::new(),
+            next_job: 0,
             queued: Vec::new(),
+            renditions: Renditions::default(),
             rng: Rng::new(seed),
             session_config: Arc::new(session_config),
             shards: Shards::new(placement),
@@ -159,13 +172,34 @@ impl Server {
         self.now = now;
         self.turn_started.get_or_insert(now);
         match input {
-            Input::Opened { conn, listener, peer } => self.open(conn, listener, peer),
+            Input::Opened { conn, via, peer } => match via {
+                Via::Listener { listener, service: Service::Rtmp } => {
+                    self.open(conn, listener, peer);
+                }
+                Via::Dial(_) | Via::Listener { service: Service::Http, .. } => {
+                    self.outputs.push_back(Output::Close { conn });
+                }
+            },
+            Input::DialFailed { .. } => {}
+            Input::JobDone { job, result } => {
+                let is_known = self.rendition_done(job, &result);
+                debug_assert!(is_known, "each job has one end");
+            }
+            Input::Reload(config) => {
+                self.config = config;
+                let names: Vec<StreamName> = self.names.keys().cloned().collect();
+                for name in names {
+                    self.sync_renditions(&name);
+                }
+            }
             Input::Received { conn, bytes } => self.with_conn(conn, |server, conn| {
                 server.receive(conn, bytes);
             }),
-            Input::Wrote { conn, len, offered } => self.with_conn(conn, |server, conn| {
-                server.wrote(conn, len, offered);
-            }),
+            Input::Wrote { conn, len, offered } => {
+                if !self.wrote_media(conn, len, offered) {
+                    self.with_conn(conn, |server, conn| server.wrote(conn, len, offered));
+                }
+            }
             Input::Writable { conn } => self.with_conn(conn, |server, conn| {
                 conn.blocked = false;
                 server.queue_write(conn.id);
@@ -235,10 +269,10 @@ impl Server {
         }
     }
 
-    /// True once a shutdown is complete: no connection is left.
+    /// True once a shutdown is complete: no connection and no process is left.
     #[must_use]
     pub const fn is_drained(&self) -> bool {
-        self.is_shutting_down && self.conns_len == 0
+        self.is_shutting_down && self.conns_len == 0 && self.renditions.is_empty()
     }
 
     /// The wall clock now.
@@ -376,6 +410,9 @@ impl Server {
 
     /// Readies the next write of a connection; closes it when it was closing and all is sent.
     fn is_writable(&mut self, id: ConnId) -> bool {
+        if self.has_media(id) {
+            return true;
+        }
         let mut is_writable = false;
         self.with_conn(id, |server, conn| {
             if conn.blocked {
@@ -435,6 +472,7 @@ impl Server {
 
     fn shutdown(&mut self) {
         self.is_shutting_down = true;
+        self.end_renditions();
         let ids: Vec<ConnId> = self.conns.iter().flatten().map(|conn| conn.id).collect();
         for id in ids {
             self.with_conn(id, |server, conn| {
@@ -456,6 +494,7 @@ impl Server {
                     }
                 }),
                 Owner::Flush(id) => self.flush_timeout(id, at),
+                Owner::Renditions => self.renditions_timeout(at),
                 Owner::Source(id) => self.source_timeout(id, at),
             }
         }
@@ -521,6 +560,14 @@ impl Server {
 
     fn conn(&self, id: ConnId) -> Option<&Conn> {
         self.conns.get(id.slot as usize)?.as_deref().filter(|conn| conn.id == id)
+    }
+
+    /// Has a job done; the caller gets its end.
+    fn start(&mut self, work: Job) -> JobId {
+        let job = JobId(self.next_job);
+        self.next_job = self.next_job.wrapping_add(1);
+        self.outputs.push_back(Output::Start { job, work });
+        job
     }
 
     fn queue_write(&mut self, id: ConnId) {

@@ -8,11 +8,12 @@
 //! | line | meaning |
 //! |---|---|
 //! | `ready accepted c1 ...`, `ready readable c1`, `ready writable c1`, `ready deadline`, `ready shutdown` | what the transport found |
+//! | `ready dialled c2 ...`, `ready dial-failed 3 refused`, `ready jobs`, `job 4 done` | how the server's own attempts and jobs ended |
 //! | `wait` | nothing was ready |
 //! | `now 12` | the clock was read |
 //! | `read c1 3 0300ff`, `read c1 pending`, `read c1 end`, `read c1 failed reset` | a read; its bytes, or in a brief trace their hash |
 //! | `write c1 10/20 9f8e7d6c`, `write c1 failed reset` | a write: taken, offered, and the hash of what was taken |
-//! | `do reading c1 off`, `do close c1` | an output |
+//! | `do reading c1 off`, `do close c1`, `do dial 3 host 1935`, `do start 4 remove x.ts` | an output |
 //! | `event published ...` | an event |
 //! | `deadline 99 idle`, `deadline none` | when the server wants to be called |
 //!
@@ -30,13 +31,16 @@ pub use fold::fold;
 pub use replay::{Divergence, Replayed, replay};
 pub use setup::Setup;
 
-use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
-use millstream_core::id::ConnId;
+use millstream_core::config::Config;
+use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
+use millstream_core::id::{ConnId, JobId};
+use millstream_core::job::{Exit, Job, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// How much a trace says.
@@ -199,6 +203,19 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
         self.inner.receive_shard()
     }
 
+    fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
+        let ended = self.inner.receive_job();
+        if self.is_on() {
+            job_line(&mut self.line, ended.as_ref());
+            self.emit();
+        }
+        ended
+    }
+
+    fn receive_config(&mut self) -> Option<Arc<Config>> {
+        self.inner.receive_config()
+    }
+
     fn perform(&mut self, output: Output) {
         if self.is_on() {
             output_line(&mut self.line, &output, &mut self.names);
@@ -244,11 +261,24 @@ impl Names {
 
 fn ready_line(line: &mut String, ready: Ready, detail: Detail, names: &mut Names) {
     let _ = match ready {
-        Ready::Accepted { conn, listener, peer } => {
+        Ready::Accepted { conn, listener, service, peer } => {
             let name = names.name(conn);
             let id = if detail == Detail::Full { format!(" id {conn}") } else { String::new() };
-            writeln!(line, "ready accepted {name}{id} listener {} peer {peer}", listener.0)
+            let service = match service {
+                Service::Http => " http",
+                Service::Rtmp => "",
+            };
+            writeln!(line, "ready accepted {name}{id} listener {} peer {peer}{service}", listener.0)
         }
+        Ready::Dialled { dial, conn, peer } => {
+            let name = names.name(conn);
+            let id = if detail == Detail::Full { format!(" id {conn}") } else { String::new() };
+            writeln!(line, "ready dialled {name}{id} dial {} peer {peer}", dial.0)
+        }
+        Ready::DialFailed { dial, failure } => {
+            writeln!(line, "ready dial-failed {} {}", dial.0, failure_name(failure))
+        }
+        Ready::Jobs => writeln!(line, "ready jobs"),
         Ready::Readable(conn) => writeln!(line, "ready readable {}", names.name(conn)),
         Ready::Writable(conn) => writeln!(line, "ready writable {}", names.name(conn)),
         Ready::Deadline => writeln!(line, "ready deadline"),
@@ -288,8 +318,39 @@ fn output_line(line: &mut String, output: &Output, names: &mut Names) {
         Output::Event(event) => {
             writeln!(line, "event {}", describe(event, &mut |conn| names.name(conn)))
         }
+        Output::Dial { dial, host, port } => {
+            writeln!(line, "do dial {} {} {port}", dial.0, host.escape_default())
+        }
+        Output::Abandon { dial } => writeln!(line, "do abandon {}", dial.0),
+        Output::Start { job, work } => start_line(line, *job, work),
+        Output::Signal { job, signal } => {
+            writeln!(line, "do signal {} {}", job.0, format!("{signal:?}").to_lowercase())
+        }
         other => writeln!(line, "do {other:?}"),
     };
+}
+
+fn number(number: Option<i32>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| number.to_string())
+}
+
+fn start_line(line: &mut String, job: JobId, work: &Job) -> std::fmt::Result {
+    match work {
+        Job::Write { path, bytes } => {
+            let len: usize = bytes.iter().map(|part| part.len()).sum();
+            let sum = bytes.iter().fold(HASH_START, |sum, part| hash(sum, part));
+            writeln!(line, "do start {} write {len} {sum:08x} {}", job.0, path.escape_default())
+        }
+        Job::Remove { path } => {
+            writeln!(line, "do start {} remove {}", job.0, path.escape_default())
+        }
+        Job::Run { argv, .. } => {
+            // Arguments may hold keys: a brief trace is for everyone.
+            let sum = argv.iter().fold(HASH_START, |sum, word| hash(sum, word.as_bytes()));
+            writeln!(line, "do start {} run {} {sum:08x}", job.0, argv.len())
+        }
+        other => writeln!(line, "do start {} {other:?}", job.0),
+    }
 }
 
 fn deadline_line(line: &mut String, at: Option<u64>, deadline: Option<Deadline>) {
@@ -299,6 +360,23 @@ fn deadline_line(line: &mut String, at: Option<u64>, deadline: Option<Deadline>)
             writeln!(line, "deadline {at} {reason}")
         }
         _ => writeln!(line, "deadline none"),
+    };
+}
+
+fn job_line(line: &mut String, ended: Option<&(JobId, JobResult)>) {
+    let _ = match ended {
+        None => writeln!(line, "job none"),
+        Some((job, JobResult::Done)) => writeln!(line, "job {} done", job.0),
+        Some((job, JobResult::Failed { reason })) => {
+            writeln!(line, "job {} failed {}", job.0, reason.escape_default())
+        }
+        Some((job, JobResult::Exited(exit))) => {
+            let Exit { code, signal, was_silent, last_words } = exit;
+            let words = last_words.escape_default();
+            let (code, signal) = (number(*code), number(*signal));
+            writeln!(line, "job {} exited {code} {signal} {was_silent} {words}", job.0)
+        }
+        Some((job, other)) => writeln!(line, "job {} {other:?}", job.0),
     };
 }
 

@@ -8,7 +8,7 @@
 use crate::entropy::Entropy;
 use crate::net::{Arrival, LinkProfile, Micros, Pipe};
 use bytes::{Bytes, BytesMut};
-use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
+use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::event::Event;
 use millstream_core::id::{ConnId, ListenerId};
 use millstream_core::time::{Deadline, Instant};
@@ -423,7 +423,12 @@ impl Transport for SimTransport {
             let conn = self.allocate(link);
             let peer = self.links[link].peer;
             self.readable.insert(link);
-            ready.push(Ready::Accepted { conn, listener: ListenerId(0), peer });
+            ready.push(Ready::Accepted {
+                conn,
+                listener: ListenerId(0),
+                service: Service::Rtmp,
+                peer,
+            });
         }
         for &link in &self.readable {
             if let Some(conn) = self.links[link].conn.filter(|_| self.is_readable(link)) {

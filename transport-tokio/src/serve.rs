@@ -6,13 +6,13 @@ use crate::limits::raise_open_files;
 use crate::log::{Log, events_to_log};
 use crate::signals::Signals;
 use crate::transport::{
-    BindError, EventSink, Links, ListenOptions, ShutdownHandle, TokioTransport, bind,
+    BindError, EventSink, Links, ListenOptions, Listener, ShutdownHandle, TokioTransport, bind,
 };
 use crate::{complain, say};
 use millstream_conf::banner::Banner;
 use millstream_conf::cli::{Listen, ServeArgs};
 use millstream_core::config::Config;
-use millstream_core::drive::{Budget, Drive, Transport};
+use millstream_core::drive::{Budget, Drive, Service, Transport};
 use millstream_core::server::Server;
 use millstream_core::shard::{Placement, ShardId};
 use millstream_core::time::WallClock;
@@ -47,7 +47,7 @@ pub struct Shard {
 }
 
 impl Shard {
-    /// A shard that accepts from `listeners`.
+    /// A shard that accepts RTMP from `listeners`.
     ///
     /// # Errors
     /// A listener could not be registered with the runtime.
@@ -59,6 +59,8 @@ impl Shard {
         listeners: Vec<TcpListener>,
         events: EventSink,
     ) -> io::Result<Self> {
+        let rtmp = |socket| Listener { service: Service::Rtmp, socket };
+        let listeners = listeners.into_iter().map(rtmp).collect();
         Self::new_in(config, Placement::SINGLE, Links::new(1), listeners, events)
     }
 
@@ -73,7 +75,7 @@ impl Shard {
         config: Arc<Config>,
         placement: Placement,
         links: Links,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Listener>,
         events: EventSink,
     ) -> io::Result<Self> {
         let mut transport = TokioTransport::new_shard(placement.own, links, listeners, events)?;
@@ -195,6 +197,8 @@ async fn serve(
         let links = links.clone();
         let events = Box::new(events_to_log(args.log_format, placement));
         let config = config.clone();
+        let rtmp = |socket| Listener { service: Service::Rtmp, socket };
+        let listeners = listeners.into_iter().map(rtmp).collect();
         move || Shard::new_in(config, placement, links, listeners, events)
     });
     let first = shards.next().ok_or("no shard")?;

@@ -5,23 +5,27 @@
 //! loop is `millstream_core::drive`.
 
 mod conns;
+mod dial;
 mod listen;
 mod ready;
 
 #[cfg(test)]
 mod tests;
 
-pub use listen::{BindError, ListenOptions, bind};
+pub use listen::{BindError, ListenOptions, Listener, bind};
 pub use ready::{Links, ShutdownHandle};
 
 use conns::Conns;
+use dial::Dials;
 use listen::Acceptor;
-use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
+use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::event::Event;
-use millstream_core::id::ConnId;
+use millstream_core::id::{ConnId, JobId};
+use millstream_core::job::JobResult;
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
-use ready::ReadyList;
+use millstream_host::jobs::{JobSink, Jobs};
+use ready::{News, ReadyList};
 use std::collections::VecDeque;
 use std::fmt;
 use std::future::Future as _;
@@ -40,6 +44,11 @@ pub struct TokioTransport {
     acceptor: Acceptor,
     clock: Clock,
     conns: Conns,
+    dials: Dials,
+    /// Jobs that are over.
+    done: VecDeque<(JobId, JobResult)>,
+    jobs: Jobs,
+    news: VecDeque<News>,
     deadline: Option<Deadline>,
     events: EventSink,
     is_shutdown_told: bool,
@@ -55,7 +64,7 @@ pub struct TokioTransport {
 }
 
 impl TokioTransport {
-    /// A transport that accepts from `listeners` (see [`bind`]) and hands events to `events`.
+    /// A transport that accepts RTMP from `listeners` (see [`bind`]) and hands events to `events`.
     ///
     /// # Errors
     /// A listener could not be registered with the runtime.
@@ -63,6 +72,8 @@ impl TokioTransport {
     /// # Panics
     /// Outside of a tokio runtime with I/O and time.
     pub fn new(listeners: Vec<TcpListener>, events: EventSink) -> io::Result<Self> {
+        let rtmp = |socket| Listener { service: Service::Rtmp, socket };
+        let listeners = listeners.into_iter().map(rtmp).collect();
         Self::new_shard(ShardId(0), Links::new(1), listeners, events)
     }
 
@@ -76,7 +87,7 @@ impl TokioTransport {
     pub fn new_shard(
         own: ShardId,
         links: Links,
-        listeners: Vec<TcpListener>,
+        listeners: Vec<Listener>,
         events: EventSink,
     ) -> io::Result<Self> {
         let ready_list = links.ready_list(own).unwrap_or_default();
@@ -84,6 +95,10 @@ impl TokioTransport {
         Ok(Self {
             acceptor: Acceptor::new(listeners)?,
             conns: Conns::new(ready_list.clone()),
+            dials: Dials::default(),
+            done: VecDeque::new(),
+            jobs: Jobs::new(job_sink(ready_list.clone())),
+            news: VecDeque::new(),
             deadline: None,
             events,
             is_shutdown_told: false,
@@ -136,14 +151,35 @@ impl TokioTransport {
             || self.deadline.is_some_and(|deadline| deadline.at <= now)
     }
 
+    fn take_news(&mut self, news: News, ready: &mut Vec<Ready>) {
+        match news {
+            News::Dialled { dial, .. } if !self.dials.end(dial) => {}
+            News::Dialled { dial, result: Ok((stream, peer)) } => {
+                let conn = self.conns.insert(stream);
+                ready.push(Ready::Dialled { dial, conn, peer });
+            }
+            News::Dialled { dial, result: Err(error) } => {
+                ready.push(Ready::DialFailed { dial, failure: failure_of(&error) });
+            }
+            News::JobDone { job, result } => self.done.push_back((job, result)),
+        }
+    }
+
     fn poll_conns(&mut self, cx: &Context<'_>, ready: &mut Vec<Ready>) {
-        let is_shutdown = self.ready_list.take(cx.waker(), &mut self.woken, &mut self.said);
+        let Self { woken, said, news, .. } = self;
+        let is_shutdown = self.ready_list.take(cx.waker(), woken, said, news);
         if is_shutdown && !self.is_shutdown_told {
             self.is_shutdown_told = true;
             ready.push(Ready::Shutdown);
         }
         if !self.said.is_empty() {
             ready.push(Ready::Shards);
+        }
+        while let Some(news) = self.news.pop_front() {
+            self.take_news(news, ready);
+        }
+        if !self.done.is_empty() {
+            ready.push(Ready::Jobs);
         }
         self.conns.report_again(ready);
         let now = self.clock.now();
@@ -152,6 +188,11 @@ impl TokioTransport {
         }
         self.conns.end_linger(now);
     }
+}
+
+/// Hands the ends of jobs to a transport, from any thread.
+fn job_sink(ready_list: Arc<ReadyList>) -> JobSink {
+    Arc::new(move |job, result| ready_list.tell(News::JobDone { job, result }))
 }
 
 impl Transport for TokioTransport {
@@ -163,10 +204,10 @@ impl Transport for TokioTransport {
         }
         self.poll_conns(cx, ready);
         let conns = &mut self.conns;
-        self.acceptor.poll(now, cx, |listener, stream, peer| match stream {
+        self.acceptor.poll(now, cx, |listener, service, stream, peer| match stream {
             Some(stream) => {
                 let conn = conns.insert(stream);
-                ready.push(Ready::Accepted { conn, listener, peer });
+                ready.push(Ready::Accepted { conn, listener, service, peer });
             }
             None => conns.drop_lingering(),
         });
@@ -199,6 +240,10 @@ impl Transport for TokioTransport {
         self.said.pop_front()
     }
 
+    fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
+        self.done.pop_front()
+    }
+
     fn perform(&mut self, output: Output) {
         match output {
             Output::SetReading { conn, enabled } => self.conns.set_reading(conn, enabled),
@@ -210,6 +255,12 @@ impl Transport for TokioTransport {
                 let now = self.clock.now();
                 (self.events)(now, event);
             }
+            Output::Dial { dial, host, port } => {
+                self.dials.begin(dial, host, port, self.ready_list.clone());
+            }
+            Output::Abandon { dial } => self.dials.abandon(dial),
+            Output::Start { job, work } => self.jobs.start(job, work),
+            Output::Signal { job, signal } => self.jobs.signal(job, signal),
             Output::Shard { to, message } => self.links.say(self.own, to, message),
             // `Write` is the loop's own; it does not come here.
             Output::Write { .. } => debug_assert!(false, "the loop performs writes itself"),

@@ -4,8 +4,9 @@ use super::{
     Detail, FAILURES, Names, Setup, deadline_line, failure_name, output_line, ready_line,
     write_line,
 };
-use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Transport};
-use millstream_core::id::{ConnId, ListenerId};
+use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Service, Transport};
+use millstream_core::id::{ConnId, DialId, JobId, ListenerId};
+use millstream_core::job::{Exit, JobResult};
 use millstream_core::time::{Deadline, Instant};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -135,14 +136,36 @@ impl<'a> Replayed<'a> {
         let conn = ConnId { slot: slot.parse().ok()?, generation: generation.parse().ok()? };
         let listener = ListenerId(words.nth(1)?.parse().ok()?);
         let peer = words.nth(1)?.parse().ok()?;
+        let service = match words.next() {
+            Some("http") => Service::Http,
+            _ => Service::Rtmp,
+        };
         self.conns.insert(name.to_owned(), conn);
-        Some(Ready::Accepted { conn, listener, peer })
+        Some(Ready::Accepted { conn, listener, service, peer })
+    }
+
+    fn dialled(&mut self, rest: &str) -> Option<Ready> {
+        let mut words = rest.split(' ');
+        let name = words.next()?;
+        let (slot, generation) = words.nth(1)?.split_once('.')?;
+        let conn = ConnId { slot: slot.parse().ok()?, generation: generation.parse().ok()? };
+        let dial = DialId(words.nth(1)?.parse().ok()?);
+        let peer = words.nth(1)?.parse().ok()?;
+        self.conns.insert(name.to_owned(), conn);
+        Some(Ready::Dialled { dial, conn, peer })
     }
 
     fn ready(&mut self, rest: &str) -> Option<Ready> {
         let (what, subject) = rest.split_once(' ').unwrap_or((rest, ""));
         match what {
             "accepted" => self.accepted(subject),
+            "dialled" => self.dialled(subject),
+            "dial-failed" => {
+                let (dial, failure) = subject.split_once(' ')?;
+                let failure = FAILURES.iter().find(|(_, name)| *name == failure)?.0;
+                Some(Ready::DialFailed { dial: DialId(dial.parse().ok()?), failure })
+            }
+            "jobs" => Some(Ready::Jobs),
             "readable" => Some(Ready::Readable(self.conn(subject)?)),
             "writable" => Some(Ready::Writable(self.conn(subject)?)),
             "deadline" => Some(Ready::Deadline),
@@ -233,6 +256,19 @@ impl Transport for Replayed<'_> {
         result
     }
 
+    fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
+        let rest = self.rest("job ")?;
+        let ended = match job_result(rest) {
+            Some(ended) => ended,
+            None => {
+                self.differs(UNREADABLE);
+                return None;
+            }
+        };
+        self.take();
+        ended
+    }
+
     fn perform(&mut self, output: Output) {
         let mut line = String::new();
         output_line(&mut line, &output, &mut self.names);
@@ -265,6 +301,34 @@ fn read_result(rest: &str, scratch: &mut [u8]) -> Option<Result<Read, IoFailure>
         None if rest == "pending" => Some(Ok(Read::Pending)),
         None => None,
     }
+}
+
+/// The end of a job, as the rest of its line says it; `Some(None)` when no other one is over.
+fn job_result(rest: &str) -> Option<Option<(JobId, JobResult)>> {
+    if rest == "none" {
+        return Some(None);
+    }
+    let (job, result) = rest.split_once(' ')?;
+    let job = JobId(job.parse().ok()?);
+    match result.split_once(' ') {
+        None if result == "done" => Some(Some((job, JobResult::Done))),
+        // The words are for the log only: they may stay escaped.
+        Some(("failed", reason)) => Some(Some((job, JobResult::Failed { reason: reason.into() }))),
+        Some(("exited", rest)) => {
+            let mut words = rest.splitn(4, ' ');
+            let (code, signal) = (number(words.next()?)?, number(words.next()?)?);
+            let was_silent = words.next()?.parse().ok()?;
+            let last_words = words.next()?.into();
+            let exit = Exit { code, signal, was_silent, last_words };
+            Some(Some((job, JobResult::Exited(exit))))
+        }
+        _ => None,
+    }
+}
+
+/// A number, or `-` for none.
+fn number(word: &str) -> Option<Option<i32>> {
+    if word == "-" { Some(None) } else { word.parse().ok().map(Some) }
 }
 
 fn unhex(digits: &str) -> Option<Vec<u8>> {

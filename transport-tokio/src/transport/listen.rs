@@ -1,9 +1,10 @@
 //! Listeners: how they are bound, and what is done when `accept` fails.
 
 use millstream_conf::cli::Listen;
+use millstream_core::drive::Service;
 use millstream_core::id::ListenerId;
 use millstream_core::time::Instant;
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 use std::fmt;
 use std::fs::File;
 use std::io;
@@ -138,10 +139,29 @@ fn bind_at(at: SocketAddr, v6_only: bool, options: ListenOptions) -> io::Result<
     Ok(socket.into())
 }
 
+/// A bound socket and what is spoken there.
+#[derive(Debug)]
+pub struct Listener {
+    /// What is spoken.
+    pub service: Service,
+    /// The socket, listening.
+    pub socket: TcpListener,
+}
+
+/// Gives a connection that this side made the options that accepted ones inherit. A failure costs
+/// only latency, or time until a silent peer is noticed.
+pub(super) fn configure(stream: &TcpStream) {
+    let socket = SockRef::from(stream);
+    let _ = stream.set_nodelay(true);
+    let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_IDLE));
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
+}
+
 /// All listeners of a transport.
 #[derive(Debug)]
 pub(super) struct Acceptor {
-    listeners: Vec<tokio::net::TcpListener>,
+    listeners: Vec<(Service, tokio::net::TcpListener)>,
     /// A listener had more connections than one turn accepts.
     has_more: bool,
     /// No accepts before this time.
@@ -163,9 +183,12 @@ enum AcceptFailure {
 }
 
 impl Acceptor {
-    pub(super) fn new(listeners: Vec<TcpListener>) -> io::Result<Self> {
-        let listeners: io::Result<_> =
-            listeners.into_iter().map(tokio::net::TcpListener::from_std).collect();
+    pub(super) fn new(listeners: Vec<Listener>) -> io::Result<Self> {
+        let register = |listener: Listener| {
+            let socket = tokio::net::TcpListener::from_std(listener.socket)?;
+            Ok((listener.service, socket))
+        };
+        let listeners: io::Result<_> = listeners.into_iter().map(register).collect();
         Ok(Self {
             listeners: listeners?,
             has_more: false,
@@ -176,7 +199,7 @@ impl Acceptor {
     }
 
     pub(super) fn local_addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect()
+        self.listeners.iter().filter_map(|(_, listener)| listener.local_addr().ok()).collect()
     }
 
     /// Accepts no more.
@@ -198,7 +221,7 @@ impl Acceptor {
         &mut self,
         now: Instant,
         cx: &mut Context<'_>,
-        mut take: impl FnMut(ListenerId, Option<TcpStream>, SocketAddr),
+        mut take: impl FnMut(ListenerId, Service, Option<TcpStream>, SocketAddr),
     ) {
         if self.resumes_at.is_some_and(|at| now < at) {
             return;
@@ -208,7 +231,7 @@ impl Acceptor {
         for index in 0..self.listeners.len() {
             let id = ListenerId(u16::try_from(index).unwrap_or(u16::MAX));
             let mut accepts = 0;
-            while let Some(listener) = self.listeners.get(index) {
+            while let Some((service, listener)) = self.listeners.get(index) {
                 if accepts == ACCEPTS_MAX {
                     self.has_more = true;
                     break;
@@ -219,14 +242,14 @@ impl Acceptor {
                     Poll::Ready(Ok((stream, peer))) => {
                         // Inherited on Linux; elsewhere a failure costs latency only.
                         let _ = stream.set_nodelay(true);
-                        take(id, Some(stream), canonical(peer));
+                        take(id, *service, Some(stream), canonical(peer));
                     }
                     Poll::Ready(Err(error)) => match classify(&error) {
                         AcceptFailure::Connection => {}
                         failure @ (AcceptFailure::Descriptors | AcceptFailure::System) => {
                             if failure == AcceptFailure::Descriptors {
                                 let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-                                take(id, None, unknown);
+                                take(id, *service, None, unknown);
                             }
                             self.back_off(failure, &error, now, index, cx);
                             return;
@@ -249,7 +272,7 @@ impl Acceptor {
         self.resumes_at = Some(now.after(BACK_OFF));
         let mut closed = 0;
         if failure == AcceptFailure::Descriptors && self.spare.take().is_some() {
-            while let Some(listener) = self.listeners.get(index)
+            while let Some((_, listener)) = self.listeners.get(index)
                 && closed < ACCEPTS_MAX
                 && let Poll::Ready(Ok(_)) = listener.poll_accept(cx)
             {

@@ -1,11 +1,16 @@
 //! The ready list: slots of connections whose sockets have news, what other shards have said, and
 //! the shutdown flag.
 
+use millstream_core::id::{DialId, JobId};
+use millstream_core::job::JobResult;
 use millstream_core::shard::{ShardId, ShardMessage};
 use std::collections::VecDeque;
+use std::io;
+use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
+use tokio::net::TcpStream;
 
 /// Slots to look at, and the task that looks. The lock is held for a push or a swap only.
 #[derive(Debug, Default)]
@@ -18,23 +23,26 @@ struct State {
     slots: Vec<u32>,
     /// In the order in which they were said.
     said: VecDeque<(ShardId, ShardMessage)>,
+    news: VecDeque<News>,
     is_shutdown: bool,
     /// Woken once, by the first news since the last `take`.
     task: Option<Waker>,
 }
 
 impl ReadyList {
-    /// Swaps the slots out into `slots`, which is empty, appends what was said to `said`, and remembers the task to wake; true when
-    /// a shutdown was requested.
+    /// Swaps the slots out into `slots`, which is empty, appends what was said to `said` and the
+    /// other news to `news`, and remembers the task to wake; true when a shutdown was requested.
     pub(super) fn take(
         &self,
         task: &Waker,
         slots: &mut Vec<u32>,
         said: &mut VecDeque<(ShardId, ShardMessage)>,
+        news: &mut VecDeque<News>,
     ) -> bool {
         let mut state = self.lock();
         std::mem::swap(&mut state.slots, slots);
         said.append(&mut state.said);
+        news.append(&mut state.news);
         match &mut state.task {
             Some(known) => known.clone_from(task),
             none => *none = Some(task.clone()),
@@ -45,32 +53,29 @@ impl ReadyList {
     /// Slots wait for `take`.
     pub(super) fn has_any(&self) -> bool {
         let state = self.lock();
-        !state.slots.is_empty() || !state.said.is_empty()
+        !state.slots.is_empty() || !state.said.is_empty() || !state.news.is_empty()
+    }
+
+    /// Tells the transport something that no socket of its table tells.
+    pub(super) fn tell(&self, news: News) {
+        self.change(|state| state.news.push_back(news));
     }
 
     fn push(&self, slot: u32) {
-        let mut state = self.lock();
-        state.slots.push(slot);
-        let task = state.task.take();
-        drop(state);
-        if let Some(task) = task {
-            task.wake();
-        }
+        self.change(|state| state.slots.push(slot));
     }
 
     fn say(&self, from: ShardId, message: ShardMessage) {
-        let mut state = self.lock();
-        state.said.push_back((from, message));
-        let task = state.task.take();
-        drop(state);
-        if let Some(task) = task {
-            task.wake();
-        }
+        self.change(|state| state.said.push_back((from, message)));
     }
 
     fn request_shutdown(&self) {
+        self.change(|state| state.is_shutdown = true);
+    }
+
+    fn change(&self, change: impl FnOnce(&mut State)) {
         let mut state = self.lock();
-        state.is_shutdown = true;
+        change(&mut state);
         let task = state.task.take();
         drop(state);
         if let Some(task) = task {
@@ -82,6 +87,13 @@ impl ReadyList {
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What comes from other tasks and threads.
+#[derive(Debug)]
+pub(super) enum News {
+    Dialled { dial: DialId, result: io::Result<(TcpStream, SocketAddr)> },
+    JobDone { job: JobId, result: JobResult },
 }
 
 /// The waker of one slot. It outlives the connections that use the slot one after the other; news

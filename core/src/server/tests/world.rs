@@ -5,7 +5,7 @@
 
 use super::wire;
 use crate::config::Config;
-use crate::drive::{Input, IoFailure, Output, Slices};
+use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event};
 use crate::frame::{Frame, FrameClass, FrameKind};
 use crate::id::{ConnId, ListenerId, MessageStreamId};
@@ -24,7 +24,12 @@ use pretty_assertions::assert_eq;
 use std::format;
 use std::string::String;
 
+/// A connection to the first listener.
+pub(super) const RTMP: Via = Via::Listener { listener: ListenerId(0), service: Service::Rtmp };
+
 pub(super) struct World {
+    /// Connections and jobs that the server asks for.
+    pub(super) asked: Vec<Output>,
     bystanders: Option<Bystanders>,
     /// What the server says to other shards.
     pub(super) said: Vec<(ShardId, ShardMessage)>,
@@ -80,6 +85,7 @@ impl World {
             events: Vec::new(),
             now: 1,
             peers: Vec::new(),
+            asked: Vec::new(),
             said: Vec::new(),
             server,
             timeouts: 0,
@@ -224,7 +230,7 @@ impl World {
         });
         let ip: IpAddr = ip.parse().unwrap();
         let peer = SocketAddr::new(ip, 40_000);
-        self.input(Input::Opened { conn: id, listener: ListenerId(0), peer });
+        self.input(Input::Opened { conn: id, via: RTMP, peer });
         index
     }
 
@@ -346,6 +352,7 @@ impl World {
                     self.peers[conn.slot as usize].is_read = enabled;
                 }
                 Output::Shard { to, message } => self.said.push((to, message)),
+                other => self.asked.push(other),
             }
         }
     }
