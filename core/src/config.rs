@@ -1,6 +1,9 @@
 //! What the server is told once; a file or flags are turned into this by other crates.
 
+use crate::forward::Destination;
 use crate::limits::Limits;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
 use core::time::Duration;
 
 /// The configuration of one server. All shards share one.
@@ -8,6 +11,8 @@ use core::time::Duration;
 pub struct Config {
     /// The outgoing chunk size in bytes.
     pub chunk_size: u32,
+    /// Where each stream is published to besides.
+    pub forwards: Vec<Arc<Destination>>,
     /// Players start at the newest keyframe, not at the next one.
     pub gop_cache: bool,
     /// Bounds on peers.
@@ -27,6 +32,7 @@ impl Default for Config {
     fn default() -> Self {
         Self {
             chunk_size: 60_000,
+            forwards: Vec::new(),
             gop_cache: true,
             limits: Limits::default(),
             publish_policy: PublishPolicy::Busy,

@@ -2,12 +2,13 @@
 //!
 //! `handle` takes what happened, `poll_output` is drained to `None`, `poll_timeout` says when to call
 //! again. The parts: `admission` limits addresses, `conn` is what is kept of a connection, `roles`
-//! grants and ends publishing and playing, `streams` moves media from publishers to players,
+//! grants and ends publishing and playing, `forward` publishes streams elsewhere, `streams` moves media from publishers to players,
 //! `shards` deals with streams that are at home elsewhere, `timers` keeps deadlines, `report` tells
 //! what happened.
 
 mod admission;
 mod conn;
+mod forward;
 mod report;
 mod roles;
 mod shards;
@@ -18,6 +19,7 @@ use crate::chunk::ChunkSize;
 use crate::config::Config;
 use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event, RefuseReason};
+use crate::forward::ServerId;
 use crate::id::{ConnId, ListenerId, MessageStreamId, SourceId};
 use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
@@ -34,6 +36,7 @@ use bytes::Buf;
 use conn::Conn;
 use core::net::SocketAddr;
 use core::time::Duration;
+use forward::Forwards;
 use shards::Shards;
 use streams::Stream;
 use timers::{Owner, Timers};
@@ -50,7 +53,10 @@ pub struct Server {
     /// Streams with media that are due.
     due: Vec<SourceId>,
     /// Streams with frames for other shards.
+    forwards: Forwards,
     gathered: Vec<SourceId>,
+    /// What this server calls itself, to servers that it forwards to; all shards say the same.
+    id: ServerId,
     is_shutting_down: bool,
     /// How long turns with writes take, smoothed: the measure of adaptive merging.
     load: Duration,
@@ -104,7 +110,7 @@ impl Server {
         Self::new_shard(config, Placement::SINGLE, seed, now, wall)
     }
 
-    /// One of several shards; all have the same `config` and different seeds.
+    /// One of several shards; all have the same `config` and `seed`.
     #[must_use]
     pub fn new_shard(
         config: Arc<Config>,
@@ -124,14 +130,17 @@ impl Server {
             conns: Vec::new(),
             conns_len: 0,
             due: Vec::new(),
+            forwards: Forwards::default(),
             gathered: Vec::new(),
+            id: ServerId(Rng::new(!seed).next_u64()),
             is_shutting_down: false,
             load: Duration::ZERO,
             names: BTreeMap::new(),
             now,
             outputs: VecDeque::new(),
             queued: Vec::new(),
-            rng: Rng::new(seed),
+            // Shards make different ids and handshakes of one seed.
+            rng: Rng::new(seed ^ u64::from(placement.own.0).rotate_right(16)),
             session_config: Arc::new(session_config),
             shards: Shards::new(placement),
             streams: Vec::new(),
@@ -153,12 +162,17 @@ impl Server {
                 Via::Listener { listener, service: Service::Rtmp } => {
                     self.open(conn, listener, peer);
                 }
-                Via::Dial(_) | Via::Listener { service: Service::Http, .. } => {
+                Via::Dial(dial) => self.dialled(conn, dial, peer),
+                Via::Listener { service: Service::Http, .. } => {
                     self.outputs.push_back(Output::Close { conn });
                 }
             },
-            Input::DialFailed { .. } | Input::JobDone { .. } => {}
-            Input::Reload(config) => self.config = config,
+            Input::DialFailed { dial, failure } => self.dial_failed(dial, failure),
+            Input::JobDone { .. } => {}
+            Input::Reload(config) => {
+                self.config = config;
+                self.reload_forwards();
+            }
             Input::Received { conn, bytes } => self.with_conn(conn, |server, conn| {
                 server.receive(conn, bytes);
             }),
@@ -282,13 +296,20 @@ impl Server {
         let session = Session::server(self.session_config.clone(), self.now, Rng::new(seed));
         let mut conn = Box::new(Conn::new(id, peer, session, self.now));
         self.event(Event::Accepted { conn: id, listener, peer });
-        self.conns_len = self.conns_len.saturating_add(1);
         if let Some(reason) = refused {
             let subject = Arc::from(report::address(peer));
             self.event(Event::Refused { conn: id, reason, subject });
+            self.conns_len = self.conns_len.saturating_add(1);
             self.close_now(&mut conn, CloseReason::Refused(reason));
             return;
         }
+        self.place_conn(conn);
+    }
+
+    /// Takes a connection that is new.
+    fn place_conn(&mut self, conn: Box<Conn>) {
+        let id = conn.id;
+        self.conns_len = self.conns_len.saturating_add(1);
         let slot = id.slot as usize;
         if let Some(mut old) = self.conns.get_mut(slot).and_then(Option::take) {
             debug_assert!(false, "a slot is used again after its connection was closed");
@@ -415,9 +436,12 @@ impl Server {
         self.end_publishing(conn);
         self.end_playing(conn);
         self.conns_len = self.conns_len.saturating_sub(1);
-        self.admission.leave(self.now, conn.peer.ip());
         conn.closing = Some(reason);
         conn.linger_at = None;
+        if let Some(forward) = conn.forward {
+            return self.forward_closed(conn, forward, reason);
+        }
+        self.admission.leave(self.now, conn.peer.ip());
         self.event(Event::Closed {
             conn: conn.id,
             reason,
@@ -429,7 +453,10 @@ impl Server {
 
     fn shutdown(&mut self) {
         self.is_shutting_down = true;
-        let ids: Vec<ConnId> = self.conns.iter().flatten().map(|conn| conn.id).collect();
+        self.end_all_forwards();
+        // What is forwarded is sent to its end first.
+        let conns = self.conns.iter().flatten().filter(|conn| conn.forward.is_none());
+        let ids: Vec<ConnId> = conns.map(|conn| conn.id).collect();
         for id in ids {
             self.with_conn(id, |server, conn| {
                 if conn.closing.is_none() {
@@ -449,6 +476,7 @@ impl Server {
                         server.conn_timeout(conn);
                     }
                 }),
+                Owner::Forward(id) => self.forward_timeout(id, at),
                 Owner::Flush(id) => self.flush_timeout(id, at),
                 Owner::Source(id) => self.source_timeout(id, at),
             }

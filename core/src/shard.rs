@@ -9,6 +9,7 @@
 //! Links between shards lose nothing and keep their order; they may be slow.
 
 use crate::event::RefuseReason;
+use crate::forward::Route;
 use crate::frame::Frame;
 use crate::id::{ConnId, MessageStreamId};
 use crate::name::StreamName;
@@ -67,6 +68,8 @@ pub enum ShardMessage {
         claim: Claim,
         /// What it wants to publish.
         name: StreamName,
+        /// The servers that it has passed.
+        route: Route,
     },
     /// To the claimant: it may.
     Granted {

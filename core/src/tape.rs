@@ -131,6 +131,7 @@ pub struct Tape {
     frames_since_keyframe: u32,
     keyframe: Option<(u64, Timestamp)>,
     last_break: Option<u64>,
+    last_metadata: Option<u64>,
     marks: VecDeque<Mark>,
 }
 
@@ -185,6 +186,7 @@ impl Tape {
             frames_since_keyframe: 0,
             keyframe: None,
             last_break: None,
+            last_metadata: None,
             marks: VecDeque::new(),
         }
     }
@@ -229,6 +231,12 @@ impl Tape {
     #[must_use]
     pub const fn last_break(&self) -> Option<u64> {
         self.last_break
+    }
+
+    /// Offset of the newest metadata, which publishers send in another form than players get.
+    #[must_use]
+    pub const fn last_metadata(&self) -> Option<u64> {
+        self.last_metadata
     }
 
     /// Time of the newest message of `lane`.
@@ -298,6 +306,9 @@ impl Tape {
         }
         if mark.is_break {
             self.last_break = Some(mark.offset);
+        }
+        if lane == Lane::Metadata {
+            self.last_metadata = Some(mark.offset);
         }
         if class == FrameClass::Keyframe && kind == FrameKind::Video {
             self.keyframe = Some((mark.offset, timestamp));

@@ -1,6 +1,6 @@
 //! Destinations as the operator writes them, and the targets that they are for a stream.
 
-use crate::name::{Address, DEFAULT_VHOST, NameLimits, StreamName};
+use crate::name::{Address, DEFAULT_VHOST, NameError, NameLimits, StreamName};
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -44,7 +44,7 @@ pub enum DestinationError {
 }
 
 /// A destination for one stream.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Default)]
 pub(crate) struct Target {
     /// A name or an address, without brackets.
     pub(crate) host: Arc<str>,
@@ -120,6 +120,25 @@ impl Destination {
             stream: part(stream)?,
             stream_query: Template::parse(stream_query)?,
         })
+    }
+
+    /// As the operator wrote it, with what may be secret.
+    #[must_use]
+    pub fn reveal(&self) -> String {
+        let query = |query: &Template| match query.source() {
+            text if text.is_empty() => text,
+            text => format!("?{text}"),
+        };
+        let mut text = format!("rtmp://{}", self.authority());
+        if let Some(app) = &self.app {
+            let _ = write!(text, "/{}", app.source());
+        }
+        text.push_str(&query(&self.app_query));
+        if let Some(stream) = &self.stream {
+            let _ = write!(text, "/{}", stream.source());
+        }
+        text.push_str(&query(&self.stream_query));
+        text
     }
 
     /// The destination for one stream; `None` when that is no legal app and stream.
@@ -313,9 +332,8 @@ fn read_authority(authority: &str) -> Result<(Arc<str>, u16), DestinationError> 
     }
     let limits = NameLimits { app_len_max: 256, stream_len_max: 256, tc_url_len_max: LEN_MAX };
     let url = format!("rtmp://{authority}/app");
-    let address = Address::parse(url.as_bytes(), b"", limits).map_err(|error| match error {
-        crate::name::NameError::Port => DestinationError::Port,
-        _ => DestinationError::Host,
+    let address = Address::parse(url.as_bytes(), b"", limits).map_err(|error| {
+        if error == NameError::Port { DestinationError::Port } else { DestinationError::Host }
     })?;
     Ok((address.host, address.port))
 }

@@ -1,8 +1,9 @@
 //! What the server keeps of one connection.
 
 use crate::event::{CloseReason, RefuseReason};
+use crate::forward::Route;
 use crate::handshake::HandshakeKind;
-use crate::id::{ConnId, ConsumerId, MessageStreamId, SourceId};
+use crate::id::{ConnId, ConsumerId, ForwardId, MessageStreamId, SourceId};
 use crate::session::{Ignored, Refusal, Session};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::sync::Arc;
@@ -20,6 +21,8 @@ pub(super) struct Conn {
     /// A short write was made; nothing more until `Writable`.
     pub(super) blocked: bool,
     pub(super) closing: Option<CloseReason>,
+    /// It was dialled for this forward, and is a client.
+    pub(super) forward: Option<ForwardId>,
     pub(super) handshake: HandshakeKind,
     pub(super) id: ConnId,
     /// Kinds of messages that were ignored, a bit each.
@@ -51,6 +54,8 @@ pub(super) struct Conn {
 #[derive(Clone, Debug)]
 pub(super) struct App {
     pub(super) app: Arc<str>,
+    /// The servers that what it publishes has passed.
+    pub(super) route: Route,
     pub(super) vhost: Arc<str>,
 }
 
@@ -105,6 +110,7 @@ impl Conn {
             app: None,
             blocked: false,
             closing: None,
+            forward: None,
             handshake: HandshakeKind::Simple,
             id,
             ignored: [0; 5],
@@ -229,6 +235,10 @@ pub(super) const fn refusal(reason: RefuseReason, asked: Asked) -> Refusal {
         ) => (
             "NetConnection.Connect.Rejected",
             "The server has as many connections as it may: try again later.",
+        ),
+        (RefuseReason::Loop, _) => (
+            "NetConnection.Connect.Rejected",
+            "The stream has been here before: servers forward it in a loop.",
         ),
         (RefuseReason::Shutdown, _) => {
             ("NetConnection.Connect.Closed", "The server shuts down: connect again later.")

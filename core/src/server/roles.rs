@@ -7,6 +7,7 @@ use super::Server;
 use super::conn::{Action, App, Asked, Conn, Role, refusal};
 use crate::config::PublishPolicy;
 use crate::event::{CloseReason, Event, RefuseReason};
+use crate::forward::Route;
 use crate::id::{ConsumerId, MessageStreamId, RequestId, SourceId};
 use crate::name::{Address, DEFAULT_VHOST, StreamArgument, StreamName, escape};
 use crate::session::{
@@ -19,6 +20,9 @@ const SUBJECT_LEN_MAX: usize = 256;
 
 impl Server {
     pub(super) fn session_event(&mut self, conn: &mut Conn, event: SessionEvent) {
+        if conn.forward.is_some() {
+            return self.forward_event(conn, event);
+        }
         match event {
             SessionEvent::Handshaked { kind } => conn.handshake = kind,
             SessionEvent::Connect(request) => self.connect(conn, &request),
@@ -70,7 +74,15 @@ impl Server {
         // Hosts and addresses name the machine; only `?vhost=` names another world of streams.
         let is_asked = address.vhost != address.host;
         let vhost = if is_asked { address.vhost } else { Arc::from(DEFAULT_VHOST) };
-        let app = App { app: address.app, vhost };
+        // One more than may be, so that a longer route is seen.
+        let hops_max = usize::from(self.config.limits.forward_hops_max);
+        let route = Route::parse(request.route.as_bytes(), hops_max.saturating_add(1));
+        if route.passes(self.id) || route.hops() > hops_max {
+            let subject = alloc::format!("{vhost}/{}", address.app);
+            self.refuse(conn, request.request, RefuseReason::Loop, Asked::Connect, &subject);
+            return;
+        }
+        let app = App { app: address.app, route, vhost };
         let granted = conn.session.accept(self.now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
         self.event(Event::Connected {
@@ -111,6 +123,7 @@ impl Server {
             return;
         }
         let players = stream.source.players();
+        stream.route = conn.app.as_ref().map(|app| app.route.clone()).unwrap_or_default();
         let granted = conn.session.accept(now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
         self.stream_published(source);
@@ -248,7 +261,9 @@ impl Server {
                 rest.extend_from_slice(&conn.replies);
                 conn.replies = rest;
             }
-            self.event(Event::Stopped { conn: conn.id, source, name, age });
+            if conn.forward.is_none() {
+                self.event(Event::Stopped { conn: conn.id, source, name, age });
+            }
             self.release(source);
         } else {
             stream.source.unpublish();

@@ -5,6 +5,7 @@ use super::conn::{Action, Asked, Conn, refusal};
 use crate::config::PublishPolicy;
 use crate::drive::Output;
 use crate::event::{CloseReason, Event, RefuseReason};
+use crate::forward::Route;
 use crate::frame::Frame;
 use crate::id::{ConnId, MessageStreamId, RequestId, SourceId};
 use crate::name::StreamName;
@@ -100,13 +101,16 @@ impl Server {
         };
         self.shards.claimed.insert(claim, claimed);
         conn.waits = true;
-        self.tell(home, ShardMessage::Claim { claim, name });
+        let route = conn.app.as_ref().map(|app| app.route.clone()).unwrap_or_default();
+        self.tell(home, ShardMessage::Claim { claim, name, route });
     }
 
     /// Takes what another shard says.
     pub(super) fn shard_message(&mut self, from: ShardId, message: ShardMessage) {
         match message {
-            ShardMessage::Claim { claim, name } => self.answer_claim(from, claim, &name),
+            ShardMessage::Claim { claim, name, route } => {
+                self.answer_claim(from, claim, &name, route);
+            }
             ShardMessage::Granted { claim, players } => {
                 self.with_conn(claim.conn, |server, conn| server.granted(conn, claim, players));
             }
@@ -248,7 +252,7 @@ impl Server {
         self.unpublish(source);
     }
 
-    fn answer_claim(&mut self, from: ShardId, claim: Claim, name: &StreamName) {
+    fn answer_claim(&mut self, from: ShardId, claim: Claim, name: &StreamName, route: Route) {
         if self.config.publish_policy == PublishPolicy::Takeover
             && let Some(&source) = self.names.get(name)
         {
@@ -261,6 +265,9 @@ impl Server {
         match granted {
             Ok((source, players)) => {
                 self.shards.claims.insert((from, claim), source);
+                if let Some(stream) = self.stream_mut(source) {
+                    stream.route = route;
+                }
                 self.stream_published(source);
                 self.tell(from, ShardMessage::Granted { claim, players });
             }

@@ -12,6 +12,7 @@ use crate::frame::{FrameClass, FrameKind};
 use crate::id::{ConnId, MessageStreamId};
 use crate::tape::{Lane, Mark, Tape};
 use crate::time::{Instant, Timestamp};
+use alloc::borrow::Cow;
 use bytes::{Buf, Bytes, BytesMut};
 
 /// How far audio and video may lie apart where a player starts and still both be counted for its
@@ -41,10 +42,23 @@ impl Lanes {
     }
 }
 
+/// Who reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Audience {
+    /// A player.
+    Player,
+    /// A server that the stream is published to: it gets metadata as publishers send them.
+    Server,
+}
+
+/// How publishers begin metadata: servers are asked to keep what follows (AMF0 string).
+const SET_DATA_FRAME: &[u8] = b"\x02\x00\x0D@setDataFrame";
+
 /// One player of a source.
 #[derive(Debug)]
 pub struct Consumer {
     attached: Instant,
+    audience: Audience,
     /// Video begins, or begins again, at a keyframe.
     awaits_keyframe: bool,
     /// The stream's time that is this player's zero.
@@ -54,6 +68,8 @@ pub struct Consumer {
     /// Milliseconds of stream time that it wants.
     duration: Option<u32>,
     ended: bool,
+    /// It is sent what lies before, and nothing from there on.
+    ends_at: Option<u64>,
     /// It is sent the message that has begun, and nothing after it.
     finishes: bool,
     first_csid: Option<u8>,
@@ -82,16 +98,19 @@ impl Consumer {
         attached: Instant,
         conn: ConnId,
         stream: MessageStreamId,
+        audience: Audience,
         first_csid: Option<u8>,
     ) -> Self {
         Self {
             attached,
+            audience,
             awaits_keyframe: true,
             base: None,
             conn,
             cursor: 0,
             duration: None,
             ended: false,
+            ends_at: None,
             finishes: false,
             first_csid,
             joined: false,
@@ -115,10 +134,24 @@ impl Consumer {
         self.attached
     }
 
+    /// Who reads.
+    #[must_use]
+    pub const fn audience(&self) -> Audience {
+        self.audience
+    }
+
     /// Its connection.
     #[must_use]
     pub const fn conn(&self) -> ConnId {
         self.conn
+    }
+
+    /// The payload of metadata in the form that its reader wants.
+    pub(super) fn metadata<'a>(&self, payload: &'a [u8]) -> Cow<'a, [u8]> {
+        match self.audience {
+            Audience::Player => Cow::Borrowed(payload),
+            Audience::Server => Cow::Owned([SET_DATA_FRAME, payload].concat()),
+        }
     }
 
     /// Its message stream.
@@ -145,10 +178,15 @@ impl Consumer {
         ChunkStreamId::new(u32::from(self.first_csid?).saturating_add(offset))
     }
 
-    /// It was sent as much stream time as it asked for.
+    /// It was sent as much stream time as it asked for, or all up to where it ends.
     #[must_use]
-    pub const fn has_ended(&self) -> bool {
-        self.ended
+    pub fn has_ended(&self) -> bool {
+        self.ended || self.ends_at.is_some_and(|end| !self.joined || self.cursor >= end)
+    }
+
+    /// It ends where the tape ends now; with `None` it goes on.
+    pub(super) const fn set_end(&mut self, end: Option<u64>) {
+        self.ends_at = end;
     }
 
     pub(super) const fn set_duration(&mut self, millis: Option<u32>) {
@@ -173,10 +211,10 @@ impl Consumer {
         }
     }
 
-    /// Its connection is closing: nobody waits for it any more.
+    /// It waits for a publisher, where there is none: no server does, nor who is closing.
     #[must_use]
-    pub const fn finishes(&self) -> bool {
-        self.finishes
+    pub const fn waits(&self) -> bool {
+        !self.finishes && matches!(self.audience, Audience::Player)
     }
 
     /// Sends the message that has begun, and nothing after it.
@@ -243,6 +281,10 @@ impl Consumer {
         }
         if self.paused {
             self.leave(source.tape());
+            return false;
+        }
+        if !self.joined && self.ends_at.is_some() {
+            // What it has not begun to read is not its any more.
             return false;
         }
         if !self.joined {
@@ -337,7 +379,20 @@ impl Consumer {
                 self.run_end = self.cursor;
                 continue;
             }
-            if self.pending.has(mark.lane()) || mark.is_break {
+            if self.wraps(mark) {
+                if !at_cursor {
+                    break;
+                }
+                let timestamp = self.time_of(source, mark);
+                if self.private.is_empty() {
+                    self.private_from = mark.offset;
+                }
+                let payload = tape.frame(mark).payload;
+                let mut private = core::mem::take(&mut self.private);
+                source.write_kept(self, mark.lane(), timestamp, &payload, &mut private);
+                self.private = private;
+                self.cursor = mark.end();
+            } else if self.pending.has(mark.lane()) || mark.is_break {
                 if !at_cursor {
                     break;
                 }
@@ -360,7 +415,10 @@ impl Consumer {
             && self.first_csid.is_none()
             && self.duration.is_none()
             && !self.awaits_keyframe
+            && self.ends_at.is_none()
             && tape.last_break().is_none_or(|at| at < self.cursor)
+            && (self.audience == Audience::Player
+                || tape.last_metadata().is_none_or(|at| at < self.cursor))
     }
 
     /// Copies whole messages, for a player that cannot share the tape's chunk streams.
@@ -390,7 +448,15 @@ impl Consumer {
         self.unwanted.has(mark.lane()) || needs_keyframe
     }
 
+    /// Publishers send metadata in another form than the tape has them in.
+    fn wraps(&self, mark: &Mark) -> bool {
+        self.audience == Audience::Server && mark.lane() == Lane::Metadata
+    }
+
     fn is_past_end(&mut self, mark: &Mark) -> bool {
+        if self.ends_at.is_some_and(|end| mark.offset >= end) {
+            return true;
+        }
         if let (Some(duration), Some(base)) = (self.duration, self.base) {
             let played = mark.timestamp.delta(base);
             self.ended |= u32::try_from(played).is_ok_and(|played| played >= duration);
@@ -406,7 +472,7 @@ impl Consumer {
     }
 
     fn time_of(&mut self, source: &Source, mark: &Mark) -> Timestamp {
-        if mark.lane() == Lane::Metadata {
+        if mark.lane() == Lane::Metadata && self.audience == Audience::Player {
             return Timestamp(0);
         }
         self.set_base(source, mark);

@@ -1,6 +1,7 @@
 //! The begin of a full trace: all that the server was told at its start.
 
 use millstream_core::config::{Config, PublishPolicy, SendDelay, TimeJitter};
+use millstream_core::forward::Destination;
 use millstream_core::limits::Limits;
 use millstream_core::server::Server;
 use millstream_core::time::{Instant, WallClock};
@@ -139,6 +140,7 @@ impl Setup {
     pub fn write(&self) -> String {
         let Config {
             chunk_size,
+            forwards,
             gop_cache,
             limits,
             publish_policy,
@@ -167,6 +169,9 @@ impl Setup {
             self.wall.unix_millis,
             pithy_print.as_micros(),
         );
+        for forward in forwards {
+            let _ = writeln!(text, "forward {}", forward.reveal());
+        }
         write_limits(limits, &mut text);
         text.push_str("begin\n");
         text
@@ -201,6 +206,7 @@ impl Setup {
             "start" => self.start = Instant::from_micros(value.parse().ok()?),
             "wall" => self.wall = WallClock { unix_millis: value.parse().ok()? },
             "chunk-size" => config.chunk_size = value.parse().ok()?,
+            "forward" => config.forwards.push(Arc::new(Destination::parse(value).ok()?)),
             "gop-cache" => config.gop_cache = value.parse().ok()?,
             "publish-policy" if value == "busy" => config.publish_policy = PublishPolicy::Busy,
             "publish-policy" if value == "takeover" => {

@@ -38,7 +38,12 @@ fn a_destination_is_rendered_for_each_stream() {
     check("rtmp://b/{vhost}/{app}-{stream}", cam, "rtmp://b/__defaultVhost__", "live-cam");
     check("rtmp://b/in?vhost={vhost}", show, "rtmp://b/in?vhost=a.example", "show");
     let odd = &name(DEFAULT_VHOST, "a&b=c", "d/e&key=%41");
-    check("rtmp://b/in/x?from={app}/{stream}", odd, "rtmp://b/in", "x?from=a%26b%3Dc/d%2Fe%26key%3D%2541");
+    check(
+        "rtmp://b/in/x?from={app}/{stream}",
+        odd,
+        "rtmp://b/in",
+        "x?from=a%26b%3Dc/d%2Fe%26key%3D%2541",
+    );
     check("rtmp://b/in", odd, "rtmp://b/in", "d/e&key=%41");
 }
 
@@ -88,6 +93,7 @@ fn keys_are_not_shown() {
         let destination = Destination::parse(text).expect(text);
         let cam = name(DEFAULT_VHOST, "live", "cam");
         assert_eq!(destination.to_string(), shown);
+        assert_eq!(Destination::parse(&destination.reveal()), Ok(destination.clone()));
         assert_eq!(destination.label(&cam), label);
         let target = destination.target(&cam, LIMITS).expect(text);
         let debug = format!("{destination:?} {target:?}");
@@ -105,6 +111,7 @@ quickcheck! {
         let text = format!("rtmp://b/{text}");
         let Ok(destination) = Destination::parse(&text) else { return true };
         let Ok(name) = StreamName::new("v", "live", &stream, LIMITS) else { return true };
+        assert_eq!(Destination::parse(&destination.reveal()).as_ref(), Ok(&destination));
         // The host and the port are the operator's own, whatever the stream is called.
         destination.target(&name, LIMITS).is_none_or(|target| {
             (&*target.host, target.port) == ("b", 1935) && target.tc_url.starts_with("rtmp://b/")
