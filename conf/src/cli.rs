@@ -14,7 +14,9 @@ use crate::quantity::parse_duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use millstream_core::config::{Config, PublishPolicy, SendDelay, TimeJitter};
+use millstream_core::forward::{Destination, DestinationError};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// The arguments of one run. Use `Cli::parse` or `Cli::try_parse_from`.
@@ -105,6 +107,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "HOW", default_value = "full")]
     pub time_jitter: TimeJitterFlag,
 
+    // The brackets are no link.
+    #[arg(help = "Publish each stream to another server too: rtmp://HOST[:PORT]/APP[/STREAM], \
+        with {vhost}, {app} and {stream} for the names of the stream, or HOST[:PORT] for the same \
+        names; may be given several times")]
+    #[expect(missing_docs, reason = "see above")]
+    #[arg(long, value_name = "URL", value_parser = parse_destination)]
+    pub forward: Vec<Arc<Destination>>,
+
     /// Seconds that players stay attached when their publisher has gone
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub grace: Option<Duration>,
@@ -162,6 +172,7 @@ impl ServeArgs {
     #[must_use]
     pub fn config(&self) -> Config {
         let mut config = Config {
+            forwards: self.forward.clone(),
             gop_cache: !self.no_gop_cache,
             publish_policy: match self.publish {
                 PublishFlag::Busy => PublishPolicy::Busy,
@@ -250,6 +261,10 @@ fn parse_send_delay(text: &str) -> Result<SendDelayFlag, String> {
     let delay = Duration::from_millis(millis);
     let fixed = fixed || millis == 0;
     Ok(SendDelayFlag(if fixed { SendDelay::Fixed(delay) } else { SendDelay::Adaptive(delay) }))
+}
+
+fn parse_destination(text: &str) -> Result<Arc<Destination>, DestinationError> {
+    Destination::parse(text).map(Arc::new)
 }
 
 /// A day bounds every interval: longer ones are slips of the finger.

@@ -61,10 +61,10 @@ impl Shard {
     ) -> io::Result<Self> {
         let rtmp = |socket| Listener { service: Service::Rtmp, socket };
         let listeners = listeners.into_iter().map(rtmp).collect();
-        Self::new_in(config, Placement::SINGLE, Links::new(1), listeners, events)
+        Self::new_in(config, Placement::SINGLE, seed(), Links::new(1), listeners, events)
     }
 
-    /// One of the shards of `links`.
+    /// One of the shards of `links`; all have the same `seed`.
     ///
     /// # Errors
     /// A listener could not be registered with the runtime.
@@ -74,12 +74,13 @@ impl Shard {
     pub fn new_in(
         config: Arc<Config>,
         placement: Placement,
+        seed: u64,
         links: Links,
         listeners: Vec<Listener>,
         events: EventSink,
     ) -> io::Result<Self> {
         let mut transport = TokioTransport::new_shard(placement.own, links, listeners, events)?;
-        let (seed, start, wall) = (seed(), transport.now(), wall_clock());
+        let (start, wall) = (transport.now(), wall_clock());
         let setup = Setup { config: Config::clone(&config), seed, start, wall };
         let server = Server::new_shard(config, placement, seed, start, wall);
         Ok(Self { drive: Drive::new(Budget::default()), server, setup, trace: None, transport })
@@ -192,6 +193,7 @@ async fn serve(
     let count = u16::try_from(listeners.len()).ok().and_then(NonZeroU16::new);
     let count = count.unwrap_or(NonZeroU16::MIN);
     let links = Links::new(count.get());
+    let seed = seed();
     let mut shards = (0..).map(ShardId).zip(listeners).map(|(own, listeners)| {
         let placement = Placement { own, count };
         let links = links.clone();
@@ -199,7 +201,7 @@ async fn serve(
         let config = config.clone();
         let rtmp = |socket| Listener { service: Service::Rtmp, socket };
         let listeners = listeners.into_iter().map(rtmp).collect();
-        move || Shard::new_in(config, placement, links, listeners, events)
+        move || Shard::new_in(config, placement, seed, links, listeners, events)
     });
     let first = shards.next().ok_or("no shard")?;
     let mut shard = first()?;
