@@ -13,10 +13,11 @@ pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};
 use crate::quantity::parse_duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use millstream_core::config::{Config, PublishPolicy, SendDelay, TimeJitter};
-use millstream_core::forward::{Destination, DestinationError};
+use millstream_core::config::forward::ForwardError;
+use millstream_core::config::{
+    Config, Forward, PithyPrint, PublishPolicy, SendDelay, TimeJitter, Vhost,
+};
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// The arguments of one run. Use `Cli::parse` or `Cli::try_parse_from`.
@@ -112,8 +113,8 @@ pub struct ServeArgs {
         with {vhost}, {app} and {stream} for the names of the stream, or HOST[:PORT] for the same \
         names; may be given several times")]
     #[expect(missing_docs, reason = "see above")]
-    #[arg(long, value_name = "URL", value_parser = parse_destination)]
-    pub forward: Vec<Arc<Destination>>,
+    #[arg(long, value_name = "URL", value_parser = parse_forward)]
+    pub forward: Vec<Forward>,
 
     /// Seconds that players stay attached when their publisher has gone
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
@@ -171,7 +172,7 @@ impl ServeArgs {
     /// The configuration of the server.
     #[must_use]
     pub fn config(&self) -> Config {
-        let mut config = Config {
+        let mut vhost = Vhost {
             forwards: self.forward.clone(),
             gop_cache: !self.no_gop_cache,
             publish_policy: match self.publish {
@@ -183,19 +184,20 @@ impl ServeArgs {
                 TimeJitterFlag::Zero => TimeJitter::Zero,
                 TimeJitterFlag::Off => TimeJitter::Off,
             },
-            ..Config::default()
+            ..Vhost::default()
         };
         if let Some(SendDelayFlag(send_delay)) = self.send_delay {
-            config.send_delay = send_delay;
+            vhost.send_delay = send_delay;
         }
+        if let Some(grace) = self.grace {
+            vhost.grace = grace;
+        }
+        let mut config = Config::with_default_vhost(vhost);
         if let Some(bytes) = self.chunk_size {
             config.chunk_size = bytes;
         }
         if let Some(interval) = self.pithy_print {
-            config.pithy_print = interval;
-        }
-        if let Some(grace) = self.grace {
-            config.limits.grace = grace;
+            config.pithy_print = PithyPrint::every(interval);
         }
         if let Some(connections) = self.max_connections {
             config.limits.connections_max = connections;
@@ -263,8 +265,17 @@ fn parse_send_delay(text: &str) -> Result<SendDelayFlag, String> {
     Ok(SendDelayFlag(if fixed { SendDelay::Fixed(delay) } else { SendDelay::Adaptive(delay) }))
 }
 
-fn parse_destination(text: &str) -> Result<Arc<Destination>, DestinationError> {
-    Destination::parse(text).map(Arc::new)
+fn parse_forward(text: &str) -> Result<Forward, String> {
+    Forward::parse(text).map_err(|error| {
+        let words = match error {
+            ForwardError::Host => "expected a host name or address, then rtmp://HOST/APP or more",
+            ForwardError::Placeholder => "only {vhost}, {app} and {stream} stand in braces",
+            ForwardError::Port => "the port is a number from 1 to 65535",
+            ForwardError::Scheme => "streams are forwarded by plain RTMP: rtmp://HOST/APP/STREAM",
+            _ => "expected rtmp://HOST/APP/STREAM, or HOST",
+        };
+        words.to_owned()
+    })
 }
 
 /// A day bounds every interval: longer ones are slips of the finger.

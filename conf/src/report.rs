@@ -5,6 +5,7 @@
 
 mod forward;
 mod rate;
+mod rendition;
 mod words;
 
 #[cfg(test)]
@@ -219,6 +220,9 @@ fn render_stream(event: &Event) -> Line {
             let text = format!("publish {} jumped by {millis} ms, mended", short(name));
             Line::new("jumped", text).about(name).because("jumped")
         }
+        Event::RenditionStarted { .. }
+        | Event::RenditionEnded { .. }
+        | Event::RenditionRefused { .. } => rendition::render(event),
         // An event that is newer than this text still leaves a trace.
         other => Line::new("event", format!("{other:?}")).debug(),
     }

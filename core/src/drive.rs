@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::event::Event;
 use crate::id::{ConnId, DialId, JobId, ListenerId};
-use crate::job::{Job, JobResult};
+use crate::job::{Job, JobResult, Signal};
 use crate::server::Server;
 use crate::shard::{ShardId, ShardMessage};
 use crate::time::{Deadline, Instant};
@@ -151,6 +151,13 @@ pub enum Output {
         job: JobId,
         /// What to do.
         work: Job,
+    },
+    /// Tell a running program to end; nothing happens if it has ended.
+    Signal {
+        /// The job that runs it.
+        job: JobId,
+        /// How.
+        signal: Signal,
     },
     /// Say something to another shard. Messages to one shard arrive in their order.
     Shard {

@@ -219,6 +219,37 @@ pub enum Event {
         /// Bytes waiting for the peer.
         lag_bytes: u64,
     },
+    /// A process for a rendition of a stream has begun.
+    RenditionStarted {
+        /// The stream that is transcoded.
+        name: StreamName,
+        /// The engine.
+        engine: Arc<str>,
+    },
+    /// A process for a rendition of a stream has ended; each `RenditionStarted` has one.
+    RenditionEnded {
+        /// The stream that is transcoded.
+        name: StreamName,
+        /// The engine.
+        engine: Arc<str>,
+        /// How.
+        end: RenditionEnd,
+        /// How long it ran.
+        ran: Duration,
+        /// It is started again after this pause; `None` if it is no longer wanted.
+        retry: Option<Duration>,
+        /// The server had told it to end.
+        was_asked: bool,
+    },
+    /// A rendition of a stream is not made.
+    RenditionRefused {
+        /// The stream that is not transcoded.
+        name: StreamName,
+        /// The engine.
+        engine: Arc<str>,
+        /// Why.
+        reason: RenditionRefusal,
+    },
     /// A periodic report of a stream.
     StreamProgress {
         /// The stream.
@@ -234,6 +265,37 @@ pub enum Event {
         /// Bytes on its tape.
         tape_bytes: u64,
     },
+}
+
+/// How the process of a rendition ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RenditionEnd {
+    /// It exited.
+    Exited {
+        /// What it returned; `None` when a signal ended it.
+        code: Option<i32>,
+        /// The signal that ended it.
+        signal: Option<i32>,
+        /// It was killed because it reported no progress.
+        was_silent: bool,
+        /// The last lines that it said.
+        last_words: Arc<str>,
+    },
+    /// It did not begin.
+    Failed {
+        /// In the words of the system.
+        reason: Arc<str>,
+    },
+}
+
+/// Why a rendition is not made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+#[non_exhaustive]
+pub enum RenditionRefusal {
+    /// As many processes run as may.
+    ChildrenMax,
+    /// The server has no listener for RTMP that a process could play from.
+    NoListener,
 }
 
 /// Why a connection ended.
@@ -274,6 +336,8 @@ pub enum RefuseReason {
     ConnectionsPerIp,
     /// The stream has passed this server already, or as many as it may.
     Loop,
+    /// The client does not come from a page that is served.
+    Refer,
     /// The server shuts down.
     Shutdown,
     /// More streams than the limit.
@@ -295,6 +359,7 @@ impl RefuseReason {
             Self::ConnectionsMax => "max",
             Self::ConnectionsPerIp => "per_ip",
             Self::Loop => "loop",
+            Self::Refer => "refer",
             Self::Shutdown => "shutdown",
             Self::SourcesMax => "sources_max",
             Self::StreamNotFound => "stream_not_found",

@@ -1,16 +1,14 @@
 //! Forwarding: where streams are pushed to, what is told of it, and how loops are known.
 //!
-//! A destination is what the operator writes. For each stream it is rendered to a target: an
-//! address, an app and a stream. Names of peers are put into it with care: they choose no host, and
-//! what they are in a query is percent-encoded.
+//! A destination is what the operator writes ([`Forward`](crate::config::Forward)). For each stream
+//! it is rendered to a target: an address, an app and a stream.
 
-mod destination;
 mod route;
+mod target;
 
-pub use destination::{Destination, DestinationError};
 pub use route::{Route, ServerId};
 
-pub(crate) use destination::Target;
+pub(crate) use target::{Target, label};
 
 use crate::drive::IoFailure;
 use crate::id::{ConnId, ForwardId};

@@ -13,6 +13,8 @@ pub struct Limits {
     pub app_len_max: usize,
     /// Chunk streams with state on one connection.
     pub chunk_streams_max: u16,
+    /// Processes that a shard runs at a time.
+    pub children_max: u32,
     /// Smallest chunk size that a peer may announce.
     pub chunk_size_min: u32,
     /// Time to complete `connect` after the handshake, however many bytes arrive.
@@ -49,8 +51,6 @@ pub struct Limits {
     pub gop_frames_max: u32,
     /// Media time in the GOP cache of one stream.
     pub gop_span_max: Duration,
-    /// How long players stay attached when their publisher has gone.
-    pub grace: Duration,
     /// Time to complete the handshake, however many bytes arrive.
     pub handshake_timeout: Duration,
     /// Bytes of incomplete messages on one connection, above the longest message allowed.
@@ -67,10 +67,6 @@ pub struct Limits {
     pub play_wait: Duration,
     /// Time without progress after which a player that has data waiting is closed.
     pub player_idle_timeout: Duration,
-    /// Bytes that a player may lag behind before it skips to the newest keyframe.
-    pub player_lag_bytes_max: u64,
-    /// Media time that a player may lag behind before it skips to the newest keyframe.
-    pub player_lag_max: Duration,
     /// Time without media after which a publisher is removed.
     pub publisher_idle_timeout: Duration,
     /// Unsent bytes of replies on one connection, media not counted.
@@ -98,6 +94,7 @@ impl Default for Limits {
             amf_nodes_max: 4_096,
             app_len_max: 128,
             chunk_streams_max: 64,
+            children_max: 64,
             chunk_size_min: 128,
             connect_timeout: Duration::from_secs(10),
             connections_max: 10_000,
@@ -116,7 +113,6 @@ impl Default for Limits {
             gop_bytes_max: 16 << 20,
             gop_frames_max: 2_500,
             gop_span_max: Duration::from_secs(15),
-            grace: Duration::from_secs(15),
             handshake_timeout: Duration::from_secs(10),
             incomplete_bytes_max: 256 << 10,
             message_len_max_early: 64 << 10,
@@ -125,8 +121,6 @@ impl Default for Limits {
             message_streams_max: 16,
             play_wait: Duration::from_secs(30),
             player_idle_timeout: Duration::from_secs(30),
-            player_lag_bytes_max: 8 << 20,
-            player_lag_max: Duration::from_secs(10),
             publisher_idle_timeout: Duration::from_secs(15),
             reply_bytes_max: 64 << 10,
             role_again_timeout: Duration::from_secs(180),

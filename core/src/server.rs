@@ -2,25 +2,31 @@
 //!
 //! `handle` takes what happened, `poll_output` is drained to `None`, `poll_timeout` says when to call
 //! again. The parts: `admission` limits addresses, `conn` is what is kept of a connection, `roles`
-//! grants and ends publishing and playing, `forward` publishes streams elsewhere, `streams` moves media from publishers to players,
+//! grants and ends publishing and playing, `forward` publishes streams elsewhere, `streams` moves
+//! media from publishers to players, `merging` says how long they wait, `writes` is the short way of
+//! what nearly every write is,
 //! `shards` deals with streams that are at home elsewhere, `timers` keeps deadlines, `report` tells
 //! what happened.
 
 mod admission;
 mod conn;
 mod forward;
+mod merging;
 mod report;
 mod roles;
 mod shards;
 mod streams;
 mod timers;
+mod transcode;
+mod writes;
 
 use crate::chunk::ChunkSize;
 use crate::config::Config;
 use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event, RefuseReason};
 use crate::forward::ServerId;
-use crate::id::{ConnId, ListenerId, MessageStreamId, SourceId};
+use crate::id::{ConnId, JobId, ListenerId, MessageStreamId, SourceId};
+use crate::job::Job;
 use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
 use crate::session::{Session, SessionConfig, SessionError, StatusLevel};
@@ -40,6 +46,7 @@ use forward::Forwards;
 use shards::Shards;
 use streams::Stream;
 use timers::{Owner, Timers};
+use transcode::Renditions;
 
 /// How long a peer may take to read why its connection is closed.
 const LINGER: Duration = Duration::from_secs(2);
@@ -52,6 +59,8 @@ pub struct Server {
     conns_len: u32,
     /// Streams with media that are due.
     due: Vec<SourceId>,
+    /// Slots without a stream.
+    free_streams: Vec<u32>,
     /// Streams with frames for other shards.
     forwards: Forwards,
     gathered: Vec<SourceId>,
@@ -63,7 +72,9 @@ pub struct Server {
     names: BTreeMap<StreamName, SourceId>,
     now: Instant,
     outputs: VecDeque<Output>,
+    next_job: u32,
     queued: Vec<bool>,
+    renditions: Renditions,
     rng: Rng,
     session_config: Arc<SessionConfig>,
     shards: Shards,
@@ -131,6 +142,7 @@ impl Server {
             conns_len: 0,
             due: Vec::new(),
             forwards: Forwards::default(),
+            free_streams: Vec::new(),
             gathered: Vec::new(),
             id: ServerId(Rng::new(!seed).next_u64()),
             is_shutting_down: false,
@@ -138,7 +150,9 @@ impl Server {
             names: BTreeMap::new(),
             now,
             outputs: VecDeque::new(),
+            next_job: 0,
             queued: Vec::new(),
+            renditions: Renditions::default(),
             // Shards make different ids and handshakes of one seed.
             rng: Rng::new(seed ^ u64::from(placement.own.0).rotate_right(16)),
             session_config: Arc::new(session_config),
@@ -168,17 +182,26 @@ impl Server {
                 }
             },
             Input::DialFailed { dial, failure } => self.dial_failed(dial, failure),
-            Input::JobDone { .. } => {}
+            Input::JobDone { job, result } => {
+                let is_known = self.rendition_done(job, &result);
+                debug_assert!(is_known, "each job has one end");
+            }
             Input::Reload(config) => {
                 self.config = config;
                 self.reload_forwards();
+                let names: Vec<StreamName> = self.names.keys().cloned().collect();
+                for name in names {
+                    self.sync_renditions(&name);
+                }
             }
             Input::Received { conn, bytes } => self.with_conn(conn, |server, conn| {
                 server.receive(conn, bytes);
             }),
-            Input::Wrote { conn, len, offered } => self.with_conn(conn, |server, conn| {
-                server.wrote(conn, len, offered);
-            }),
+            Input::Wrote { conn, len, offered } => {
+                if !self.wrote_media(conn, len, offered) {
+                    self.with_conn(conn, |server, conn| server.wrote(conn, len, offered));
+                }
+            }
             Input::Writable { conn } => self.with_conn(conn, |server, conn| {
                 conn.blocked = false;
                 server.queue_write(conn.id);
@@ -248,10 +271,10 @@ impl Server {
         }
     }
 
-    /// True once a shutdown is complete: no connection is left.
+    /// True once a shutdown is complete: no connection and no process is left.
     #[must_use]
     pub const fn is_drained(&self) -> bool {
-        self.is_shutting_down && self.conns_len == 0
+        self.is_shutting_down && self.conns_len == 0 && self.renditions.is_empty()
     }
 
     /// The wall clock now.
@@ -391,6 +414,9 @@ impl Server {
 
     /// Readies the next write of a connection; closes it when it was closing and all is sent.
     fn is_writable(&mut self, id: ConnId) -> bool {
+        if self.has_media(id) {
+            return true;
+        }
         let mut is_writable = false;
         self.with_conn(id, |server, conn| {
             if conn.blocked {
@@ -453,6 +479,7 @@ impl Server {
 
     fn shutdown(&mut self) {
         self.is_shutting_down = true;
+        self.end_renditions();
         self.end_all_forwards();
         // What is forwarded is sent to its end first.
         let conns = self.conns.iter().flatten().filter(|conn| conn.forward.is_none());
@@ -478,6 +505,7 @@ impl Server {
                 }),
                 Owner::Forward(id) => self.forward_timeout(id, at),
                 Owner::Flush(id) => self.flush_timeout(id, at),
+                Owner::Renditions => self.renditions_timeout(at),
                 Owner::Source(id) => self.source_timeout(id, at),
             }
         }
@@ -543,6 +571,14 @@ impl Server {
 
     fn conn(&self, id: ConnId) -> Option<&Conn> {
         self.conns.get(id.slot as usize)?.as_deref().filter(|conn| conn.id == id)
+    }
+
+    /// Has a job done; the caller gets its end.
+    fn start(&mut self, work: Job) -> JobId {
+        let job = JobId(self.next_job);
+        self.next_job = self.next_job.wrapping_add(1);
+        self.outputs.push_back(Output::Start { job, work });
+        job
     }
 
     fn queue_write(&mut self, id: ConnId) {

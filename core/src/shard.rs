@@ -68,6 +68,8 @@ pub enum ShardMessage {
         claim: Claim,
         /// What it wants to publish.
         name: StreamName,
+        /// The publisher is a process that a shard has started: the stream is a rendition.
+        is_rendition: bool,
         /// The servers that it has passed.
         route: Route,
     },

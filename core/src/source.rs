@@ -85,6 +85,8 @@ pub struct Source {
     consumers_len: u32,
     /// How many of the consumers are servers.
     forwards_len: u32,
+    /// Slots without a player.
+    free: Vec<u32>,
     headers: Vec<Header>,
     jitter: Jitter,
     metadata: Option<Bytes>,
@@ -104,6 +106,7 @@ impl Source {
             consumers: Vec::new(),
             consumers_len: 0,
             forwards_len: 0,
+            free: Vec::new(),
             headers: Vec::new(),
             jitter: Jitter::new(if config.is_replica {
                 TimeJitter::Off
@@ -246,20 +249,22 @@ impl Source {
     fn add_consumer(&mut self, consumer: Consumer) -> ConsumerId {
         let consumer = Box::new(consumer);
         self.consumers_len = self.consumers_len.saturating_add(1);
-        let free = self.consumers.iter().position(Option::is_none);
-        if let Some(slot) = free.and_then(|index| self.consumers.get_mut(index)) {
+        let index = self.free.pop().unwrap_or_else(|| {
+            let index = u32::try_from(self.consumers.len()).unwrap_or(u32::MAX);
+            self.consumers.push(None);
+            index
+        });
+        if let Some(slot) = self.consumers.get_mut(index as usize) {
             *slot = Some(consumer);
-        } else {
-            self.consumers.push(Some(consumer));
         }
-        let index = free.unwrap_or(self.consumers.len().saturating_sub(1));
-        ConsumerId(u32::try_from(index).unwrap_or(u32::MAX))
+        ConsumerId(index)
     }
 
     /// Removes a player; gives the rest of the message that it has begun to send.
     pub fn detach(&mut self, id: ConsumerId) -> BytesMut {
         let slot = self.consumers.get_mut(id.0 as usize);
         let Some(consumer) = slot.and_then(Option::take) else { return BytesMut::new() };
+        self.free.push(id.0);
         self.consumers_len = self.consumers_len.saturating_sub(1);
         if consumer.audience() == Audience::Server {
             self.forwards_len = self.forwards_len.saturating_sub(1);
@@ -358,6 +363,12 @@ impl Source {
         if let Some(consumer) = self.consumer_mut(id) {
             consumer.take_private(out);
         }
+    }
+
+    /// A player has nothing to send before more is published.
+    #[must_use]
+    pub fn is_at_end(&self, id: ConsumerId) -> bool {
+        self.consumer(id).is_some_and(|consumer| consumer.is_at_end(&self.tape))
     }
 
     /// Bytes on the tape that a player has not been sent.

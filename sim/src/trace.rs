@@ -34,7 +34,7 @@ pub use setup::Setup;
 use millstream_core::config::Config;
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::id::{ConnId, JobId};
-use millstream_core::job::{Job, JobResult};
+use millstream_core::job::{Exit, Job, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use std::collections::BTreeMap;
@@ -323,8 +323,15 @@ fn output_line(line: &mut String, output: &Output, names: &mut Names) {
         }
         Output::Abandon { dial } => writeln!(line, "do abandon {}", dial.0),
         Output::Start { job, work } => start_line(line, *job, work),
+        Output::Signal { job, signal } => {
+            writeln!(line, "do signal {} {}", job.0, format!("{signal:?}").to_lowercase())
+        }
         other => writeln!(line, "do {other:?}"),
     };
+}
+
+fn number(number: Option<i32>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| number.to_string())
 }
 
 fn start_line(line: &mut String, job: JobId, work: &Job) -> std::fmt::Result {
@@ -336,6 +343,11 @@ fn start_line(line: &mut String, job: JobId, work: &Job) -> std::fmt::Result {
         }
         Job::Remove { path } => {
             writeln!(line, "do start {} remove {}", job.0, path.escape_default())
+        }
+        Job::Run { argv, .. } => {
+            // Arguments may hold keys: a brief trace is for everyone.
+            let sum = argv.iter().fold(HASH_START, |sum, word| hash(sum, word.as_bytes()));
+            writeln!(line, "do start {} run {} {sum:08x}", job.0, argv.len())
         }
         other => writeln!(line, "do start {} {other:?}", job.0),
     }
@@ -357,6 +369,12 @@ fn job_line(line: &mut String, ended: Option<&(JobId, JobResult)>) {
         Some((job, JobResult::Done)) => writeln!(line, "job {} done", job.0),
         Some((job, JobResult::Failed { reason })) => {
             writeln!(line, "job {} failed {}", job.0, reason.escape_default())
+        }
+        Some((job, JobResult::Exited(exit))) => {
+            let Exit { code, signal, was_silent, last_words } = exit;
+            let words = last_words.escape_default();
+            let (code, signal) = (number(*code), number(*signal));
+            writeln!(line, "job {} exited {code} {signal} {was_silent} {words}", job.0)
         }
         Some((job, other)) => writeln!(line, "job {} {other:?}", job.0),
     };

@@ -2,6 +2,7 @@
 
 use clap::Parser as _;
 use millstream_conf::cli::{Cli, Command};
+use millstream_host::exec;
 use millstream_tokio::bench;
 use millstream_tokio::replay;
 use millstream_tokio::serve::{self, Program};
@@ -9,6 +10,9 @@ use millstream_tokio::sim;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(ended) = exec::intercept() {
+        return ended;
+    }
     match Cli::parse().into_command() {
         Command::Serve(args) => serve::run(&args, Program::Serve),
         Command::Demo(args) => serve::run(&args, Program::Demo),

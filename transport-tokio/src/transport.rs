@@ -260,6 +260,7 @@ impl Transport for TokioTransport {
             }
             Output::Abandon { dial } => self.dials.abandon(dial),
             Output::Start { job, work } => self.jobs.start(job, work),
+            Output::Signal { job, signal } => self.jobs.signal(job, signal),
             Output::Shard { to, message } => self.links.say(self.own, to, message),
             // `Write` is the loop's own; it does not come here.
             Output::Write { .. } => debug_assert!(false, "the loop performs writes itself"),

@@ -1,9 +1,13 @@
-//! The server's jobs, carried out on a thread of their own.
+//! The server's jobs: files on a thread of their own, each program with a thread of its own.
 
 mod files;
+#[cfg(unix)]
+mod processes;
+#[cfg(unix)]
+mod ring;
 
 use millstream_core::id::JobId;
-use millstream_core::job::{Job, JobResult};
+use millstream_core::job::{Job, JobResult, Signal};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
@@ -15,26 +19,51 @@ pub type JobSink = Arc<dyn Fn(JobId, JobResult) + Send + Sync>;
 /// what is removed after it was written is gone.
 pub struct Jobs {
     files: Option<Sender<(JobId, Job)>>,
+    #[cfg(unix)]
+    processes: processes::Processes,
     sink: JobSink,
 }
 
 impl Jobs {
     /// Each job that is started has one end, which `sink` gets.
     #[must_use]
-    pub const fn new(sink: JobSink) -> Self {
-        Self { files: None, sink }
+    pub fn new(sink: JobSink) -> Self {
+        Self {
+            files: None,
+            #[cfg(unix)]
+            processes: processes::Processes::new(sink.clone()),
+            sink,
+        }
     }
 
     /// Begins a job.
     pub fn start(&mut self, job: JobId, work: Job) {
         match work {
             Job::Write { .. } | Job::Remove { .. } => self.queue_file(job, work),
+            #[cfg(unix)]
+            Job::Run { argv, log, silence_max } => {
+                let command = processes::Command { argv, log, silence_max };
+                if let Err(error) = self.processes.start(job, command) {
+                    self.fail(job, &error.to_string());
+                }
+            }
             other => {
                 let reason = format!("not known to this version: {other:?}");
                 (self.sink)(job, JobResult::Failed { reason: reason.into() });
             }
         }
     }
+
+    /// Tells a running program to end; nothing happens if it has ended.
+    #[cfg(unix)]
+    pub fn signal(&self, job: JobId, signal: Signal) {
+        self.processes.signal(job, signal);
+    }
+
+    /// No program runs on this system.
+    #[cfg(not(unix))]
+    #[expect(clippy::unused_self, reason = "the same on every system")]
+    pub const fn signal(&self, _: JobId, _: Signal) {}
 
     fn queue_file(&mut self, job: JobId, work: Job) {
         if self.files.is_none() {

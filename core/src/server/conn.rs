@@ -54,6 +54,10 @@ pub(super) struct Conn {
 #[derive(Clone, Debug)]
 pub(super) struct App {
     pub(super) app: Arc<str>,
+    /// The client is a process that this server has started.
+    pub(super) is_engine: bool,
+    /// The page that the client comes from; empty when it has none.
+    pub(super) page_url: Arc<[u8]>,
     /// The servers that what it publishes has passed.
     pub(super) route: Route,
     pub(super) vhost: Arc<str>,
@@ -162,6 +166,21 @@ impl Conn {
         }
     }
 
+    /// The player to whom this connection sends media and nothing else, while its socket keeps up.
+    pub(super) fn calm_player(&self) -> Option<(SourceId, ConsumerId)> {
+        let is_calm = !self.blocked
+            && self.progress.is_none()
+            && self.closing.is_none()
+            && self.replies.is_empty()
+            && self.reads;
+        match self.roles.as_slice() {
+            [Role { action: Action::Play(consumer), source: Some(source), .. }] if is_calm => {
+                Some((*source, *consumer))
+            }
+            _ => None,
+        }
+    }
+
     /// Nothing waits for the socket.
     pub(super) const fn unblock(&mut self) {
         self.progress = None;
@@ -240,6 +259,15 @@ pub(super) const fn refusal(reason: RefuseReason, asked: Asked) -> Refusal {
             "NetConnection.Connect.Rejected",
             "The stream has been here before: servers forward it in a loop.",
         ),
+        (RefuseReason::Refer, Asked::Connect) => {
+            ("NetConnection.Connect.Rejected", "The server does not serve clients of this page.")
+        }
+        (RefuseReason::Refer, Asked::Publish) => {
+            ("NetStream.Publish.Denied", "Clients of this page may not publish here.")
+        }
+        (RefuseReason::Refer, Asked::Play) => {
+            ("NetStream.Play.Failed", "Clients of this page may not play here.")
+        }
         (RefuseReason::Shutdown, _) => {
             ("NetConnection.Connect.Closed", "The server shuts down: connect again later.")
         }

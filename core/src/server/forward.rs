@@ -20,8 +20,9 @@ mod attempts;
 use super::Server;
 use super::conn::{Action, Asked, Conn, Role, refusal};
 use super::streams::Stream;
+use crate::config::Forward as Destination;
 use crate::event::{CloseReason, Event, RefuseReason};
-use crate::forward::{Destination, ForwardFailure, ForwardState, ForwardStatus, Route, Target};
+use crate::forward::{ForwardFailure, ForwardState, ForwardStatus, Route, Target, label};
 use crate::id::{ConnId, DialId, ForwardId, MessageStreamId, SourceId};
 use crate::name::{StreamName, escape};
 use crate::session::SessionEvent;
@@ -46,7 +47,7 @@ pub(super) struct Forwards {
 /// One stream on its way to one destination.
 struct Forward {
     began: Instant,
-    destination: Arc<Destination>,
+    destination: Destination,
     /// Attempts that failed since it last worked for a while.
     failures: u32,
     id: ForwardId,
@@ -285,8 +286,9 @@ impl Server {
     }
 
     /// Where the streams of a name are to be forwarded.
-    fn destinations(&self, _name: &StreamName) -> Vec<Arc<Destination>> {
-        self.config.forwards.clone()
+    fn destinations(&self, name: &StreamName) -> Vec<Destination> {
+        let vhost = self.config.vhost(name.vhost());
+        vhost.map(|vhost| vhost.forwards.clone()).unwrap_or_default()
     }
 
     fn begin_forward(
@@ -294,12 +296,12 @@ impl Server {
         source: SourceId,
         name: &StreamName,
         route: &Route,
-        destination: Arc<Destination>,
+        destination: Destination,
     ) {
         let limits = &self.config.limits;
-        let label: Arc<str> = Arc::from(destination.label(name));
+        let label: Arc<str> = Arc::from(label(&destination, name));
         let hops_max = usize::from(limits.forward_hops_max);
-        let target = destination.target(name, self.name_limits());
+        let target = Target::new(&destination, name, self.name_limits());
         let never = if route.hops() >= hops_max {
             Some(ForwardFailure::Hops)
         } else if self.forwards.forwards.len() >= limits.forwards_max as usize {

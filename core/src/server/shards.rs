@@ -101,15 +101,16 @@ impl Server {
         };
         self.shards.claimed.insert(claim, claimed);
         conn.waits = true;
+        let is_rendition = conn.app.as_ref().is_some_and(|app| app.is_engine);
         let route = conn.app.as_ref().map(|app| app.route.clone()).unwrap_or_default();
-        self.tell(home, ShardMessage::Claim { claim, name, route });
+        self.tell(home, ShardMessage::Claim { claim, name, is_rendition, route });
     }
 
     /// Takes what another shard says.
     pub(super) fn shard_message(&mut self, from: ShardId, message: ShardMessage) {
         match message {
-            ShardMessage::Claim { claim, name, route } => {
-                self.answer_claim(from, claim, &name, route);
+            ShardMessage::Claim { claim, name, is_rendition, route } => {
+                self.answer_claim((from, claim), &name, is_rendition, route);
             }
             ShardMessage::Granted { claim, players } => {
                 self.with_conn(claim.conn, |server, conn| server.granted(conn, claim, players));
@@ -252,8 +253,14 @@ impl Server {
         self.unpublish(source);
     }
 
-    fn answer_claim(&mut self, from: ShardId, claim: Claim, name: &StreamName, route: Route) {
-        if self.config.publish_policy == PublishPolicy::Takeover
+    fn answer_claim(
+        &mut self,
+        (from, claim): (ShardId, Claim),
+        name: &StreamName,
+        is_rendition: bool,
+        route: Route,
+    ) {
+        if self.publish_policy(name) == PublishPolicy::Takeover
             && let Some(&source) = self.names.get(name)
         {
             self.take_over(None, source);
@@ -267,6 +274,7 @@ impl Server {
                 self.shards.claims.insert((from, claim), source);
                 if let Some(stream) = self.stream_mut(source) {
                     stream.route = route;
+                    stream.is_rendition = is_rendition;
                 }
                 self.stream_published(source);
                 self.tell(from, ShardMessage::Granted { claim, players });

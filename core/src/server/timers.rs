@@ -17,6 +17,8 @@ pub(super) enum Owner {
     /// The merge interval of a stream.
     Flush(SourceId),
     Forward(ForwardId),
+    /// The processes of all renditions.
+    Renditions,
     Source(SourceId),
 }
 

@@ -6,7 +6,7 @@ use super::{
 };
 use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::id::{ConnId, DialId, JobId, ListenerId};
-use millstream_core::job::JobResult;
+use millstream_core::job::{Exit, JobResult};
 use millstream_core::time::{Deadline, Instant};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -314,8 +314,21 @@ fn job_result(rest: &str) -> Option<Option<(JobId, JobResult)>> {
         None if result == "done" => Some(Some((job, JobResult::Done))),
         // The words are for the log only: they may stay escaped.
         Some(("failed", reason)) => Some(Some((job, JobResult::Failed { reason: reason.into() }))),
+        Some(("exited", rest)) => {
+            let mut words = rest.splitn(4, ' ');
+            let (code, signal) = (number(words.next()?)?, number(words.next()?)?);
+            let was_silent = words.next()?.parse().ok()?;
+            let last_words = words.next()?.into();
+            let exit = Exit { code, signal, was_silent, last_words };
+            Some(Some((job, JobResult::Exited(exit))))
+        }
         _ => None,
     }
+}
+
+/// A number, or `-` for none.
+fn number(word: &str) -> Option<Option<i32>> {
+    if word == "-" { Some(None) } else { word.parse().ok().map(Some) }
 }
 
 fn unhex(digits: &str) -> Option<Vec<u8>> {

@@ -194,14 +194,9 @@ impl Conns {
         if total == 0 {
             return Ok(0);
         }
-        let mut buffers = [IoSlice::new(&[]); SLICES_MAX];
-        for (buffer, slice) in buffers.iter_mut().zip(slices) {
-            *buffer = IoSlice::new(slice);
-        }
-        let buffers = buffers.get(..slices.len()).unwrap_or(&buffers);
         let mut taken = 0;
         let tried = conn.stream.try_io(Interest::WRITABLE, || {
-            taken = SockRef::from(&conn.stream).send_vectored(buffers)?;
+            taken = send(&SockRef::from(&conn.stream), slices)?;
             if taken < total && SHORT_MEANS_BLOCKED {
                 return Err(io::ErrorKind::WouldBlock.into());
             }
@@ -354,6 +349,18 @@ impl Conn {
             waker.wake_by_ref();
         }
     }
+}
+
+/// One write. Most have one slice: the kernel takes that with less ado than a list.
+fn send(socket: &SockRef<'_>, slices: &[&[u8]]) -> io::Result<usize> {
+    if let [slice] = slices {
+        return socket.send(slice);
+    }
+    let mut buffers = [IoSlice::new(&[]); SLICES_MAX];
+    for (buffer, slice) in buffers.iter_mut().zip(slices) {
+        *buffer = IoSlice::new(slice);
+    }
+    socket.send_vectored(buffers.get(..slices.len()).unwrap_or(&buffers))
 }
 
 fn is_reported(slots: &[Slot], index: u32) -> Option<ConnId> {

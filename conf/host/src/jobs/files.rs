@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 ///
 /// # Errors
 /// As the system gives them; the place of the file is as it was.
+#[expect(clippy::wildcard_enum_match_arm, reason = "all other jobs are done elsewhere")]
 pub(super) fn perform(work: &Job) -> io::Result<()> {
     match work {
         Job::Write { path, bytes } => {

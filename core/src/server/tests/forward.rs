@@ -5,7 +5,8 @@ mod net;
 mod rows_cluster;
 
 use super::*;
-use crate::forward::{Destination, ForwardFailure, ForwardState};
+use crate::config::Forward;
+use crate::forward::{ForwardFailure, ForwardState};
 use crate::frame::{Frame, FrameClass, FrameKind};
 use crate::id::DialId;
 use crate::rng::Rng;
@@ -17,8 +18,12 @@ use pretty_assertions::assert_eq;
 
 /// A server that forwards to these destinations.
 fn forwarding(to: &[&str]) -> Config {
-    let forwards = to.iter().map(|to| Arc::new(Destination::parse(to).expect("legal"))).collect();
-    Config { forwards, ..config() }
+    Config::with_default_vhost(forwarding_vhost(to))
+}
+
+fn forwarding_vhost(to: &[&str]) -> Vhost {
+    let forwards = to.iter().map(|to| Forward::parse(to).expect("legal")).collect();
+    Vhost { forwards, ..vhost() }
 }
 
 fn seconds(seconds: u64) -> Duration {
@@ -173,8 +178,8 @@ fn a_name_that_is_not_legal_there_is_not_forwarded() {
 
 #[test]
 fn a_publisher_that_takes_over_or_returns_goes_on_at_the_destination() {
-    let policy = PublishPolicy::Takeover;
-    let (mut net, first, player) = pair(Config { publish_policy: policy, ..forwarding(&["b"]) });
+    let vhost = Vhost { publish_policy: PublishPolicy::Takeover, ..forwarding_vhost(&["b"]) };
+    let (mut net, first, player) = pair(Config::with_default_vhost(vhost));
     net.publish(first, 0..25);
     let second = net.client(0, Intent::Publish, "cam");
     net.publish(second, 30..60);
@@ -224,8 +229,9 @@ fn destinations_can_be_added_and_removed() {
 
 #[test]
 fn a_shutdown_sends_the_rest() {
-    let delay = SendDelay::Fixed(Duration::from_millis(300));
-    let (mut net, publisher, player) = pair(Config { send_delay: delay, ..forwarding(&["b"]) });
+    let send_delay = SendDelay::Fixed(Duration::from_millis(300));
+    let vhost = Vhost { send_delay, ..forwarding_vhost(&["b"]) };
+    let (mut net, publisher, player) = pair(Config::with_default_vhost(vhost));
     net.publish(publisher, 0..25);
     assert_eq!(net.serials(player), []);
     net.shut_down(0);

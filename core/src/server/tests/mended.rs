@@ -57,7 +57,7 @@ fn who_came_after_the_publisher_had_left_is_told_that_nobody_publishes() {
 #[test]
 fn merged_writes_leave_no_deadlines_behind() {
     let delay = SendDelay::Fixed(Duration::from_millis(10));
-    let mut world = World::new(Config { send_delay: delay, ..config() });
+    let mut world = World::new(Config::with_default_vhost(Vhost { send_delay: delay, ..vhost() }));
     let publisher = world.client(Intent::Publish, "live", "a");
     let player = world.client(Intent::Play, "live", "a");
     for index in 0..200 {

@@ -32,7 +32,10 @@ fn row_125_a_server_does_not_forward_to_itself() {
 #[test]
 fn row_125_two_servers_do_not_forward_to_each_other() {
     for policy in [PublishPolicy::Busy, PublishPolicy::Takeover] {
-        let config = |to| Config { publish_policy: policy, ..forwarding(&[to]) };
+        let config = |to| {
+            let vhost = Vhost { publish_policy: policy, ..forwarding_vhost(&[to]) };
+            Config::with_default_vhost(vhost)
+        };
         let mut net = Net::new(&[config("b"), config("other")]);
         net.hosts.insert("other", Host::Server(0));
         let publisher = net.client(0, Intent::Publish, "cam");

@@ -390,7 +390,7 @@ impl Net {
                 let from = ShardId(u16::try_from(server).unwrap());
                 self.said.push_back((usize::from(to.0), from, message));
             }
-            Output::SetReading { .. } | Output::Start { .. } => {}
+            Output::SetReading { .. } | Output::Start { .. } | Output::Signal { .. } => {}
         }
     }
 

@@ -242,15 +242,15 @@ quickcheck! {
         net.hosts.insert("x", Host::Noise(seed));
         let publisher = net.client(0, Intent::Publish, "cam");
         let player = net.client(0, Intent::Play, "cam");
-        net.publish_live(publisher, 0..200, 100);
-        let is_well = net.serials(player) == (0..200).collect::<Vec<_>>();
+        // Nonsense may look like a message that is not complete; then time tells.
+        net.publish_live(publisher, 0..400, 100);
+        let is_well = net.serials(player) == (0..400).collect::<Vec<_>>();
         let lines = net.servers[0].lines();
         let failed = lines.iter().all(|line| line.contains("again"));
         net.stop(publisher);
         net.hang_up(player);
         net.sleep(seconds(60));
         is_empty(&net, 0);
-        assert!(is_well && failed && !lines.is_empty(), "{is_well} {failed} {lines:?}");
         is_well && failed && !lines.is_empty()
     }
 }
