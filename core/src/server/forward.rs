@@ -218,10 +218,10 @@ impl Server {
                     description == *refusal(RefuseReason::Loop, Asked::Connect).description;
                 let failure = if is_loop { ForwardFailure::Loop } else { ForwardFailure::Refused };
                 let words = words(code.as_bytes(), description.as_bytes());
-                self.give_up(conn, failure, words);
+                self.give_forward_up(conn, failure, words);
             }
             SessionEvent::Ended { code } => {
-                self.give_up(conn, ForwardFailure::Ended, words(code.as_bytes(), b""));
+                self.give_forward_up(conn, ForwardFailure::Ended, words(code.as_bytes(), b""));
             }
             SessionEvent::Ignored(what) => {
                 if conn.is_news(&what) {
@@ -413,7 +413,7 @@ impl Server {
     }
 
     /// Closes the connection of a forward for `failure`.
-    fn give_up(&mut self, conn: &mut Conn, failure: ForwardFailure, words: Arc<str>) {
+    fn give_forward_up(&mut self, conn: &mut Conn, failure: ForwardFailure, words: Arc<str>) {
         if let Some(forward) = conn.forward.and_then(|id| self.forwards.forwards.get_mut(&id)) {
             forward.pending = Some((failure, words));
         }
