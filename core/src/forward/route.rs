@@ -7,7 +7,7 @@
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
-use core::fmt::Write;
+use core::{fmt, iter};
 
 /// A running server, to others that it forwards to. It says nothing else of the server.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
@@ -44,13 +44,18 @@ impl Route {
     /// What `server` says of a stream that came to it by this route.
     #[must_use]
     pub fn text_via(&self, server: ServerId) -> String {
-        let mut text = String::new();
-        for ServerId(id) in self.0.iter().chain([&server]) {
-            let comma = if text.is_empty() { "" } else { "," };
-            // Writing to a String cannot fail.
-            let _ = write!(text, "{comma}{id:016x}");
+        let comma = if self.0.is_empty() { "" } else { "," };
+        alloc::format!("{self}{comma}{:016x}", server.0)
+    }
+}
+
+/// As `parse` reads it.
+impl fmt::Display for Route {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (ServerId(id), comma) in self.0.iter().zip([""].into_iter().chain(iter::repeat(","))) {
+            write!(f, "{comma}{id:016x}")?;
         }
-        text
+        Ok(())
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::listen::configure;
 use super::ready::{News, ReadyList};
-use crate::runtime::{Runtime, Stream as _};
+use crate::runtime::{Runtime, Stream as _, Timer as _};
 use millstream_core::id::DialId;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -25,8 +25,10 @@ pub(super) struct Dials<R: Runtime> {
     attempts: BTreeMap<DialId, Attempt<R>>,
 }
 
+type Connecting<R> = Pin<Box<dyn Future<Output = io::Result<<R as Runtime>::Stream>> + Send>>;
+
 struct Attempt<R: Runtime> {
-    future: Pin<Box<dyn Future<Output = io::Result<R::Stream>> + Send>>,
+    future: Connecting<R>,
     waker: Waker,
 }
 
@@ -72,7 +74,7 @@ impl<R: Runtime> fmt::Debug for Dials<R> {
 /// (RFC 8305, section 5).
 async fn connect<R: Runtime>(host: Arc<str>, port: u16) -> io::Result<R::Stream> {
     let mut untried = R::resolve(host, port).await?.into_iter().take(ADDRESSES_MAX);
-    let mut attempts = Vec::new();
+    let mut attempts: Vec<Connecting<R>> = Vec::new();
     let mut timer = R::Timer::new();
     let mut is_timed = false;
     let mut failure = None;
@@ -80,7 +82,7 @@ async fn connect<R: Runtime>(host: Arc<str>, port: u16) -> io::Result<R::Stream>
         loop {
             let before = attempts.len();
             let mut connected = None;
-            attempts.retain_mut(|attempt: &mut Pin<Box<_>>| match attempt.as_mut().poll(cx) {
+            attempts.retain_mut(|attempt| match attempt.as_mut().poll(cx) {
                 Poll::Ready(Ok(stream)) => {
                     connected = Some(stream);
                     false

@@ -1,7 +1,7 @@
 //! Attempts with a runtime that plays the hosts, on the clock of the test.
 
 use super::*;
-use crate::runtime::{Accept, Stream, Timer};
+use crate::runtime::{Accept, Runtime, Stream, Timer};
 use pretty_assertions::assert_eq;
 use std::cell::{Cell, RefCell};
 use std::io::IoSlice;
