@@ -13,7 +13,10 @@ pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};
 use crate::quantity::parse_duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use millstream_core::config::{Config, PithyPrint, PublishPolicy, SendDelay, TimeJitter, Vhost};
+use millstream_core::config::forward::ForwardError;
+use millstream_core::config::{
+    Config, Forward, PithyPrint, PublishPolicy, SendDelay, TimeJitter, Vhost,
+};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -105,6 +108,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "HOW", default_value = "full")]
     pub time_jitter: TimeJitterFlag,
 
+    // The brackets are no link.
+    #[arg(help = "Publish each stream to another server too: rtmp://HOST[:PORT]/APP[/STREAM], \
+        with {vhost}, {app} and {stream} for the names of the stream, or HOST[:PORT] for the same \
+        names; may be given several times")]
+    #[expect(missing_docs, reason = "see above")]
+    #[arg(long, value_name = "URL", value_parser = parse_forward)]
+    pub forward: Vec<Forward>,
+
     /// Seconds that players stay attached when their publisher has gone
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
     pub grace: Option<Duration>,
@@ -157,6 +168,7 @@ impl ServeArgs {
     #[must_use]
     pub fn config(&self) -> Config {
         let mut vhost = Vhost {
+            forwards: self.forward.clone(),
             gop_cache: !self.no_gop_cache,
             publish_policy: match self.publish {
                 PublishFlag::Busy => PublishPolicy::Busy,
@@ -246,6 +258,19 @@ fn parse_send_delay(text: &str) -> Result<SendDelayFlag, String> {
     let delay = Duration::from_millis(millis);
     let fixed = fixed || millis == 0;
     Ok(SendDelayFlag(if fixed { SendDelay::Fixed(delay) } else { SendDelay::Adaptive(delay) }))
+}
+
+fn parse_forward(text: &str) -> Result<Forward, String> {
+    Forward::parse(text).map_err(|error| {
+        let words = match error {
+            ForwardError::Host => "expected a host name or address, then rtmp://HOST/APP or more",
+            ForwardError::Placeholder => "only {vhost}, {app} and {stream} stand in braces",
+            ForwardError::Port => "the port is a number from 1 to 65535",
+            ForwardError::Scheme => "streams are forwarded by plain RTMP: rtmp://HOST/APP/STREAM",
+            _ => "expected rtmp://HOST/APP/STREAM, or HOST",
+        };
+        words.to_owned()
+    })
 }
 
 /// A day bounds every interval: longer ones are slips of the finger.

@@ -4,7 +4,7 @@
 //! one for its next flush. A deadline that has moved back since is found out when it comes, and armed
 //! anew: media cost no work here.
 
-use crate::id::{ConnId, SourceId};
+use crate::id::{ConnId, ForwardId, SourceId};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
@@ -16,6 +16,7 @@ pub(super) enum Owner {
     Conn(ConnId),
     /// The merge interval of a stream.
     Flush(SourceId),
+    Forward(ForwardId),
     /// The processes of all renditions.
     Renditions,
     Source(SourceId),
