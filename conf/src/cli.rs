@@ -13,7 +13,7 @@ pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};
 use crate::quantity::parse_duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use millstream_core::config::{Config, PublishPolicy, SendDelay, TimeJitter};
+use millstream_core::config::{Config, PithyPrint, PublishPolicy, SendDelay, TimeJitter, Vhost};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -129,8 +129,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "LEVEL", default_value = "info")]
     pub log: LogLevel,
 
-    /// Write all that passes the sockets to FILE, for `millstream replay FILE`; needs one worker.
-    /// A trace holds all bytes of all peers: keep it as secret as the stream keys in it
+    /// Write all that passes the sockets to FILE, for `millstream replay FILE`; one worker, or with
+    /// --workers a file for each: FILE, FILE.1 ... A trace holds all bytes of all peers: keep it as secret as the stream keys in it
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
 }
@@ -143,25 +143,20 @@ impl ServeArgs {
     }
 
     /// Threads that serve; one for each core when no flag says otherwise, and one for a trace.
-    ///
-    /// # Errors
-    /// `--trace` with several workers.
-    pub fn workers(&self) -> Result<u16, String> {
+    #[must_use]
+    pub fn workers(&self) -> u16 {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         match (self.workers, &self.trace) {
-            (Some(workers @ 2..), Some(_)) => Err(format!(
-                "--trace records one worker, not {workers}; write --workers 1, or leave it out"
-            )),
-            (None, Some(_)) => Ok(1),
-            (Some(workers), _) => Ok(workers),
-            (None, None) => Ok(u16::try_from(cores()).unwrap_or(1)),
+            (Some(workers), _) => workers,
+            (None, Some(_)) => 1,
+            (None, None) => u16::try_from(cores()).unwrap_or(1),
         }
     }
 
     /// The configuration of the server.
     #[must_use]
     pub fn config(&self) -> Config {
-        let mut config = Config {
+        let mut vhost = Vhost {
             gop_cache: !self.no_gop_cache,
             publish_policy: match self.publish {
                 PublishFlag::Busy => PublishPolicy::Busy,
@@ -172,19 +167,20 @@ impl ServeArgs {
                 TimeJitterFlag::Zero => TimeJitter::Zero,
                 TimeJitterFlag::Off => TimeJitter::Off,
             },
-            ..Config::default()
+            ..Vhost::default()
         };
         if let Some(SendDelayFlag(send_delay)) = self.send_delay {
-            config.send_delay = send_delay;
+            vhost.send_delay = send_delay;
         }
+        if let Some(grace) = self.grace {
+            vhost.grace = grace;
+        }
+        let mut config = Config::with_default_vhost(vhost);
         if let Some(bytes) = self.chunk_size {
             config.chunk_size = bytes;
         }
         if let Some(interval) = self.pithy_print {
-            config.pithy_print = interval;
-        }
-        if let Some(grace) = self.grace {
-            config.limits.grace = grace;
+            config.pithy_print = PithyPrint::every(interval);
         }
         if let Some(connections) = self.max_connections {
             config.limits.connections_max = connections;

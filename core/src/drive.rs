@@ -1,10 +1,13 @@
 //! The loop that every transport runs: inputs to the server, outputs to the transport.
 
+use crate::config::Config;
 use crate::event::Event;
-use crate::id::{ConnId, ListenerId};
+use crate::id::{ConnId, DialId, JobId, ListenerId};
+use crate::job::{Job, JobResult, Signal};
 use crate::server::Server;
 use crate::shard::{ShardId, ShardMessage};
 use crate::time::{Deadline, Instant};
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
 use core::task::{Context, Poll};
@@ -16,15 +19,31 @@ pub type Slices<'a> = heapless::Vec<&'a [u8], 8>;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Input<'a> {
-    /// A listener accepted a connection; `conn` is new.
+    /// There is a new connection.
     Opened {
         /// Its id, chosen by the driver.
         conn: ConnId,
-        /// Where it came in.
-        listener: ListenerId,
+        /// How it came about.
+        via: Via,
         /// The other end.
         peer: SocketAddr,
     },
+    /// A connection that was asked for with `Output::Dial` could not be made.
+    DialFailed {
+        /// Which one.
+        dial: DialId,
+        /// Why.
+        failure: IoFailure,
+    },
+    /// A job that was asked for with `Output::Start` is over; each has exactly one end.
+    JobDone {
+        /// Which one.
+        job: JobId,
+        /// How it ended.
+        result: JobResult,
+    },
+    /// The operator has changed the configuration; all shards get the same one.
+    Reload(Arc<Config>),
     /// Bytes came.
     Received {
         /// The connection.
@@ -67,6 +86,29 @@ pub enum Input<'a> {
     Shutdown,
 }
 
+/// How a connection came about.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Via {
+    /// The server asked for it with `Output::Dial`.
+    Dial(DialId),
+    /// A listener accepted it.
+    Listener {
+        /// Which one.
+        listener: ListenerId,
+        /// What is spoken there.
+        service: Service,
+    },
+}
+
+/// What is spoken on a listener.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub enum Service {
+    /// HTTP/1.1.
+    Http,
+    /// RTMP.
+    Rtmp,
+}
+
 /// Something that the driver has to do.
 #[derive(Clone, PartialEq, Debug)]
 #[non_exhaustive]
@@ -88,6 +130,34 @@ pub enum Output {
     Close {
         /// The connection.
         conn: ConnId,
+    },
+    /// Connect to another server; answered by `Opened` or `DialFailed`.
+    Dial {
+        /// Names the attempt in the answer; never used again.
+        dial: DialId,
+        /// A name or an address, without brackets.
+        host: Arc<str>,
+        /// The TCP port.
+        port: u16,
+    },
+    /// Give up an attempt to connect. An answer that is already under way may still come.
+    Abandon {
+        /// Which one.
+        dial: DialId,
+    },
+    /// Begin something that takes time; answered by `JobDone`.
+    Start {
+        /// Names the job in the answer; never used again.
+        job: JobId,
+        /// What to do.
+        work: Job,
+    },
+    /// Tell a running program to end; nothing happens if it has ended.
+    Signal {
+        /// The job that runs it.
+        job: JobId,
+        /// How.
+        signal: Signal,
     },
     /// Say something to another shard. Messages to one shard arrive in their order.
     Shard {
@@ -126,9 +196,31 @@ pub enum Ready {
         conn: ConnId,
         /// Where it came in.
         listener: ListenerId,
+        /// What is spoken there.
+        service: Service,
         /// The other end.
         peer: SocketAddr,
     },
+    /// A connection that the server asked for is there; the transport already holds it.
+    Dialled {
+        /// Which attempt it was.
+        dial: DialId,
+        /// Its id.
+        conn: ConnId,
+        /// The other end.
+        peer: SocketAddr,
+    },
+    /// A connection that the server asked for could not be made.
+    DialFailed {
+        /// Which attempt it was.
+        dial: DialId,
+        /// Why.
+        failure: IoFailure,
+    },
+    /// Jobs are over: `receive_job` gives them.
+    Jobs,
+    /// There is another configuration: `receive_config` gives it.
+    Config,
     /// Bytes or an end can be read.
     Readable(ConnId),
     /// A full socket takes bytes again.
@@ -191,7 +283,17 @@ pub trait Transport {
         None
     }
 
-    /// Carries out `SetReading`, `Close`, `Shard` and `Event`.
+    /// The next job that is over. A transport that refuses all jobs gives their failures here.
+    fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
+        None
+    }
+
+    /// The configuration that the operator wants now, once.
+    fn receive_config(&mut self) -> Option<Arc<Config>> {
+        None
+    }
+
+    /// Carries out every output but `Write`.
     fn perform(&mut self, output: Output);
 
     /// Replaces the deadline.
@@ -242,7 +344,25 @@ impl Drive {
 
     fn take<T: Transport>(&mut self, server: &mut Server, transport: &mut T, ready: Ready) {
         let input = match ready {
-            Ready::Accepted { conn, listener, peer } => Input::Opened { conn, listener, peer },
+            Ready::Accepted { conn, listener, service, peer } => {
+                Input::Opened { conn, via: Via::Listener { listener, service }, peer }
+            }
+            Ready::Dialled { dial, conn, peer } => {
+                Input::Opened { conn, via: Via::Dial(dial), peer }
+            }
+            Ready::DialFailed { dial, failure } => Input::DialFailed { dial, failure },
+            Ready::Jobs => {
+                while let Some((job, result)) = transport.receive_job() {
+                    server.handle(transport.now(), Input::JobDone { job, result });
+                }
+                return;
+            }
+            Ready::Config => {
+                if let Some(config) = transport.receive_config() {
+                    server.handle(transport.now(), Input::Reload(config));
+                }
+                return;
+            }
             Ready::Readable(conn) => return self.read(server, transport, conn),
             Ready::Writable(conn) => Input::Writable { conn },
             Ready::Shards => {

@@ -13,6 +13,8 @@ pub struct Limits {
     pub app_len_max: usize,
     /// Chunk streams with state on one connection.
     pub chunk_streams_max: u16,
+    /// Processes that a shard runs at a time.
+    pub children_max: u32,
     /// Smallest chunk size that a peer may announce.
     pub chunk_size_min: u32,
     /// Time to complete `connect` after the handshake, however many bytes arrive.
@@ -31,10 +33,20 @@ pub struct Limits {
     pub gop_frames_max: u32,
     /// Media time in the GOP cache of one stream.
     pub gop_span_max: Duration,
-    /// How long players stay attached when their publisher has gone.
-    pub grace: Duration,
     /// Time to complete the handshake, however many bytes arrive.
     pub handshake_timeout: Duration,
+    /// Bytes of the body of an HTTP request.
+    pub http_body_len_max: usize,
+    /// Bytes of the request line and header fields of an HTTP request.
+    pub http_head_len_max: usize,
+    /// How long an HTTP connection is kept without a request.
+    pub http_idle_timeout: Duration,
+    /// How long an HTTP request waits for a stream that nobody publishes.
+    pub http_play_wait: Duration,
+    /// Time to complete an HTTP request once it has begun, however many bytes arrive.
+    pub http_request_timeout: Duration,
+    /// Bytes of the target of an HTTP request: path and query.
+    pub http_target_len_max: usize,
     /// Bytes of incomplete messages on one connection, above the longest message allowed.
     pub incomplete_bytes_max: u32,
     /// Bytes of one message before a role was granted.
@@ -49,10 +61,6 @@ pub struct Limits {
     pub play_wait: Duration,
     /// Time without progress after which a player that has data waiting is closed.
     pub player_idle_timeout: Duration,
-    /// Bytes that a player may lag behind before it skips to the newest keyframe.
-    pub player_lag_bytes_max: u64,
-    /// Media time that a player may lag behind before it skips to the newest keyframe.
-    pub player_lag_max: Duration,
     /// Time without media after which a publisher is removed.
     pub publisher_idle_timeout: Duration,
     /// Unsent bytes of replies on one connection, media not counted.
@@ -80,6 +88,7 @@ impl Default for Limits {
             amf_nodes_max: 4_096,
             app_len_max: 128,
             chunk_streams_max: 64,
+            children_max: 64,
             chunk_size_min: 128,
             connect_timeout: Duration::from_secs(10),
             connections_max: 10_000,
@@ -89,8 +98,13 @@ impl Default for Limits {
             gop_bytes_max: 16 << 20,
             gop_frames_max: 2_500,
             gop_span_max: Duration::from_secs(15),
-            grace: Duration::from_secs(15),
             handshake_timeout: Duration::from_secs(10),
+            http_body_len_max: 64 << 10,
+            http_head_len_max: 16 << 10,
+            http_idle_timeout: Duration::from_secs(30),
+            http_play_wait: Duration::from_secs(5),
+            http_request_timeout: Duration::from_secs(10),
+            http_target_len_max: 4 << 10,
             incomplete_bytes_max: 256 << 10,
             message_len_max_early: 64 << 10,
             message_len_max: 8 << 20,
@@ -98,8 +112,6 @@ impl Default for Limits {
             message_streams_max: 16,
             play_wait: Duration::from_secs(30),
             player_idle_timeout: Duration::from_secs(30),
-            player_lag_bytes_max: 8 << 20,
-            player_lag_max: Duration::from_secs(10),
             publisher_idle_timeout: Duration::from_secs(15),
             reply_bytes_max: 64 << 10,
             role_again_timeout: Duration::from_secs(180),

@@ -3,22 +3,29 @@
 //! `handle` takes what happened, `poll_output` is drained to `None`, `poll_timeout` says when to call
 //! again. The parts: `admission` limits addresses, `conn` is what is kept of a connection, `roles`
 //! grants and ends publishing and playing, `streams` moves media from publishers to players,
+//! `merging` says how long they wait, `writes` is the short way of what nearly every write is,
 //! `shards` deals with streams that are at home elsewhere, `timers` keeps deadlines, `report` tells
 //! what happened.
 
 mod admission;
 mod conn;
+mod http;
+mod merging;
 mod report;
 mod roles;
 mod shards;
 mod streams;
 mod timers;
+mod transcode;
+mod writes;
 
 use crate::chunk::ChunkSize;
 use crate::config::Config;
-use crate::drive::{Input, IoFailure, Output, Slices};
+use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event, RefuseReason};
-use crate::id::{ConnId, ListenerId, MessageStreamId, SourceId};
+use crate::http::HttpLimits;
+use crate::id::{ConnId, JobId, ListenerId, MessageStreamId, SourceId};
+use crate::job::Job;
 use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
 use crate::session::{Session, SessionConfig, SessionError, StatusLevel};
@@ -34,9 +41,11 @@ use bytes::Buf;
 use conn::Conn;
 use core::net::SocketAddr;
 use core::time::Duration;
+use http::Http;
 use shards::Shards;
 use streams::Stream;
 use timers::{Owner, Timers};
+use transcode::Renditions;
 
 /// How long a peer may take to read why its connection is closed.
 const LINGER: Duration = Duration::from_secs(2);
@@ -49,6 +58,8 @@ pub struct Server {
     conns_len: u32,
     /// Streams with media that are due.
     due: Vec<SourceId>,
+    /// Slots without a stream.
+    free_streams: Vec<u32>,
     /// Streams with frames for other shards.
     gathered: Vec<SourceId>,
     is_shutting_down: bool,
@@ -57,7 +68,9 @@ pub struct Server {
     names: BTreeMap<StreamName, SourceId>,
     now: Instant,
     outputs: VecDeque<Output>,
+    next_job: u32,
     queued: Vec<bool>,
+    renditions: Renditions,
     rng: Rng,
     session_config: Arc<SessionConfig>,
     shards: Shards,
@@ -124,13 +137,16 @@ impl Server {
             conns: Vec::new(),
             conns_len: 0,
             due: Vec::new(),
+            free_streams: Vec::new(),
             gathered: Vec::new(),
             is_shutting_down: false,
             load: Duration::ZERO,
             names: BTreeMap::new(),
             now,
             outputs: VecDeque::new(),
+            next_job: 0,
             queued: Vec::new(),
+            renditions: Renditions::default(),
             rng: Rng::new(seed),
             session_config: Arc::new(session_config),
             shards: Shards::new(placement),
@@ -149,13 +165,32 @@ impl Server {
         self.now = now;
         self.turn_started.get_or_insert(now);
         match input {
-            Input::Opened { conn, listener, peer } => self.open(conn, listener, peer),
+            Input::Opened { conn, via, peer } => match via {
+                Via::Listener { listener, service } => {
+                    self.open(conn, listener, service, peer);
+                }
+                Via::Dial(_) => self.outputs.push_back(Output::Close { conn }),
+            },
+            Input::DialFailed { .. } => {}
+            Input::JobDone { job, result } => {
+                let is_known = self.rendition_done(job, &result);
+                debug_assert!(is_known, "each job has one end");
+            }
+            Input::Reload(config) => {
+                self.config = config;
+                let names: Vec<StreamName> = self.names.keys().cloned().collect();
+                for name in names {
+                    self.sync_renditions(&name);
+                }
+            }
             Input::Received { conn, bytes } => self.with_conn(conn, |server, conn| {
                 server.receive(conn, bytes);
             }),
-            Input::Wrote { conn, len, offered } => self.with_conn(conn, |server, conn| {
-                server.wrote(conn, len, offered);
-            }),
+            Input::Wrote { conn, len, offered } => {
+                if !self.wrote_media(conn, len, offered) {
+                    self.with_conn(conn, |server, conn| server.wrote(conn, len, offered));
+                }
+            }
             Input::Writable { conn } => self.with_conn(conn, |server, conn| {
                 conn.blocked = false;
                 server.queue_write(conn.id);
@@ -213,6 +248,9 @@ impl Server {
     /// What to write to `conn` now; gives the bytes appended to `out`.
     pub fn slices<'a>(&'a self, conn: ConnId, out: &mut Slices<'a>) -> usize {
         let Some(conn) = self.conn(conn) else { return 0 };
+        if let Some(http) = &conn.http {
+            return http::slices(conn, http, out);
+        }
         match conn.sharing_player() {
             Some((source, consumer)) => match self.stream(source) {
                 Some(stream) => stream.source.slices(consumer, &conn.replies, out),
@@ -225,10 +263,10 @@ impl Server {
         }
     }
 
-    /// True once a shutdown is complete: no connection is left.
+    /// True once a shutdown is complete: no connection and no process is left.
     #[must_use]
     pub const fn is_drained(&self) -> bool {
-        self.is_shutting_down && self.conns_len == 0
+        self.is_shutting_down && self.conns_len == 0 && self.renditions.is_empty()
     }
 
     /// The wall clock now.
@@ -253,13 +291,17 @@ impl Server {
             stats.player_bytes = stats.player_bytes.saturating_add(owned.sum());
         }
         for conn in self.conns.iter().flatten() {
-            let bytes = conn.replies.len().saturating_add(conn.session.buffered());
+            let buffered = match &conn.http {
+                Some(http) => http.buffered(),
+                None => conn.session.buffered(),
+            };
+            let bytes = conn.replies.len().saturating_add(buffered);
             stats.session_bytes = stats.session_bytes.saturating_add(bytes as u64);
         }
         stats
     }
 
-    fn open(&mut self, id: ConnId, listener: ListenerId, peer: SocketAddr) {
+    fn open(&mut self, id: ConnId, listener: ListenerId, service: Service, peer: SocketAddr) {
         let limits = &self.config.limits;
         let admitted = self.admission.enter(self.now, peer.ip(), limits);
         let refused = if self.is_shutting_down {
@@ -272,6 +314,10 @@ impl Server {
         let seed = self.rng.next_u64();
         let session = Session::server(self.session_config.clone(), self.now, Rng::new(seed));
         let mut conn = Box::new(Conn::new(id, peer, session, self.now));
+        if service == Service::Http {
+            let limits = HttpLimits::from(&self.config.limits);
+            conn.http = Some(Box::new(Http::new(limits, self.now)));
+        }
         self.event(Event::Accepted { conn: id, listener, peer });
         self.conns_len = self.conns_len.saturating_add(1);
         if let Some(reason) = refused {
@@ -301,7 +347,9 @@ impl Server {
 
     fn receive(&mut self, conn: &mut Conn, bytes: &[u8]) {
         conn.received = conn.received.saturating_add(bytes.len() as u64);
-        if conn.waits {
+        if conn.http.is_some() {
+            self.http_receive(conn, bytes);
+        } else if conn.waits {
             conn.stash.extend_from_slice(bytes);
         } else {
             self.advance(conn, bytes);
@@ -333,6 +381,21 @@ impl Server {
     }
 
     fn wrote(&mut self, conn: &mut Conn, len: usize, offered: usize) {
+        if conn.http.is_some() {
+            Self::http_wrote(conn, len);
+        } else {
+            self.rtmp_wrote(conn, len);
+        }
+        conn.sent = conn.sent.saturating_add(len as u64);
+        if len < offered {
+            conn.block(self.now);
+        } else {
+            conn.unblock();
+            self.queue_write(conn.id);
+        }
+    }
+
+    fn rtmp_wrote(&mut self, conn: &mut Conn, len: usize) {
         let mut replies = len.min(conn.replies.len());
         if let Some((source, consumer)) = conn.sharing_player()
             && let Some(stream) = self.stream_mut(source)
@@ -350,23 +413,23 @@ impl Server {
                 self.outputs.push_back(Output::SetReading { conn: conn.id, enabled });
             }
         }
-        conn.sent = conn.sent.saturating_add(len as u64);
-        if len < offered {
-            conn.block(self.now);
-        } else {
-            conn.unblock();
-            self.queue_write(conn.id);
-        }
     }
 
     /// Readies the next write of a connection; closes it when it was closing and all is sent.
     fn is_writable(&mut self, id: ConnId) -> bool {
+        if self.has_media(id) {
+            return true;
+        }
         let mut is_writable = false;
         self.with_conn(id, |server, conn| {
             if conn.blocked {
                 return;
             }
-            is_writable = server.prepare(conn) || !conn.replies.is_empty();
+            is_writable = if conn.http.is_some() {
+                server.http_prepare(conn)
+            } else {
+                server.prepare(conn) || !conn.replies.is_empty()
+            };
             if is_writable {
                 return;
             }
@@ -420,6 +483,7 @@ impl Server {
 
     fn shutdown(&mut self) {
         self.is_shutting_down = true;
+        self.end_renditions();
         let ids: Vec<ConnId> = self.conns.iter().flatten().map(|conn| conn.id).collect();
         for id in ids {
             self.with_conn(id, |server, conn| {
@@ -441,6 +505,7 @@ impl Server {
                     }
                 }),
                 Owner::Flush(id) => self.flush_timeout(id, at),
+                Owner::Renditions => self.renditions_timeout(at),
                 Owner::Source(id) => self.source_timeout(id, at),
             }
         }
@@ -458,7 +523,9 @@ impl Server {
             self.close_now(conn, CloseReason::SlowReader);
             return;
         }
-        if conn.session.poll_timeout().is_some_and(|deadline| deadline.at <= now)
+        if conn.http.is_some() && conn.closing.is_none() {
+            self.http_timeout(conn);
+        } else if conn.session.poll_timeout().is_some_and(|deadline| deadline.at <= now)
             && conn.closing.is_none()
             && let Err(error) = conn.session.handle_timeout(now, &mut conn.replies)
         {
@@ -506,6 +573,14 @@ impl Server {
 
     fn conn(&self, id: ConnId) -> Option<&Conn> {
         self.conns.get(id.slot as usize)?.as_deref().filter(|conn| conn.id == id)
+    }
+
+    /// Has a job done; the caller gets its end.
+    fn start(&mut self, work: Job) -> JobId {
+        let job = JobId(self.next_job);
+        self.next_job = self.next_job.wrapping_add(1);
+        self.outputs.push_back(Output::Start { job, work });
+        job
     }
 
     fn queue_write(&mut self, id: ConnId) {

@@ -4,7 +4,7 @@
 //! every socket once a millisecond what there is to do. A real runtime leaves that to epoll or
 //! kqueue, ends on a signal, and reads a closed socket empty, lest a reset overtake its last words.
 
-use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Transport};
+use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::id::{ConnId, ListenerId};
 use millstream_core::server::Server;
 use millstream_core::time::{Deadline, Instant, WallClock};
@@ -76,7 +76,7 @@ impl Sockets {
         self.accepted = self.accepted.wrapping_add(1);
         let conn = ConnId { slot, generation: self.accepted };
         self.open.insert(slot, Socket { conn, stream, reads: true, retry_at: None });
-        Ok(Ready::Accepted { conn, listener: ListenerId(0), peer })
+        Ok(Ready::Accepted { conn, listener: ListenerId(0), service: Service::Rtmp, peer })
     }
 
     fn socket(&mut self, conn: ConnId) -> Result<&mut Socket, IoFailure> {

@@ -13,7 +13,9 @@ pub use text::{ParseError, read, write};
 
 use crate::entropy::Entropy;
 use crate::net::{LinkProfile, Micros};
-use millstream_core::config::{Config, PublishPolicy, SendDelay, TimeJitter};
+use millstream_core::config::{
+    Config, PithyPrint, PublishPolicy, QueueLength, SendDelay, TimeJitter, Vhost,
+};
 use std::time::Duration;
 
 /// Everything that a run is made of.
@@ -62,6 +64,10 @@ pub struct ServerPlan {
     pub send_delay: Option<Micros>,
     /// How timestamps are mended.
     pub jitter: TimeJitter,
+    /// Shards.
+    pub shards: u32,
+    /// What one shard says to another takes up to this.
+    pub shard_delay: Micros,
 }
 
 /// One that connects to the server, again and again.
@@ -205,36 +211,47 @@ impl Default for ServerPlan {
             takeover: false,
             send_delay: None,
             jitter: TimeJitter::Full,
+            shards: 1,
+            shard_delay: 1_000,
         }
     }
 }
 
 impl ServerPlan {
+    /// How much later one shard may know what another knows: two hops and their turns.
+    #[must_use]
+    pub const fn lag(&self) -> Micros {
+        if self.shards > 1 { 4 * self.shard_delay + 500_000 } else { 0 }
+    }
+
     /// The configuration of the server.
     #[must_use]
     pub fn config(&self) -> Config {
-        let mut config = Config {
-            chunk_size: self.chunk_size,
+        let mut vhost = Vhost {
             gop_cache: self.gop_cache,
             publish_policy: match self.takeover {
                 true => PublishPolicy::Takeover,
                 false => PublishPolicy::Busy,
             },
             time_jitter: self.jitter,
-            pithy_print: Duration::from_secs(3),
-            ..Config::default()
+            grace: Duration::from_micros(self.grace),
+            queue_length: QueueLength {
+                bytes_max: self.lag_bytes_max,
+                time_max: Duration::from_micros(self.lag_max),
+            },
+            ..Vhost::default()
         };
         if let Some(delay) = self.send_delay {
-            config.send_delay = SendDelay::Fixed(Duration::from_micros(delay));
+            vhost.send_delay = SendDelay::Fixed(Duration::from_micros(delay));
         }
+        let mut config = Config::with_default_vhost(vhost);
+        config.chunk_size = self.chunk_size;
+        config.pithy_print = PithyPrint::every(Duration::from_secs(3));
         let limits = &mut config.limits;
         limits.gop_bytes_max = self.gop_bytes_max;
-        limits.grace = Duration::from_micros(self.grace);
         limits.play_wait = Duration::from_micros(self.play_wait);
         limits.publisher_idle_timeout = Duration::from_micros(self.idle);
         limits.player_idle_timeout = Duration::from_micros(self.idle);
-        limits.player_lag_bytes_max = self.lag_bytes_max;
-        limits.player_lag_max = Duration::from_micros(self.lag_max);
         limits.message_len_max = 1 << 20;
         // Shorter than the silence at the end of a run, so that nothing may be left then.
         limits.role_again_timeout = Duration::from_secs(10);

@@ -7,36 +7,43 @@
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `ready accepted c1 ...`, `ready readable c1`, `ready writable c1`, `ready deadline`, `ready shutdown` | what the transport found |
+//! | `ready accepted c1 ...`, `ready readable c1`, `ready writable c1`, `ready shards`, `ready deadline`, `ready shutdown` | what the transport found |
+//! | `ready dialled c2 ...`, `ready dial-failed 3 refused`, `ready jobs`, `job 4 done` | how the server's own attempts and jobs ended |
 //! | `wait` | nothing was ready |
 //! | `now 12` | the clock was read |
 //! | `read c1 3 0300ff`, `read c1 pending`, `read c1 end`, `read c1 failed reset` | a read; its bytes, or in a brief trace their hash |
 //! | `write c1 10/20 9f8e7d6c`, `write c1 failed reset` | a write: taken, offered, and the hash of what was taken |
-//! | `do reading c1 off`, `do close c1` | an output |
+//! | `do reading c1 off`, `do close c1`, `do dial 3 host 1935`, `do start 4 remove x.ts` | an output |
 //! | `event published ...` | an event |
 //! | `deadline 99 idle`, `deadline none` | when the server wants to be called |
+//! | `shard 1 live 7 true`, `shard none`, `do shard 1 ...` | what another shard has said, and what this one says |
 //!
 //! A full trace holds all bytes that peers sent, stream keys and tokens included. It is the trace of
-//! the only shard of a server: what shards tell each other passes, but is not recorded.
+//! one shard; those of a simulation hold all shards, and name theirs on each line: `[1] wait`.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is new is written as it is")]
 
 mod event;
 mod fold;
 mod replay;
 mod setup;
+mod shard;
 
 pub use event::describe;
 pub use fold::fold;
 pub use replay::{Divergence, Replayed, replay};
 pub use setup::Setup;
 
-use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
-use millstream_core::id::ConnId;
+use millstream_core::config::Config;
+use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
+use millstream_core::id::{ConnId, JobId};
+use millstream_core::job::{Exit, Job, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
+use shard::{Way, write_message};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// How much a trace says.
@@ -60,6 +67,8 @@ pub struct Traced<T, W> {
     line: String,
     names: Names,
     output: W,
+    /// What each line begins with.
+    prefix: String,
     start: Option<Instant>,
 }
 
@@ -69,7 +78,16 @@ impl<T: Transport, W: Write> Traced<T, W> {
     #[must_use]
     pub const fn new(inner: T, output: W, detail: Detail) -> Self {
         let names = Names::new();
-        Self { detail, failure: None, inner, line: String::new(), names, output, start: None }
+        Self {
+            detail,
+            failure: None,
+            inner,
+            line: String::new(),
+            names,
+            output,
+            prefix: String::new(),
+            start: None,
+        }
     }
 
     /// Writes a full trace of a server that is made as `setup` says.
@@ -77,9 +95,16 @@ impl<T: Transport, W: Write> Traced<T, W> {
     pub fn with_setup(inner: T, output: W, setup: &Setup) -> Self {
         let mut traced = Self::new(inner, output, Detail::Full);
         traced.start = Some(setup.start);
+        traced.names.own = setup.placement.own;
         traced.line = setup.write();
         traced.emit();
         traced
+    }
+
+    /// From now on the lines are those of another shard.
+    pub fn enter(&mut self, own: ShardId) {
+        self.names.own = own;
+        self.prefix = format!("[{}] ", own.0);
     }
 
     /// The transport.
@@ -112,6 +137,10 @@ impl<T: Transport, W: Write> Traced<T, W> {
     }
 
     fn emit(&mut self) {
+        if !self.prefix.is_empty() {
+            let lines = self.line.lines();
+            self.line = lines.flat_map(|line| [&self.prefix, line, "\n"]).collect();
+        }
         if self.failure.is_none()
             && let Err(error) = self.output.write_all(self.line.as_bytes())
         {
@@ -196,7 +225,25 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
     }
 
     fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
-        self.inner.receive_shard()
+        let said = self.inner.receive_shard();
+        if self.is_on() {
+            shard_line(&mut self.line, said.as_ref(), self.detail, &mut self.names);
+            self.emit();
+        }
+        said
+    }
+
+    fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
+        let ended = self.inner.receive_job();
+        if self.is_on() {
+            job_line(&mut self.line, ended.as_ref());
+            self.emit();
+        }
+        ended
+    }
+
+    fn receive_config(&mut self) -> Option<Arc<Config>> {
+        self.inner.receive_config()
     }
 
     fn perform(&mut self, output: Output) {
@@ -221,16 +268,21 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
 #[derive(Clone, Debug)]
 struct Names {
     count: u64,
-    known: BTreeMap<ConnId, u64>,
+    known: BTreeMap<(ShardId, ConnId), u64>,
+    own: ShardId,
 }
 
 impl Names {
     const fn new() -> Self {
-        Self { count: 0, known: BTreeMap::new() }
+        Self { count: 0, known: BTreeMap::new(), own: ShardId(0) }
     }
 
     fn name(&mut self, conn: ConnId) -> String {
-        let number = self.known.entry(conn).or_insert_with(|| {
+        self.name_on(self.own, conn)
+    }
+
+    fn name_on(&mut self, shard: ShardId, conn: ConnId) -> String {
+        let number = self.known.entry((shard, conn)).or_insert_with(|| {
             self.count += 1;
             self.count
         });
@@ -238,19 +290,33 @@ impl Names {
     }
 
     fn forget(&mut self, conn: ConnId) {
-        self.known.remove(&conn);
+        self.known.remove(&(self.own, conn));
     }
 }
 
 fn ready_line(line: &mut String, ready: Ready, detail: Detail, names: &mut Names) {
     let _ = match ready {
-        Ready::Accepted { conn, listener, peer } => {
+        Ready::Accepted { conn, listener, service, peer } => {
             let name = names.name(conn);
             let id = if detail == Detail::Full { format!(" id {conn}") } else { String::new() };
-            writeln!(line, "ready accepted {name}{id} listener {} peer {peer}", listener.0)
+            let service = match service {
+                Service::Http => " http",
+                Service::Rtmp => "",
+            };
+            writeln!(line, "ready accepted {name}{id} listener {} peer {peer}{service}", listener.0)
         }
+        Ready::Dialled { dial, conn, peer } => {
+            let name = names.name(conn);
+            let id = if detail == Detail::Full { format!(" id {conn}") } else { String::new() };
+            writeln!(line, "ready dialled {name}{id} dial {} peer {peer}", dial.0)
+        }
+        Ready::DialFailed { dial, failure } => {
+            writeln!(line, "ready dial-failed {} {}", dial.0, failure_name(failure))
+        }
+        Ready::Jobs => writeln!(line, "ready jobs"),
         Ready::Readable(conn) => writeln!(line, "ready readable {}", names.name(conn)),
         Ready::Writable(conn) => writeln!(line, "ready writable {}", names.name(conn)),
+        Ready::Shards => writeln!(line, "ready shards"),
         Ready::Deadline => writeln!(line, "ready deadline"),
         Ready::Shutdown => writeln!(line, "ready shutdown"),
         other => writeln!(line, "ready {other:?}"),
@@ -274,6 +340,23 @@ fn write_line(line: &mut String, name: &str, slices: &[&[u8]], result: Result<us
     };
 }
 
+fn shard_line(
+    line: &mut String,
+    said: Option<&(ShardId, ShardMessage)>,
+    detail: Detail,
+    names: &mut Names,
+) {
+    match said {
+        Some((from, message)) => {
+            let _ = write!(line, "shard {} ", from.0);
+            let way = Way { from: *from, to: names.own };
+            write_message(line, message, detail, way, names);
+        }
+        None => line.push_str("shard none"),
+    }
+    line.push('\n');
+}
+
 fn output_line(line: &mut String, output: &Output, names: &mut Names) {
     let _ = match output {
         Output::SetReading { conn, enabled } => {
@@ -285,11 +368,48 @@ fn output_line(line: &mut String, output: &Output, names: &mut Names) {
             names.forget(*conn);
             writeln!(line, "do close {name}")
         }
+        Output::Shard { to, message } => {
+            let _ = write!(line, "do shard {} ", to.0);
+            let way = Way { from: names.own, to: *to };
+            write_message(line, message, Detail::Brief, way, names);
+            writeln!(line)
+        }
         Output::Event(event) => {
             writeln!(line, "event {}", describe(event, &mut |conn| names.name(conn)))
         }
+        Output::Dial { dial, host, port } => {
+            writeln!(line, "do dial {} {} {port}", dial.0, host.escape_default())
+        }
+        Output::Abandon { dial } => writeln!(line, "do abandon {}", dial.0),
+        Output::Start { job, work } => start_line(line, *job, work),
+        Output::Signal { job, signal } => {
+            writeln!(line, "do signal {} {}", job.0, format!("{signal:?}").to_lowercase())
+        }
         other => writeln!(line, "do {other:?}"),
     };
+}
+
+fn number(number: Option<i32>) -> String {
+    number.map_or_else(|| "-".to_owned(), |number| number.to_string())
+}
+
+fn start_line(line: &mut String, job: JobId, work: &Job) -> std::fmt::Result {
+    match work {
+        Job::Write { path, bytes } => {
+            let len: usize = bytes.iter().map(|part| part.len()).sum();
+            let sum = bytes.iter().fold(HASH_START, |sum, part| hash(sum, part));
+            writeln!(line, "do start {} write {len} {sum:08x} {}", job.0, path.escape_default())
+        }
+        Job::Remove { path } => {
+            writeln!(line, "do start {} remove {}", job.0, path.escape_default())
+        }
+        Job::Run { argv, .. } => {
+            // Arguments may hold keys: a brief trace is for everyone.
+            let sum = argv.iter().fold(HASH_START, |sum, word| hash(sum, word.as_bytes()));
+            writeln!(line, "do start {} run {} {sum:08x}", job.0, argv.len())
+        }
+        other => writeln!(line, "do start {} {other:?}", job.0),
+    }
 }
 
 fn deadline_line(line: &mut String, at: Option<u64>, deadline: Option<Deadline>) {
@@ -299,6 +419,23 @@ fn deadline_line(line: &mut String, at: Option<u64>, deadline: Option<Deadline>)
             writeln!(line, "deadline {at} {reason}")
         }
         _ => writeln!(line, "deadline none"),
+    };
+}
+
+fn job_line(line: &mut String, ended: Option<&(JobId, JobResult)>) {
+    let _ = match ended {
+        None => writeln!(line, "job none"),
+        Some((job, JobResult::Done)) => writeln!(line, "job {} done", job.0),
+        Some((job, JobResult::Failed { reason })) => {
+            writeln!(line, "job {} failed {}", job.0, reason.escape_default())
+        }
+        Some((job, JobResult::Exited(exit))) => {
+            let Exit { code, signal, was_silent, last_words } = exit;
+            let words = last_words.escape_default();
+            let (code, signal) = (number(*code), number(*signal));
+            writeln!(line, "job {} exited {code} {signal} {was_silent} {words}", job.0)
+        }
+        Some((job, other)) => writeln!(line, "job {} {other:?}", job.0),
     };
 }
 

@@ -18,6 +18,7 @@ pub(super) fn refuse_text(reason: RefuseReason) -> &'static str {
         RefuseReason::Busy => "the stream has a publisher",
         RefuseReason::ConnectionsMax => "too many connections (--max-connections)",
         RefuseReason::ConnectionsPerIp => "too many connections from this address",
+        RefuseReason::Refer => "the client does not come from a page that is served",
         RefuseReason::Shutdown => "the server shuts down",
         RefuseReason::SourcesMax => "too many streams",
         RefuseReason::StreamNotFound => "nobody published the stream in time",

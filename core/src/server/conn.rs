@@ -1,10 +1,12 @@
 //! What the server keeps of one connection.
 
+use super::http::Http;
 use crate::event::{CloseReason, RefuseReason};
 use crate::handshake::HandshakeKind;
 use crate::id::{ConnId, ConsumerId, MessageStreamId, SourceId};
 use crate::session::{Ignored, Refusal, Session};
 use crate::time::{Deadline, Instant, TimerKind};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::BytesMut;
 use core::net::SocketAddr;
@@ -21,6 +23,8 @@ pub(super) struct Conn {
     pub(super) blocked: bool,
     pub(super) closing: Option<CloseReason>,
     pub(super) handshake: HandshakeKind,
+    /// What speaks HTTP; the session sleeps then.
+    pub(super) http: Option<Box<Http>>,
     pub(super) id: ConnId,
     /// Kinds of messages that were ignored, a bit each.
     ignored: [u64; 5],
@@ -51,6 +55,10 @@ pub(super) struct Conn {
 #[derive(Clone, Debug)]
 pub(super) struct App {
     pub(super) app: Arc<str>,
+    /// The client is a process that this server has started.
+    pub(super) is_engine: bool,
+    /// The page that the client comes from; empty when it has none.
+    pub(super) page_url: Arc<[u8]>,
     pub(super) vhost: Arc<str>,
 }
 
@@ -106,6 +114,7 @@ impl Conn {
             blocked: false,
             closing: None,
             handshake: HandshakeKind::Simple,
+            http: None,
             id,
             ignored: [0; 5],
             linger_at: None,
@@ -156,6 +165,21 @@ impl Conn {
         }
     }
 
+    /// The player to whom this connection sends media and nothing else, while its socket keeps up.
+    pub(super) fn calm_player(&self) -> Option<(SourceId, ConsumerId)> {
+        let is_calm = !self.blocked
+            && self.progress.is_none()
+            && self.closing.is_none()
+            && self.replies.is_empty()
+            && self.reads;
+        match self.roles.as_slice() {
+            [Role { action: Action::Play(consumer), source: Some(source), .. }] if is_calm => {
+                Some((*source, *consumer))
+            }
+            _ => None,
+        }
+    }
+
     /// Nothing waits for the socket.
     pub(super) const fn unblock(&mut self) {
         self.progress = None;
@@ -177,7 +201,11 @@ impl Conn {
             (self.role_again_at, TimerKind::Role),
         ];
         let own = own.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
-        own.chain(self.session.poll_timeout()).min_by_key(|deadline| deadline.at)
+        let spoken = match &self.http {
+            Some(http) => http.deadline(),
+            None => self.session.poll_timeout(),
+        };
+        own.chain(spoken).min_by_key(|deadline| deadline.at)
     }
 
     /// True the first time that something of this kind is ignored on this connection.
@@ -230,6 +258,15 @@ pub(super) const fn refusal(reason: RefuseReason, asked: Asked) -> Refusal {
             "NetConnection.Connect.Rejected",
             "The server has as many connections as it may: try again later.",
         ),
+        (RefuseReason::Refer, Asked::Connect) => {
+            ("NetConnection.Connect.Rejected", "The server does not serve clients of this page.")
+        }
+        (RefuseReason::Refer, Asked::Publish) => {
+            ("NetStream.Publish.Denied", "Clients of this page may not publish here.")
+        }
+        (RefuseReason::Refer, Asked::Play) => {
+            ("NetStream.Play.Failed", "Clients of this page may not play here.")
+        }
         (RefuseReason::Shutdown, _) => {
             ("NetConnection.Connect.Closed", "The server shuts down: connect again later.")
         }

@@ -1,7 +1,7 @@
 //! Periodic reports of sessions and streams: what SRS calls the pithy print.
 
 use super::Server;
-use super::conn::Conn;
+use super::conn::{Conn, Role};
 use crate::event::Event;
 use crate::id::SourceId;
 use alloc::string::String;
@@ -37,14 +37,19 @@ impl Server {
                 role.bytes = 0;
             }
         }
-        let next = now.after(self.config.pithy_print);
-        conn.report_at = (!conn.roles.is_empty()).then_some(next);
+        conn.report_at = conn.roles.first().map(|role| now.after(self.report_interval(role)));
+    }
+
+    /// The time between two reports of a role.
+    pub(super) fn report_interval(&self, role: &Role) -> Duration {
+        let pithy_print = &self.config.pithy_print;
+        if role.action.publishes() { pithy_print.publish } else { pithy_print.play }
     }
 
     /// Reports a stream.
     pub(super) fn report_stream(&mut self, id: SourceId) {
         let now = self.now;
-        let next = now.after(self.config.pithy_print);
+        let next = now.after(self.config.pithy_print.publish);
         let Some(stream) = self.stream_mut(id) else { return };
         let event = Event::StreamProgress {
             source: id,

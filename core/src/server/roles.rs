@@ -5,10 +5,11 @@
 
 use super::Server;
 use super::conn::{Action, App, Asked, Conn, Role, refusal};
-use crate::config::PublishPolicy;
+use super::transcode::ENGINE_VERSION;
+use crate::config::{PublishPolicy, Vhost};
 use crate::event::{CloseReason, Event, RefuseReason};
 use crate::id::{ConsumerId, MessageStreamId, RequestId, SourceId};
-use crate::name::{Address, DEFAULT_VHOST, StreamArgument, StreamName, escape};
+use crate::name::{Address, StreamArgument, StreamName, escape, refer_matches};
 use crate::session::{
     ConnectRequest, PlayRequest, PublishRequest, SessionEvent, StatusLevel, without_secrets,
 };
@@ -67,10 +68,22 @@ impl Server {
             self.refuse(conn, request.request, RefuseReason::BadName, Asked::Connect, &subject);
             return;
         };
-        // Hosts and addresses name the machine; only `?vhost=` names another world of streams.
+        let page_url = page_url(request, self.config.limits.tc_url_len_max);
+        let vhost = match self.admit(&address.vhost, &page_url, |_| &[]) {
+            Ok(vhost) => vhost,
+            Err(reason) => {
+                let subject = alloc::format!("{}/{}", address.vhost, address.app);
+                self.refuse(conn, request.request, reason, Asked::Connect, &subject);
+                return;
+            }
+        };
+        // Hosts and addresses that are no vhost name the machine; `?vhost=` names another world of
+        // streams.
         let is_asked = address.vhost != address.host;
-        let vhost = if is_asked { address.vhost } else { Arc::from(DEFAULT_VHOST) };
-        let app = App { app: address.app, vhost };
+        let vhost = if is_asked { address.vhost } else { vhost };
+        // A rendition of ours, by whatever name of this machine it comes back.
+        let is_engine = request.flash_ver.as_bytes() == ENGINE_VERSION.as_bytes();
+        let app = App { app: address.app, is_engine, page_url, vhost };
         let granted = conn.session.accept(self.now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
         self.event(Event::Connected {
@@ -88,12 +101,16 @@ impl Server {
             self.refuse(conn, request.request, RefuseReason::BadName, Asked::Publish, &subject);
             return;
         };
+        if let Err(reason) = self.admit_stream(conn, &name, |vhost| &vhost.refer.publish) {
+            self.refuse(conn, request.request, reason, Asked::Publish, name.as_str());
+            return;
+        }
         if let Some(home) = self.shards.home_elsewhere(&name) {
             self.claim(conn, request.stream, request.request, home, name);
             return;
         }
         // A stream without players goes with its publisher, so the takeover comes first.
-        if self.config.publish_policy == PublishPolicy::Takeover
+        if self.publish_policy(&name) == PublishPolicy::Takeover
             && let Some(&source) = self.names.get(&name)
         {
             self.take_over(Some(conn), source);
@@ -110,6 +127,7 @@ impl Server {
             self.refuse(conn, request.request, reason, Asked::Publish, name.as_str());
             return;
         }
+        stream.is_rendition = conn.app.as_ref().is_some_and(|app| app.is_engine);
         let players = stream.source.players();
         let granted = conn.session.accept(now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
@@ -124,6 +142,10 @@ impl Server {
             self.refuse(conn, request.request, RefuseReason::BadName, Asked::Play, &subject);
             return;
         };
+        if let Err(reason) = self.admit_stream(conn, &name, |vhost| &vhost.refer.play) {
+            self.refuse(conn, request.request, reason, Asked::Play, name.as_str());
+            return;
+        }
         let Some(source) = self.find_or_create(&name) else {
             let reason = RefuseReason::SourcesMax;
             self.refuse(conn, request.request, reason, Asked::Play, name.as_str());
@@ -135,7 +157,7 @@ impl Server {
         let Some(action) = player else { return };
         self.add_role(conn, request.stream, Some(source), action);
         let live = self.stream(source).is_some_and(|stream| stream.source.publisher().is_some());
-        self.arm_patience(source);
+        self.arm_patience(source, self.config.limits.play_wait);
         self.event(Event::Played { conn: conn.id, source, name, live });
         self.queue_write(conn.id);
     }
@@ -147,6 +169,44 @@ impl Server {
         let argument = StreamArgument::parse(argument, limits).ok()?;
         let vhost = argument.vhost.as_ref().unwrap_or(&app.vhost);
         StreamName::new(vhost, &app.app, &argument.stream, limits).ok()
+    }
+
+    /// What a second publisher of a stream gets.
+    pub(super) fn publish_policy(&self, name: &StreamName) -> PublishPolicy {
+        let vhost = self.config.vhost(name.vhost());
+        vhost.map_or(PublishPolicy::Busy, |vhost| vhost.publish_policy)
+    }
+
+    /// Whether a client from a page may use a vhost, and do what `refer` is about; gives the name
+    /// of the vhost that it is.
+    pub(super) fn admit(
+        &self,
+        vhost: &str,
+        page_url: &[u8],
+        refer: impl Fn(&Vhost) -> &[Arc<str>],
+    ) -> Result<Arc<str>, RefuseReason> {
+        let resolved = self.config.resolve(vhost).filter(|(_, vhost)| vhost.enabled);
+        let (name, vhost) = resolved.ok_or(RefuseReason::Vhost)?;
+        let allows = |domains: &[Arc<str>]| {
+            domains.is_empty() || domains.iter().any(|domain| refer_matches(page_url, domain))
+        };
+        if allows(&vhost.refer.all) && allows(refer(vhost)) {
+            Ok(name.clone())
+        } else {
+            Err(RefuseReason::Refer)
+        }
+    }
+
+    /// Whether a connection may do what `refer` is about with a stream: it may be of another vhost
+    /// than `connect` has asked for.
+    fn admit_stream(
+        &self,
+        conn: &Conn,
+        name: &StreamName,
+        refer: impl Fn(&Vhost) -> &[Arc<str>],
+    ) -> Result<Arc<str>, RefuseReason> {
+        let page_url = conn.app.as_ref().map_or(&[][..], |app| &app.page_url);
+        self.admit(name.vhost(), page_url, refer)
     }
 
     pub(super) fn refuse(
@@ -203,7 +263,7 @@ impl Server {
         let role = Role { action, bytes: 0, frames: 0, reported: now, since: now, source, stream };
         conn.roles.push(role);
         conn.role_again_at = None;
-        conn.report_at.get_or_insert(now.after(self.config.pithy_print));
+        conn.report_at.get_or_insert(now.after(self.report_interval(&role)));
     }
 
     /// The peer has stopped what a message stream did.
@@ -212,7 +272,7 @@ impl Server {
             let role = conn.roles.remove(index);
             self.drop_role(conn, role);
         }
-        if conn.roles.is_empty() {
+        if conn.roles.is_empty() && conn.http.is_none() {
             conn.role_again_at = Some(self.now.after(self.config.limits.role_again_timeout));
         }
     }
@@ -273,6 +333,10 @@ impl Server {
         if conn.closing.is_some() {
             return;
         }
+        if conn.http.is_some() {
+            self.end_viewer(conn);
+            return;
+        }
         let Conn { session, replies, .. } = conn;
         if was_live {
             session.stream_eof(id, replies);
@@ -292,6 +356,10 @@ impl Server {
 
     /// The server shuts down: everyone is told.
     pub(super) fn say_good_bye(&mut self, conn: &mut Conn) {
+        if conn.http.is_some() {
+            super::http::end_body(conn);
+            return;
+        }
         let Conn { session, replies, roles, .. } = conn;
         for role in roles.iter() {
             if role.action.player().is_some() {
@@ -324,6 +392,12 @@ fn player(conn: &Conn, stream: MessageStreamId) -> Option<(SourceId, ConsumerId)
         .iter()
         .filter(|role| role.stream == stream)
         .find_map(|role| Some((role.source?, role.action.player()?)))
+}
+
+/// The page of a client. One that is too long is none: cut, it could name another host.
+fn page_url(request: &ConnectRequest, len_max: usize) -> Arc<[u8]> {
+    let page_url = request.page_url.as_bytes();
+    Arc::from(if page_url.len() <= len_max { page_url } else { &[] })
 }
 
 /// What was asked for, for the log: never with its query, which may hold a key.

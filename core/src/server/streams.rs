@@ -1,11 +1,12 @@
 //! Streams: media from publishers to players, merged when the shard is busy.
 
 use super::conn::{Action, Conn, Role};
+use super::merging::merge_interval;
 use super::shards::{RemotePublisher, Replica, Subscriber};
 use super::timers::Owner;
 use super::{Server, Slot};
 use crate::chunk::ChunkSize;
-use crate::config::{Config, SendDelay};
+use crate::config::{Config, SendDelay, Vhost};
 use crate::event::{CloseReason, Event};
 use crate::flv::codec;
 use crate::frame::{Frame, FrameClass, FrameKind};
@@ -23,15 +24,14 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use smallvec::SmallVec;
 
-/// Media are merged for so many times the length of a turn: writing takes a tenth of the time.
-const MERGE_FACTOR: u32 = 10;
-
 /// A source and what the server keeps of it.
 pub(super) struct Stream {
     pub(super) bytes: u64,
     /// Media wait for their players since the last flush.
     flush_at: Option<Instant>,
     flushed: Option<Instant>,
+    /// It comes from a process that a shard of this server has started.
+    pub(super) is_rendition: bool,
     /// Players without a publisher are looked after then.
     linger_at: Option<Instant>,
     pub(super) name: StreamName,
@@ -51,6 +51,7 @@ pub(super) struct Stream {
     flush_timer_at: Option<Instant>,
     /// When the last publisher left; `None` while there is one or was none.
     left: Option<Instant>,
+    pub(super) vhost: Arc<Vhost>,
 }
 
 impl Stream {
@@ -65,7 +66,10 @@ impl Stream {
     /// When a player without publisher has waited long enough.
     fn patience(&self, consumer: &Consumer, config: &Config) -> Instant {
         match self.left {
-            Some(left) if left >= consumer.attached() => left.after(config.limits.grace),
+            Some(left) if left >= consumer.attached() => left.after(self.vhost.grace),
+            Some(_) | None if consumer.is_viewer() => {
+                consumer.attached().after(config.limits.http_play_wait)
+            }
             Some(_) | None => consumer.attached().after(config.limits.play_wait),
         }
     }
@@ -90,17 +94,19 @@ impl Server {
         if self.names.len() >= self.config.limits.sources_max as usize {
             return None;
         }
-        let free = self.streams.iter().position(|slot| slot.stream.is_none());
-        if free.is_none() {
+        let index = self.free_streams.pop().unwrap_or_else(|| {
             self.streams.push(Slot::default());
-        }
-        let index = free.unwrap_or(self.streams.len().saturating_sub(1));
-        let report_at = self.now.after(self.config.pithy_print);
+            u32::try_from(self.streams.len().saturating_sub(1)).unwrap_or(u32::MAX)
+        });
+        let report_at = self.now.after(self.config.pithy_print.publish);
+        // Where a reload has just removed it here, the peers of other shards will be gone soon.
+        let vhost = self.config.vhost(name.vhost()).cloned().unwrap_or_default();
         let home = self.shards.home_elsewhere(name);
         let stream = Box::new(Stream {
             bytes: 0,
             flush_at: None,
             flushed: None,
+            is_rendition: false,
             linger_at: None,
             name: name.clone(),
             gathered: Vec::new(),
@@ -108,16 +114,17 @@ impl Server {
             replica: None,
             report_at,
             reported: self.now,
-            source: Source::new(source_config(&self.config, home.is_some())),
+            source: Source::new(source_config(&self.config, &vhost, home.is_some())),
             subscribers: Vec::new(),
             timer_at: None,
             flush_timer_at: None,
             left: None,
+            vhost,
         });
-        let slot = self.streams.get_mut(index)?;
+        let slot = self.streams.get_mut(index as usize)?;
         slot.generation = slot.generation.wrapping_add(1);
         slot.stream = Some(stream);
-        let id = SourceId { slot: u32::try_from(index).ok()?, generation: slot.generation };
+        let id = SourceId { slot: index, generation: slot.generation };
         self.names.insert(name.clone(), id);
         self.arm_stream(id);
         if let Some(home) = home {
@@ -136,6 +143,7 @@ impl Server {
             && let Some(slot) = self.streams.get_mut(id.slot as usize)
             && let Some(stream) = slot.stream.take()
         {
+            self.free_streams.push(id.slot);
             self.names.remove(&stream.name);
             if let Some(replica) = stream.replica {
                 self.end_replica(replica, stream.name);
@@ -208,20 +216,19 @@ impl Server {
     /// Media have come: they are sent at once, or when the merge interval is over.
     fn schedule_flush(&mut self, id: SourceId) {
         let now = self.now;
-        let delay = match self.config.send_delay {
-            SendDelay::Adaptive(max) => self.load.saturating_mul(MERGE_FACTOR).min(max),
-            SendDelay::Fixed(delay) => delay,
-        };
-        let is_adaptive = matches!(self.config.send_delay, SendDelay::Adaptive(_));
+        let load = self.load;
         let slot = self.streams.get_mut(id.slot as usize);
         let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
         let Some(stream) = slot.stream.as_deref_mut() else { return };
         if stream.flush_at.is_some() || stream.source.players() == 0 {
             return;
         }
-        // A calm stream is sent at once: the interval counts from the flush before.
-        let from = if is_adaptive { stream.flushed } else { Some(now) };
-        let at = from.map_or(now, |from| from.after(delay));
+        let delay = merge_interval(stream.vhost.send_delay, load);
+        let at = match stream.vhost.send_delay {
+            // A calm stream is sent at once: the interval counts from the flush before.
+            SendDelay::Adaptive(_) => stream.flushed.map_or(now, |flushed| flushed.after(delay)),
+            SendDelay::Fixed(_) => now.after(delay),
+        };
         stream.flush_at = Some(at);
         if at <= now {
             self.due.push(id);
@@ -252,12 +259,9 @@ impl Server {
         };
         for consumer in stream.source.consumers() {
             let conn = consumer.conn();
-            let index = conn.slot as usize;
-            let is_blocked =
-                self.conns.get(index).and_then(Option::as_ref).is_some_and(|conn| conn.blocked);
-            if let Some(queued) = self.queued.get_mut(index)
+            // Whether its socket is full is looked at when its turn comes: once, not twice.
+            if let Some(queued) = self.queued.get_mut(conn.slot as usize)
                 && !*queued
-                && !is_blocked
             {
                 *queued = true;
                 self.writes.push_back(conn);
@@ -331,6 +335,8 @@ impl Server {
         if let Some(stream) = self.stream_mut(id) {
             stream.linger_at = None;
             stream.left = None;
+            let name = stream.name.clone();
+            self.sync_renditions(&name);
         }
         self.tell_subscribers(id, true);
     }
@@ -349,6 +355,8 @@ impl Server {
         if let Some(stream) = self.stream_mut(id) {
             stream.left = Some(now);
             stream.publisher = None;
+            let name = stream.name.clone();
+            self.sync_renditions(&name);
         }
         self.tell_subscribers(id, false);
         self.arm_linger(id);
@@ -368,8 +376,8 @@ impl Server {
     }
 
     /// Looks after a player that has just come to a stream without publisher.
-    pub(super) fn arm_patience(&mut self, id: SourceId) {
-        let at = self.now.after(self.config.limits.play_wait);
+    pub(super) fn arm_patience(&mut self, id: SourceId, wait: Duration) {
+        let at = self.now.after(wait);
         let Some(stream) = self.stream_mut(id) else { return };
         if stream.source.publisher().is_none() {
             stream.linger_at = Some(stream.linger_at.map_or(at, |earlier| earlier.min(at)));
@@ -445,21 +453,21 @@ impl Server {
     }
 }
 
-fn source_config(config: &Config, is_replica: bool) -> SourceConfig {
+fn source_config(config: &Config, vhost: &Vhost, is_replica: bool) -> SourceConfig {
     let limits = &config.limits;
     SourceConfig {
-        chunk_size: ChunkSize::new(config.chunk_size).unwrap_or(ChunkSize::DEFAULT),
+        chunk_size: ChunkSize::new(config.chunk_size_of(vhost)).unwrap_or(ChunkSize::DEFAULT),
         gop: GopLimits {
             bytes_max: limits.gop_bytes_max,
             frames_max: limits.gop_frames_max,
             span_max: limits.gop_span_max,
         },
-        gop_cache: config.gop_cache,
+        gop_cache: vhost.gop_cache,
         is_replica,
-        lag_bytes_max: limits.player_lag_bytes_max,
-        lag_max: limits.player_lag_max,
+        lag_bytes_max: vhost.queue_length.bytes_max,
+        lag_max: vhost.queue_length.time_max,
         metadata_len_max: limits.metadata_len_max,
-        time_jitter: config.time_jitter,
+        time_jitter: vhost.time_jitter,
         tracks_max: limits.tracks_max,
     }
 }

@@ -1,6 +1,8 @@
 //! The rules of the server, seen by client sessions on a virtual clock.
 
+mod http;
 mod mended;
+mod renditions;
 mod rows_amf;
 mod rows_chunk;
 mod rows_codec;
@@ -8,11 +10,12 @@ mod rows_command;
 mod rows_handshake;
 mod rows_tcp;
 mod shards;
+mod vhosts;
 mod wire;
 mod world;
 
 use super::*;
-use crate::config::{PublishPolicy, SendDelay};
+use crate::config::{PublishPolicy, SendDelay, Vhost};
 use crate::event::Event;
 use crate::session::{Intent, SessionEvent};
 use crate::time::TimerKind;
@@ -27,7 +30,11 @@ fn world() -> World {
 
 /// Each frame goes out at once, so that tests need no patience.
 fn config() -> Config {
-    Config { send_delay: SendDelay::Fixed(Duration::ZERO), ..Config::default() }
+    Config::with_default_vhost(vhost())
+}
+
+fn vhost() -> Vhost {
+    Vhost { send_delay: SendDelay::Fixed(Duration::ZERO), ..Vhost::default() }
 }
 
 /// What the server said that ended the peer's wish.
@@ -104,7 +111,10 @@ fn row_058_of_two_publishers_the_second_is_refused_and_leaves_nothing() {
 
 #[test]
 fn row_060_takeover_ends_the_first_publisher_and_players_go_on() {
-    let mut world = World::new(Config { publish_policy: PublishPolicy::Takeover, ..config() });
+    let mut world = World::new(Config::with_default_vhost(Vhost {
+        publish_policy: PublishPolicy::Takeover,
+        ..vhost()
+    }));
     let first = world.client(Intent::Publish, "live", "a");
     let player = world.client(Intent::Play, "live", "a");
     world.publish(first, 0..15);
@@ -127,7 +137,10 @@ fn row_060_takeover_ends_the_first_publisher_and_players_go_on() {
 
 #[test]
 fn row_060_takeover_of_a_stream_without_players_is_answered() {
-    let mut world = World::new(Config { publish_policy: PublishPolicy::Takeover, ..config() });
+    let mut world = World::new(Config::with_default_vhost(Vhost {
+        publish_policy: PublishPolicy::Takeover,
+        ..vhost()
+    }));
     let first = world.client(Intent::Publish, "live", "a");
     let second = world.client(Intent::Publish, "live", "a");
     assert_eq!(closed(&world, world.peers[first].id), Some(CloseReason::TakenOver));
@@ -238,7 +251,8 @@ fn every_opening_event_has_its_closing_event() {
 fn a_fixed_send_delay_merges_and_zero_does_not() {
     for (delay, writes_max, writes_min) in [(0, 1_000, 100), (350, 14, 4)] {
         let delay = SendDelay::Fixed(Duration::from_millis(delay));
-        let mut world = World::new(Config { send_delay: delay, ..config() });
+        let mut world =
+            World::new(Config::with_default_vhost(Vhost { send_delay: delay, ..vhost() }));
         let publisher = world.client(Intent::Publish, "live", "a");
         let player = world.client(Intent::Play, "live", "a");
         world.publish(publisher, 0..1);
@@ -289,7 +303,7 @@ fn after_a_timeout_the_next_deadline_lies_later() {
 #[test]
 fn flushes_leave_no_deadlines_behind() {
     let send_delay = SendDelay::Fixed(Duration::from_millis(10));
-    let mut world = World::new(Config { send_delay, ..config() });
+    let mut world = World::new(Config::with_default_vhost(Vhost { send_delay, ..vhost() }));
     let publisher = world.client(Intent::Publish, "live", "a");
     let _player = world.client(Intent::Play, "live", "a");
     for index in 0..200 {

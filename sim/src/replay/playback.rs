@@ -3,7 +3,7 @@
 use crate::tcp::{Action, Conversation, Direction};
 use bytes::{Buf, Bytes};
 use millstream_core::config::Config;
-use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Transport};
+use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::event::Event;
 use millstream_core::id::{ConnId, ListenerId};
 use millstream_core::server::Server;
@@ -127,7 +127,12 @@ impl Playback {
         let line = self.lines.get_mut(slot)?;
         if let Arrival::Opened = arrival {
             let peer = line.peer;
-            return Some(Ready::Accepted { conn: id(slot), listener: ListenerId(0), peer });
+            return Some(Ready::Accepted {
+                conn: id(slot),
+                listener: ListenerId(0),
+                service: Service::Rtmp,
+                peer,
+            });
         }
         if line.closed {
             return None;

@@ -1,11 +1,14 @@
 //! A trace fed back into the server: it must do the same again.
 
+use super::shard::read_message;
 use super::{
     Detail, FAILURES, Names, Setup, deadline_line, failure_name, output_line, ready_line,
     write_line,
 };
-use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Transport};
-use millstream_core::id::{ConnId, ListenerId};
+use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Service, Transport};
+use millstream_core::id::{ConnId, DialId, JobId, ListenerId};
+use millstream_core::job::{Exit, JobResult};
+use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -66,6 +69,7 @@ pub fn replay(trace: &str) -> Result<usize, Divergence> {
     let mut server = setup.server();
     let mut drive = Drive::new(Budget::default());
     let mut replayed = Replayed::new(lines, line, setup.start);
+    replayed.names.own = setup.placement.own;
     let mut cx = Context::from_waker(Waker::noop());
     while replayed.next.is_some() && replayed.divergence.is_none() {
         if drive.poll(&mut server, &mut replayed, &mut cx).is_ready() {
@@ -135,16 +139,39 @@ impl<'a> Replayed<'a> {
         let conn = ConnId { slot: slot.parse().ok()?, generation: generation.parse().ok()? };
         let listener = ListenerId(words.nth(1)?.parse().ok()?);
         let peer = words.nth(1)?.parse().ok()?;
+        let service = match words.next() {
+            Some("http") => Service::Http,
+            _ => Service::Rtmp,
+        };
         self.conns.insert(name.to_owned(), conn);
-        Some(Ready::Accepted { conn, listener, peer })
+        Some(Ready::Accepted { conn, listener, service, peer })
+    }
+
+    fn dialled(&mut self, rest: &str) -> Option<Ready> {
+        let mut words = rest.split(' ');
+        let name = words.next()?;
+        let (slot, generation) = words.nth(1)?.split_once('.')?;
+        let conn = ConnId { slot: slot.parse().ok()?, generation: generation.parse().ok()? };
+        let dial = DialId(words.nth(1)?.parse().ok()?);
+        let peer = words.nth(1)?.parse().ok()?;
+        self.conns.insert(name.to_owned(), conn);
+        Some(Ready::Dialled { dial, conn, peer })
     }
 
     fn ready(&mut self, rest: &str) -> Option<Ready> {
         let (what, subject) = rest.split_once(' ').unwrap_or((rest, ""));
         match what {
             "accepted" => self.accepted(subject),
+            "dialled" => self.dialled(subject),
+            "dial-failed" => {
+                let (dial, failure) = subject.split_once(' ')?;
+                let failure = FAILURES.iter().find(|(_, name)| *name == failure)?.0;
+                Some(Ready::DialFailed { dial: DialId(dial.parse().ok()?), failure })
+            }
+            "jobs" => Some(Ready::Jobs),
             "readable" => Some(Ready::Readable(self.conn(subject)?)),
             "writable" => Some(Ready::Writable(self.conn(subject)?)),
+            "shards" => Some(Ready::Shards),
             "deadline" => Some(Ready::Deadline),
             "shutdown" => Some(Ready::Shutdown),
             _ => None,
@@ -233,6 +260,39 @@ impl Transport for Replayed<'_> {
         result
     }
 
+    fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
+        // A trace that was cut short ends here.
+        let rest = self.next.and(self.rest("shard "))?;
+        if rest == "none" {
+            self.take();
+            return None;
+        }
+        let said = rest.split_once(' ').and_then(|(from, message)| {
+            Some((ShardId(from.parse().ok()?), read_message(message)?))
+        });
+        match said {
+            Some(_) => self.take(),
+            None => {
+                self.differs(UNREADABLE);
+                None
+            }
+        };
+        said
+    }
+
+    fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
+        let rest = self.rest("job ")?;
+        let ended = match job_result(rest) {
+            Some(ended) => ended,
+            None => {
+                self.differs(UNREADABLE);
+                return None;
+            }
+        };
+        self.take();
+        ended
+    }
+
     fn perform(&mut self, output: Output) {
         let mut line = String::new();
         output_line(&mut line, &output, &mut self.names);
@@ -267,7 +327,35 @@ fn read_result(rest: &str, scratch: &mut [u8]) -> Option<Result<Read, IoFailure>
     }
 }
 
-fn unhex(digits: &str) -> Option<Vec<u8>> {
+/// The end of a job, as the rest of its line says it; `Some(None)` when no other one is over.
+fn job_result(rest: &str) -> Option<Option<(JobId, JobResult)>> {
+    if rest == "none" {
+        return Some(None);
+    }
+    let (job, result) = rest.split_once(' ')?;
+    let job = JobId(job.parse().ok()?);
+    match result.split_once(' ') {
+        None if result == "done" => Some(Some((job, JobResult::Done))),
+        // The words are for the log only: they may stay escaped.
+        Some(("failed", reason)) => Some(Some((job, JobResult::Failed { reason: reason.into() }))),
+        Some(("exited", rest)) => {
+            let mut words = rest.splitn(4, ' ');
+            let (code, signal) = (number(words.next()?)?, number(words.next()?)?);
+            let was_silent = words.next()?.parse().ok()?;
+            let last_words = words.next()?.into();
+            let exit = Exit { code, signal, was_silent, last_words };
+            Some(Some((job, JobResult::Exited(exit))))
+        }
+        _ => None,
+    }
+}
+
+/// A number, or `-` for none.
+fn number(word: &str) -> Option<Option<i32>> {
+    if word == "-" { Some(None) } else { word.parse().ok().map(Some) }
+}
+
+pub(super) fn unhex(digits: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
     let pairs = digits.as_bytes().chunks(2);
     pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()

@@ -1,6 +1,6 @@
 //! Faults that the server had, each with the scene in which it showed.
 
-use super::world::World;
+use super::world::{RTMP, World};
 use super::*;
 use crate::amf::Value;
 use pretty_assertions::assert_eq;
@@ -57,7 +57,7 @@ fn who_came_after_the_publisher_had_left_is_told_that_nobody_publishes() {
 #[test]
 fn merged_writes_leave_no_deadlines_behind() {
     let delay = SendDelay::Fixed(Duration::from_millis(10));
-    let mut world = World::new(Config { send_delay: delay, ..config() });
+    let mut world = World::new(Config::with_default_vhost(Vhost { send_delay: delay, ..vhost() }));
     let publisher = world.client(Intent::Publish, "live", "a");
     let player = world.client(Intent::Play, "live", "a");
     for index in 0..200 {
@@ -195,7 +195,7 @@ fn a_slot_that_is_used_again_has_no_write_pending() {
     // All of this comes in one turn.
     for generation in 1..3 {
         let conn = ConnId { slot: 0, generation };
-        server.handle(tick(), Input::Opened { conn, listener: ListenerId(0), peer });
+        server.handle(tick(), Input::Opened { conn, via: RTMP, peer });
         server.handle(tick(), Input::Received { conn, bytes: &wire::handshake() });
         if generation == 1 {
             server.handle(tick(), Input::Closed { conn, failure: None });

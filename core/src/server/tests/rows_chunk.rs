@@ -333,8 +333,10 @@ fn row_039_extended_time_of_type_1_is_a_delta() {
     second.extend(0x0100_0000_u32.to_be_bytes());
     second.extend(keyframe(&[1]));
     let third = [&[0x46, 0, 0, 40, 0, 0, 6, 9], &keyframe(&[2])[..]].concat();
-    let mut world =
-        World::watched(Config { time_jitter: crate::config::TimeJitter::Zero, ..config() });
+    let mut world = World::watched(Config::with_default_vhost(Vhost {
+        time_jitter: crate::config::TimeJitter::Zero,
+        ..vhost()
+    }));
     let player = world.client(Intent::Play, "live", "a");
     let peer = world.raw("192.0.2.1");
     world.send(peer, &wire::publishing("a"));

@@ -193,7 +193,8 @@ fn row_059_a_publisher_that_returns_starts_anew() {
 
 #[test]
 fn row_060_takeover_in_every_state_of_the_stream() {
-    let config = || Config { publish_policy: PublishPolicy::Takeover, ..config() };
+    let config =
+        || Config::with_default_vhost(Vhost { publish_policy: PublishPolicy::Takeover, ..vhost() });
     for players in [0, 1, 100] {
         let mut world = World::watched(config());
         let players: Vec<usize> =
@@ -215,7 +216,8 @@ fn row_060_takeover_in_every_state_of_the_stream() {
 
 #[test]
 fn row_060_a_connection_takes_its_own_stream_over() {
-    let config = Config { publish_policy: PublishPolicy::Takeover, ..config() };
+    let config =
+        Config::with_default_vhost(Vhost { publish_policy: PublishPolicy::Takeover, ..vhost() });
     let mut world = World::watched(config);
     let peer = after(&mut world, &wire::publishing("a"));
     world.attack(peer, &command(0, "createStream", 4.0, &[Value::Null]));

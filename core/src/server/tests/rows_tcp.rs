@@ -1,6 +1,6 @@
 //! Sockets that are silent, slow, broken, or too many.
 
-use super::world::World;
+use super::world::{RTMP, World};
 use super::*;
 use crate::drive::{IoFailure, Slices};
 use pretty_assertions::assert_eq;
@@ -257,6 +257,7 @@ quickcheck! {
                         );
                     }
                     Output::SetReading { .. } | Output::Event(_) | Output::Shard { .. } => {}
+                    other => panic!("not asked for: {other:?}"),
                 }
             }
             panic!("the server spins");
@@ -264,7 +265,7 @@ quickcheck! {
         let ids = [0, 1, 2].map(|slot| ConnId { slot, generation: 1 });
         let attacks = [wire::publishing("a"), wire::playing("a"), wire::connected()];
         for (conn, bytes) in ids.into_iter().zip(&attacks) {
-            handle(&mut server, Input::Opened { conn, listener: ListenerId(0), peer }, 10);
+            handle(&mut server, Input::Opened { conn, via: RTMP, peer }, 10);
             handle(&mut server, Input::Received { conn, bytes }, 10);
         }
         let frame = wire::timed(9, 1, 0, &wire::keyframe(&[0; 300]));

@@ -147,7 +147,8 @@ fn row_058_two_publishers_on_two_shards_have_one_winner_whatever_the_order() {
 
 #[test]
 fn row_060_takeover_works_between_shards() {
-    let config = Config { publish_policy: PublishPolicy::Takeover, ..config() };
+    let config =
+        Config::with_default_vhost(Vhost { publish_policy: PublishPolicy::Takeover, ..vhost() });
     for (first, second) in [(0, 1), (1, 0), (1, 2), (0, 0), (2, 2)] {
         for name in ["a", "b", "c"] {
             let mut cluster = Cluster::new(3, 5, &config);

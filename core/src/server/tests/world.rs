@@ -5,7 +5,7 @@
 
 use super::wire;
 use crate::config::Config;
-use crate::drive::{Input, IoFailure, Output, Slices};
+use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event};
 use crate::frame::{Frame, FrameClass, FrameKind};
 use crate::id::{ConnId, ListenerId, MessageStreamId};
@@ -24,7 +24,12 @@ use pretty_assertions::assert_eq;
 use std::format;
 use std::string::String;
 
+/// A connection to the first listener.
+pub(super) const RTMP: Via = Via::Listener { listener: ListenerId(0), service: Service::Rtmp };
+
 pub(super) struct World {
+    /// Connections and jobs that the server asks for.
+    pub(super) asked: Vec<Output>,
     bystanders: Option<Bystanders>,
     /// What the server says to other shards.
     pub(super) said: Vec<(ShardId, ShardMessage)>,
@@ -80,6 +85,7 @@ impl World {
             events: Vec::new(),
             now: 1,
             peers: Vec::new(),
+            asked: Vec::new(),
             said: Vec::new(),
             server,
             timeouts: 0,
@@ -207,6 +213,15 @@ impl World {
 
     /// A socket without a client behind it.
     pub(super) fn raw(&mut self, ip: &str) -> usize {
+        self.open(ip, RTMP)
+    }
+
+    /// A socket to the listener for HTTP.
+    pub(super) fn http(&mut self, ip: &str) -> usize {
+        self.open(ip, Via::Listener { listener: ListenerId(1), service: Service::Http })
+    }
+
+    fn open(&mut self, ip: &str, via: Via) -> usize {
         let index = self.peers.len();
         let id = ConnId { slot: u32::try_from(index).unwrap(), generation: 1 };
         self.peers.push(Peer {
@@ -224,7 +239,7 @@ impl World {
         });
         let ip: IpAddr = ip.parse().unwrap();
         let peer = SocketAddr::new(ip, 40_000);
-        self.input(Input::Opened { conn: id, listener: ListenerId(0), peer });
+        self.input(Input::Opened { conn: id, via, peer });
         index
     }
 
@@ -346,6 +361,7 @@ impl World {
                     self.peers[conn.slot as usize].is_read = enabled;
                 }
                 Output::Shard { to, message } => self.said.push((to, message)),
+                other => self.asked.push(other),
             }
         }
     }

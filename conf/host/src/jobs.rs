@@ -1,0 +1,161 @@
+//! The server's jobs: files on a thread of their own, each program with a thread of its own.
+
+mod files;
+#[cfg(unix)]
+mod processes;
+#[cfg(unix)]
+mod ring;
+
+use millstream_core::id::JobId;
+use millstream_core::job::{Job, JobResult, Signal};
+use std::fmt;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
+
+/// Takes the ends of jobs, on any thread.
+pub type JobSink = Arc<dyn Fn(JobId, JobResult) + Send + Sync>;
+
+/// The jobs of one shard. Files are written in the order in which the server asked for it, so that
+/// what is removed after it was written is gone.
+pub struct Jobs {
+    files: Option<Sender<(JobId, Job)>>,
+    #[cfg(unix)]
+    processes: processes::Processes,
+    sink: JobSink,
+}
+
+impl Jobs {
+    /// Each job that is started has one end, which `sink` gets.
+    #[must_use]
+    pub fn new(sink: JobSink) -> Self {
+        Self {
+            files: None,
+            #[cfg(unix)]
+            processes: processes::Processes::new(sink.clone()),
+            sink,
+        }
+    }
+
+    /// Begins a job.
+    pub fn start(&mut self, job: JobId, work: Job) {
+        match work {
+            Job::Write { .. } | Job::Remove { .. } => self.queue_file(job, work),
+            #[cfg(unix)]
+            Job::Run { argv, log, silence_max } => {
+                let command = processes::Command { argv, log, silence_max };
+                if let Err(error) = self.processes.start(job, command) {
+                    self.fail(job, &error.to_string());
+                }
+            }
+            other => {
+                let reason = format!("not known to this version: {other:?}");
+                (self.sink)(job, JobResult::Failed { reason: reason.into() });
+            }
+        }
+    }
+
+    /// Tells a running program to end; nothing happens if it has ended.
+    #[cfg(unix)]
+    pub fn signal(&self, job: JobId, signal: Signal) {
+        self.processes.signal(job, signal);
+    }
+
+    /// No program runs on this system.
+    #[cfg(not(unix))]
+    #[expect(clippy::unused_self, reason = "the same on every system")]
+    pub const fn signal(&self, _: JobId, _: Signal) {}
+
+    fn queue_file(&mut self, job: JobId, work: Job) {
+        if self.files.is_none() {
+            match start_files(self.sink.clone()) {
+                Ok(files) => self.files = Some(files),
+                Err(error) => return self.fail(job, &error.to_string()),
+            }
+        }
+        let sent = self.files.as_ref().map(|files| files.send((job, work)));
+        if !matches!(sent, Some(Ok(()))) {
+            self.files = None;
+            self.fail(job, "the thread that writes files has ended");
+        }
+    }
+
+    fn fail(&self, job: JobId, reason: &str) {
+        (self.sink)(job, JobResult::Failed { reason: reason.into() });
+    }
+}
+
+impl fmt::Debug for Jobs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Jobs").field("has_thread", &self.files.is_some()).finish_non_exhaustive()
+    }
+}
+
+/// The thread ends with the jobs that ask for it, after the last of them is done.
+fn start_files(sink: JobSink) -> std::io::Result<Sender<(JobId, Job)>> {
+    let (sender, receiver): (_, Receiver<(JobId, Job)>) = channel();
+    std::thread::Builder::new().name("files".into()).spawn(move || {
+        for (job, work) in receiver {
+            let result = match files::perform(&work) {
+                Ok(()) => JobResult::Done,
+                Err(error) => JobResult::Failed { reason: error.to_string().into() },
+            };
+            sink(job, result);
+        }
+    })?;
+    Ok(sender)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+    use std::fs;
+
+    /// Starts jobs and gives their ends, in the order in which they came.
+    fn run(work: Vec<Job>) -> Vec<(JobId, JobResult)> {
+        let (sender, ended) = channel();
+        let sink: JobSink = Arc::new(move |job, result| {
+            let _ = sender.send((job, result));
+        });
+        let mut jobs = Jobs::new(sink);
+        let count = work.len();
+        for (id, work) in (0..).map(JobId).zip(work) {
+            jobs.start(id, work);
+        }
+        ended.iter().take(count).collect()
+    }
+
+    fn write(path: &str, parts: &[&'static str]) -> Job {
+        let bytes = parts.iter().map(|part| bytes::Bytes::from(*part)).collect();
+        Job::Write { path: path.into(), bytes }
+    }
+
+    #[test]
+    fn files_are_written_replaced_and_removed_in_order() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("live/deep/x.m3u8");
+        let path = path.to_str().expect("text");
+        let ended = run(vec![write(path, &["one"]), write(path, &["two", " ", "three"])]);
+        let done = |job| (JobId(job), JobResult::Done);
+        assert_eq!(ended, [done(0), done(1)]);
+        assert_eq!(fs::read_to_string(path).expect("a file"), "two three");
+        let beside = fs::read_dir(folder.path().join("live/deep")).expect("a folder").count();
+        assert_eq!(beside, 1, "nothing temporary is left");
+        let remove = Job::Remove { path: path.into() };
+        assert_eq!(run(vec![remove.clone(), remove]), [done(0), done(1)]);
+        assert!(!fs::exists(path).expect("a folder"));
+    }
+
+    #[test]
+    fn a_failure_says_why_and_leaves_the_old_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("file");
+        fs::write(&path, "old").expect("a file");
+        let below = path.join("x.ts");
+        let ended = run(vec![write(below.to_str().expect("text"), &["new"])]);
+        assert!(
+            matches!(&*ended, [(JobId(0), JobResult::Failed { reason })] if !reason.is_empty())
+        );
+        assert_eq!(fs::read_to_string(&path).expect("a file"), "old");
+    }
+}

@@ -1,0 +1,178 @@
+//! Where published streams are pushed to.
+
+use crate::name::StreamName;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use core::fmt;
+
+/// A destination. Its parts may hold `{vhost}`, `{app}` and `{stream}`, which stand for the names
+/// of the stream that is pushed; what is absent is taken from there too.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Forward {
+    /// The app, perhaps with a query.
+    pub app: Option<Arc<str>>,
+    /// A name or an address, without brackets.
+    pub host: Arc<str>,
+    /// The port.
+    pub port: u16,
+    /// The stream, perhaps with a query; often a secret.
+    pub stream: Option<Arc<str>>,
+    /// The vhost, as SRS's form `host:port?vhost=NAME` has it.
+    pub vhost: Option<Arc<str>>,
+}
+
+/// Why a destination was not understood.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum ForwardError {
+    /// There is no host, or it has characters that no host has.
+    Host,
+    /// The name in braces is none of `vhost`, `app`, `stream`.
+    Placeholder,
+    /// The port is not 1 to 65,535.
+    Port,
+    /// The scheme is not `rtmp`.
+    Scheme,
+}
+
+impl Forward {
+    /// The port of RTMP.
+    pub const PORT: u16 = 1935;
+
+    /// Reads `host[:port][?vhost=NAME]` or `rtmp://host[:port][/app[/stream]]`, with an IPv6
+    /// address in brackets. The stream is what follows the last slash.
+    ///
+    /// # Errors
+    /// Says which part is wrong.
+    pub fn parse(text: &str) -> Result<Self, ForwardError> {
+        let (rest, is_url) = match text.split_once("://") {
+            Some((scheme, rest)) if scheme.eq_ignore_ascii_case("rtmp") => (rest, true),
+            Some(_) => return Err(ForwardError::Scheme),
+            None => (text, false),
+        };
+        let end = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, path) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let (host, port) = split_port(authority)?;
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:".contains(&byte);
+        if host.is_empty() || host.starts_with('-') || !host.bytes().all(is_legal) {
+            return Err(ForwardError::Host);
+        }
+        let (app, stream, vhost) = if let Some(path) = path.strip_prefix('/') {
+            let (app, stream) = split_stream(path);
+            (app, stream, None)
+        } else if is_url {
+            (None, None, None)
+        } else {
+            (None, None, path.strip_prefix("?vhost=").filter(|name| !name.is_empty()))
+        };
+        for template in [app, stream, vhost].into_iter().flatten() {
+            expand(template, ("", "", "")).ok_or(ForwardError::Placeholder)?;
+        }
+        Ok(Self {
+            app: app.map(Arc::from),
+            host: host.into(),
+            port,
+            stream: stream.map(Arc::from),
+            vhost: vhost.map(Arc::from),
+        })
+    }
+
+    /// The app that `name` is pushed to, with its query.
+    #[must_use]
+    pub fn app_for(&self, name: &StreamName) -> String {
+        self.part(self.app.as_deref(), name).unwrap_or_else(|| name.app().to_string())
+    }
+
+    /// The stream argument that `name` is published as, with its query.
+    #[must_use]
+    pub fn stream_for(&self, name: &StreamName) -> String {
+        self.part(self.stream.as_deref(), name).unwrap_or_else(|| name.stream().to_string())
+    }
+
+    /// The vhost that `name` is pushed to.
+    #[must_use]
+    pub fn vhost_for(&self, name: &StreamName) -> String {
+        self.part(self.vhost.as_deref(), name).unwrap_or_else(|| name.vhost().to_string())
+    }
+
+    fn part(&self, template: Option<&str>, name: &StreamName) -> Option<String> {
+        expand(template?, (name.vhost(), name.app(), name.stream()))
+    }
+}
+
+/// Without the stream and the queries, which may hold keys.
+impl fmt::Debug for Forward {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let app = self.app.as_deref().and_then(|app| app.split('?').next());
+        f.debug_struct("Forward")
+            .field("host", &self.host)
+            .field("port", &self.port)
+            .field("vhost", &self.vhost)
+            .field("app", &app)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Host and port of `host[:port]` or `[address][:port]`.
+fn split_port(authority: &str) -> Result<(&str, u16), ForwardError> {
+    let (host, port) = match authority.strip_prefix('[') {
+        Some(rest) => {
+            let (host, rest) = rest.split_once(']').ok_or(ForwardError::Host)?;
+            let port = rest.strip_prefix(':');
+            if port.is_none() && !rest.is_empty() {
+                return Err(ForwardError::Host);
+            }
+            (host, port)
+        }
+        None => match authority.split_once(':') {
+            Some((host, port)) => (host, Some(port)),
+            None => (authority, None),
+        },
+    };
+    let port = match port {
+        None => Forward::PORT,
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            digits.parse().ok().filter(|port| *port != 0).ok_or(ForwardError::Port)?
+        }
+        Some(_) => return Err(ForwardError::Port),
+    };
+    Ok((host, port))
+}
+
+/// App and stream of a path. A slash in a query divides nothing.
+fn split_stream(path: &str) -> (Option<&str>, Option<&str>) {
+    let named = |text: &'_ str| !text.is_empty();
+    let names = path.split('?').next().unwrap_or(path);
+    // `app?query/stream` is the form of clients that keep the query with the app.
+    let query = path.strip_prefix(names).unwrap_or("");
+    let at = match names.rsplit_once('/') {
+        Some((app, _)) => Some(app.len()),
+        None => query.rfind('/').map(|at| names.len().saturating_add(at)),
+    };
+    match at.and_then(|at| path.split_at_checked(at)) {
+        Some((app, stream)) => {
+            let stream = stream.strip_prefix('/').unwrap_or(stream);
+            (Some(app).filter(|text| named(text)), Some(stream).filter(|text| named(text)))
+        }
+        None => (Some(path).filter(|text| named(text)), None),
+    }
+}
+
+/// Puts the names of a stream into a template; `None` when it has another name in braces.
+fn expand(template: &str, (vhost, app, stream): (&str, &str, &str)) -> Option<String> {
+    let mut out = String::new();
+    let mut rest = template;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        let (name, after) = after.split_once('}')?;
+        out.push_str(match name {
+            "vhost" => vhost,
+            "app" => app,
+            "stream" => stream,
+            _ => return None,
+        });
+        rest = after;
+    }
+    out.push_str(rest);
+    Some(out)
+}
