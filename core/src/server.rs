@@ -399,6 +399,7 @@ impl Server {
         }
         self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
         conn.sent = conn.sent.saturating_add(len as u64);
+        self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
         if len < offered {
             conn.block(self.now);
         } else {
