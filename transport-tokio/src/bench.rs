@@ -6,6 +6,8 @@
 pub(crate) mod histogram;
 pub(crate) mod mark;
 
+mod compare;
+mod null;
 mod play;
 mod publish;
 mod table;
@@ -15,7 +17,9 @@ use crate::client::{ClientError, Target};
 use crate::clip::Clip;
 use crate::limits::raise_open_files;
 use crate::{complain, say};
-use millstream_conf::cli::{Bench, BenchLoad, BenchPlay, BenchPublish};
+use millstream_conf::cli::{
+    Bench, BenchCompare, BenchLoad, BenchNullPlay, BenchPlay, BenchPublish,
+};
 use millstream_core::session::SessionConfig;
 use publish::Feed;
 use std::cell::RefCell;
@@ -39,6 +43,9 @@ pub fn run(bench: &Bench) -> ExitCode {
     let outcome = match bench {
         Bench::Play(args) => run_play(args),
         Bench::Publish(args) => run_publish(args),
+        Bench::Compare(args) => run_compare(args),
+        Bench::NullServe(args) => null::serve(args).map(|()| Tally::default()),
+        Bench::NullPlay(args) => run_null_play(args),
     };
     match outcome {
         Ok(tally) if tally.is_clean() => ExitCode::SUCCESS,
@@ -83,6 +90,25 @@ fn run_publish(args: &BenchPublish) -> Result<Tally, String> {
         .run("publishers", |context, number| publish::publish_one(context, number, clip.clone()));
     let head = table::Head { what: "publish", url: &args.url, clients: "publishers" };
     print(&head, &args.load, &tally);
+    Ok(tally)
+}
+
+fn run_compare(args: &BenchCompare) -> Result<Tally, String> {
+    // The file is looked at first: the servers would only be seen to be silent.
+    read_clip(&args.file)?;
+    let tell = |line: &str| {
+        if io::stderr().is_terminal() {
+            let _ = write!(io::stderr(), "{line}");
+        }
+    };
+    say(&compare::run(args, tell)?);
+    Ok(Tally::default())
+}
+
+fn run_null_play(args: &BenchNullPlay) -> Result<Tally, String> {
+    let tally = null::play(args)?;
+    let url = args.address.to_string();
+    print(&table::Head { what: "null", url: &url, clients: "players" }, &args.load, &tally);
     Ok(tally)
 }
 
