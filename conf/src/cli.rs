@@ -6,7 +6,8 @@ mod replay;
 mod sim;
 
 pub use bench::{
-    Bench, BenchCompare, BenchLoad, BenchNullPlay, BenchNullServe, BenchPlay, BenchPublish,
+    Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchNullServe, BenchPlay,
+    BenchPublish,
 };
 pub use listen::Listen;
 pub use replay::{Case, CaseAdd, Replay};

@@ -6,6 +6,7 @@
 pub(crate) mod histogram;
 pub(crate) mod mark;
 
+mod churn;
 mod compare;
 mod null;
 mod play;
@@ -18,7 +19,7 @@ use crate::clip::Clip;
 use crate::limits::raise_open_files;
 use crate::{complain, say};
 use millstream_conf::cli::{
-    Bench, BenchCompare, BenchLoad, BenchNullPlay, BenchPlay, BenchPublish,
+    Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchPlay, BenchPublish,
 };
 use millstream_core::session::SessionConfig;
 use publish::Feed;
@@ -44,6 +45,7 @@ pub fn run(bench: &Bench) -> ExitCode {
         Bench::Play(args) => run_play(args),
         Bench::Publish(args) => run_publish(args),
         Bench::Compare(args) => run_compare(args),
+        Bench::Churn(args) => run_churn(args),
         Bench::NullServe(args) => null::serve(args).map(|()| Tally::default()),
         Bench::NullPlay(args) => run_null_play(args),
     };
@@ -103,6 +105,13 @@ fn run_compare(args: &BenchCompare) -> Result<Tally, String> {
     };
     say(&compare::run(args, tell)?);
     Ok(Tally::default())
+}
+
+fn run_churn(args: &BenchChurn) -> Result<Tally, String> {
+    let tally = churn::run(args)?;
+    let head = table::Head { what: "churn", url: &args.url, clients: "clients" };
+    print(&head, &args.load(), &tally);
+    Ok(tally)
 }
 
 fn run_null_play(args: &BenchNullPlay) -> Result<Tally, String> {

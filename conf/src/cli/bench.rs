@@ -16,6 +16,8 @@ pub enum Bench {
     Publish(BenchPublish),
     /// Put the same load on this server and on others, and compare
     Compare(BenchCompare),
+    /// Let publishers and players come and go
+    Churn(BenchChurn),
     /// The server that `compare` measures all others against
     #[command(hide = true)]
     NullServe(BenchNullServe),
@@ -60,6 +62,37 @@ pub struct BenchCompare {
     /// Write a plot
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
+}
+
+/// Clients that come and go.
+#[derive(Clone, Debug, Args)]
+pub struct BenchChurn {
+    /// The streams, such as rtmp://127.0.0.1/live/churn-{n}; {n} becomes the number of the publisher
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// An FLV file; publishers publish it in a loop
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How long new clients come
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
+    pub time: Duration,
+    /// Clients that come in one second: one publisher to four players
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = RangedU64ValueParser::<u32>::new().range(1..=10_000))]
+    pub rate: u32,
+    /// How long a client stays, on average
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
+    pub stay: Duration,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl BenchChurn {
+    /// The same as a load.
+    #[must_use]
+    pub const fn load(&self) -> BenchLoad {
+        BenchLoad { time: self.time, rate: self.rate, threads: Some(1), json: self.json }
+    }
 }
 
 /// A server without a protocol.

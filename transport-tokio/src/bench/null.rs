@@ -12,10 +12,12 @@ use crate::say;
 use bytes::{Buf as _, BufMut as _, BytesMut};
 use millstream_conf::cli::{BenchNullPlay, BenchNullServe};
 use millstream_core::frame::FrameKind;
+use std::cell::RefCell;
 use std::io;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Instant, sleep_until};
 
@@ -44,37 +46,47 @@ pub(super) fn serve(args: &BenchNullServe) -> Result<(), String> {
 async fn send_for_ever(args: &BenchNullServe, clip: Arc<Clip>) -> io::Result<()> {
     let listener = TcpListener::bind(args.listen).await?;
     say(&format!("listening on {}\n", listener.local_addr()?));
-    let start = Instant::now();
-    let (mut players, mut position) = (Vec::new(), Loop::new(clip));
-    let mut batch = BytesMut::new();
-    let mut flush_at = start;
+    let players = Rc::new(RefCell::new(Vec::new()));
+    let sends = send_all(players.clone(), clip, args.send_delay);
+    tokio::select! {
+        failed = accept_all(&listener, &players) => failed,
+        () = sends => Ok(()),
+    }
+}
+
+async fn accept_all(listener: &TcpListener, players: &RefCell<Vec<Player>>) -> io::Result<()> {
     loop {
-        tokio::select! {
-            accepted = listener.accept() => {
-                let (stream, _) = accepted?;
-                stream.set_nodelay(true)?;
-                players.push(Player { stream, unsent: BytesMut::new() });
-            }
-            () = sleep_until(start + position.due()) => {
-                while start + position.due() <= Instant::now() {
-                    let Some(frame) = position.next_frame() else { continue };
-                    let is_marked = frame.kind == FrameKind::Video;
-                    let length = u32::try_from(frame.payload.len()).unwrap_or(0);
-                    batch.put_u32(length);
-                    batch.put_u64(if is_marked { unix_micros() } else { 0 });
-                    batch.put_slice(&frame.payload);
-                    if args.send_delay.is_zero() {
-                        players.retain_mut(|player| player.send(&batch));
-                        batch.clear();
-                    }
-                }
-                if !batch.is_empty() && flush_at <= Instant::now() {
-                    players.retain_mut(|player| player.send(&batch));
-                    batch.clear();
-                    flush_at = Instant::now() + args.send_delay;
-                }
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        players.borrow_mut().push(Player { stream, unsent: BytesMut::new() });
+    }
+}
+
+async fn send_all(players: Rc<RefCell<Vec<Player>>>, clip: Arc<Clip>, send_delay: Duration) {
+    let start = Instant::now();
+    let (mut position, mut batch, mut flush_at) = (Loop::new(clip), BytesMut::new(), start);
+    let send = |batch: &mut BytesMut| {
+        players.borrow_mut().retain_mut(|player| player.send(batch));
+        batch.clear();
+    };
+    loop {
+        sleep_until(start + position.due()).await;
+        while start + position.due() <= Instant::now() {
+            let Some(frame) = position.next_frame() else { continue };
+            let is_marked = frame.kind == FrameKind::Video;
+            batch.put_u32(u32::try_from(frame.payload.len()).unwrap_or(0));
+            batch.put_u64(if is_marked { unix_micros() } else { 0 });
+            batch.put_slice(&frame.payload);
+            if send_delay.is_zero() {
+                send(&mut batch);
             }
         }
+        if !batch.is_empty() && flush_at <= Instant::now() {
+            send(&mut batch);
+            flush_at = Instant::now() + send_delay;
+        }
+        // Even when the next frame is due already, who comes is let in.
+        tokio::task::yield_now().await;
     }
 }
 

@@ -43,7 +43,7 @@ pub(super) async fn publish_one(context: Rc<Context>, number: u32, clip: Arc<Cli
     }
 }
 
-async fn start(plan: &Plan, number: u32) -> Result<Client, ClientError> {
+pub(super) async fn start(plan: &Plan, number: u32) -> Result<Client, ClientError> {
     let target = plan.target.numbered(number);
     let (config, seed) = (plan.config.clone(), u64::from(number));
     Client::start(plan.address, &target, Intent::Publish, config, seed, |_| {}).await
