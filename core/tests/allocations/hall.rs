@@ -2,8 +2,8 @@
 //! grown beforehand, so that what is measured is the server alone.
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use millstream_core::config::{Config, SendDelay};
-use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Transport};
+use millstream_core::config::{Config, PithyPrint, SendDelay, Vhost};
+use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::id::{ConnId, ListenerId};
 use millstream_core::rng::Rng;
@@ -42,11 +42,10 @@ pub(crate) struct Wires {
 impl Hall {
     /// A publisher and `players`, all of whom have joined.
     pub(crate) fn new(players: u32) -> Self {
-        let config = Config {
-            send_delay: SendDelay::Fixed(Duration::ZERO),
-            pithy_print: Duration::from_secs(1 << 20),
-            ..Config::default()
-        };
+        let send_delay = SendDelay::Fixed(Duration::ZERO);
+        let vhost = Vhost { send_delay, ..Vhost::default() };
+        let pithy_print = PithyPrint::every(Duration::from_secs(1 << 20));
+        let config = Config { pithy_print, ..Config::with_default_vhost(vhost) };
         let wall = WallClock { unix_millis: 0 };
         let mut hall = Self {
             drive: Drive::new(Budget::default()),
@@ -120,8 +119,9 @@ impl Hall {
         self.wires.sent.push(out);
         self.wires.received.push(BytesMut::with_capacity(64 << 10));
         let address = SocketAddr::from(([127, 0, 0, 1], 40_000));
-        let (listener, conn) = (ListenerId(0), conn(slot));
-        self.wires.ready.push(Ready::Accepted { conn, listener, peer: address });
+        let conn = conn(slot);
+        let (listener, service) = (ListenerId(0), Service::Rtmp);
+        self.wires.ready.push(Ready::Accepted { conn, listener, service, peer: address });
         while !self.wires.sent[slot].is_empty() {
             self.wires.ready.push(Ready::Readable(conn));
             self.run();
