@@ -75,7 +75,7 @@ fn growth(resident: &[u64]) -> u64 {
 }
 
 fn churn(server: &Server) -> Value {
-    let clip = tree::root().join("transport-tokio/assets/demo.flv");
+    let clip = tree::root().join("conf/host/assets/demo.flv");
     let mut command = Command::new(binary());
     command.args(["bench", "churn", &server.url("live/churn-{n}")]).arg(clip);
     command.args(["--for", &format!("{}s", ROUND.as_secs())]);

@@ -42,10 +42,11 @@ pub(crate) struct Wires {
 impl Hall {
     /// A publisher and `players`, all of whom have joined.
     pub(crate) fn new(players: u32) -> Self {
-        let send_delay = SendDelay::Fixed(Duration::ZERO);
-        let vhost = Vhost { send_delay, ..Vhost::default() };
-        let pithy_print = PithyPrint::every(Duration::from_secs(1 << 20));
-        let config = Config { pithy_print, ..Config::with_default_vhost(vhost) };
+        let vhost = Vhost { send_delay: SendDelay::Fixed(Duration::ZERO), ..Vhost::default() };
+        let config = Config {
+            pithy_print: PithyPrint::every(Duration::from_secs(1 << 20)),
+            ..Config::with_default_vhost(vhost)
+        };
         let wall = WallClock { unix_millis: 0 };
         let mut hall = Self {
             drive: Drive::new(Budget::default()),
@@ -119,8 +120,7 @@ impl Hall {
         self.wires.sent.push(out);
         self.wires.received.push(BytesMut::with_capacity(64 << 10));
         let address = SocketAddr::from(([127, 0, 0, 1], 40_000));
-        let conn = conn(slot);
-        let (listener, service) = (ListenerId(0), Service::Rtmp);
+        let (listener, service, conn) = (ListenerId(0), Service::Rtmp, conn(slot));
         self.wires.ready.push(Ready::Accepted { conn, listener, service, peer: address });
         while !self.wires.sent[slot].is_empty() {
             self.wires.ready.push(Ready::Readable(conn));
