@@ -150,6 +150,37 @@ pub enum Event {
         /// Bytes waiting for the peer.
         lag_bytes: u64,
     },
+    /// A process for a rendition of a stream has begun.
+    RenditionStarted {
+        /// The stream that is transcoded.
+        name: StreamName,
+        /// The engine.
+        engine: Arc<str>,
+    },
+    /// A process for a rendition of a stream has ended; each `RenditionStarted` has one.
+    RenditionEnded {
+        /// The stream that is transcoded.
+        name: StreamName,
+        /// The engine.
+        engine: Arc<str>,
+        /// How.
+        end: RenditionEnd,
+        /// How long it ran.
+        ran: Duration,
+        /// It is started again after this pause; `None` if it is no longer wanted.
+        retry: Option<Duration>,
+        /// The server had told it to end.
+        was_asked: bool,
+    },
+    /// A rendition of a stream is not made.
+    RenditionRefused {
+        /// The stream that is not transcoded.
+        name: StreamName,
+        /// The engine.
+        engine: Arc<str>,
+        /// Why.
+        reason: RenditionRefusal,
+    },
     /// A periodic report of a stream.
     StreamProgress {
         /// The stream.
@@ -165,6 +196,37 @@ pub enum Event {
         /// Bytes on its tape.
         tape_bytes: u64,
     },
+}
+
+/// How the process of a rendition ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RenditionEnd {
+    /// It exited.
+    Exited {
+        /// What it returned; `None` when a signal ended it.
+        code: Option<i32>,
+        /// The signal that ended it.
+        signal: Option<i32>,
+        /// It was killed because it reported no progress.
+        was_silent: bool,
+        /// The last lines that it said.
+        last_words: Arc<str>,
+    },
+    /// It did not begin.
+    Failed {
+        /// In the words of the system.
+        reason: Arc<str>,
+    },
+}
+
+/// Why a rendition is not made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+#[non_exhaustive]
+pub enum RenditionRefusal {
+    /// As many processes run as may.
+    ChildrenMax,
+    /// The server has no listener for RTMP that a process could play from.
+    NoListener,
 }
 
 /// Why a connection ended.

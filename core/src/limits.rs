@@ -13,6 +13,8 @@ pub struct Limits {
     pub app_len_max: usize,
     /// Chunk streams with state on one connection.
     pub chunk_streams_max: u16,
+    /// Processes that a shard runs at a time.
+    pub children_max: u32,
     /// Smallest chunk size that a peer may announce.
     pub chunk_size_min: u32,
     /// Time to complete `connect` after the handshake, however many bytes arrive.
@@ -74,6 +76,7 @@ impl Default for Limits {
             amf_nodes_max: 4_096,
             app_len_max: 128,
             chunk_streams_max: 64,
+            children_max: 64,
             chunk_size_min: 128,
             connect_timeout: Duration::from_secs(10),
             connections_max: 10_000,

@@ -3,22 +3,27 @@
 //! `handle` takes what happened, `poll_output` is drained to `None`, `poll_timeout` says when to call
 //! again. The parts: `admission` limits addresses, `conn` is what is kept of a connection, `roles`
 //! grants and ends publishing and playing, `streams` moves media from publishers to players,
+//! `merging` says how long they wait, `writes` is the short way of what nearly every write is,
 //! `shards` deals with streams that are at home elsewhere, `timers` keeps deadlines, `report` tells
 //! what happened.
 
 mod admission;
 mod conn;
+mod merging;
 mod report;
 mod roles;
 mod shards;
 mod streams;
 mod timers;
+mod transcode;
+mod writes;
 
 use crate::chunk::ChunkSize;
 use crate::config::Config;
 use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event, RefuseReason};
-use crate::id::{ConnId, ListenerId, MessageStreamId, SourceId};
+use crate::id::{ConnId, JobId, ListenerId, MessageStreamId, SourceId};
+use crate::job::Job;
 use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
 use crate::session::{Session, SessionConfig, SessionError, StatusLevel};
@@ -37,6 +42,7 @@ use core::time::Duration;
 use shards::Shards;
 use streams::Stream;
 use timers::{Owner, Timers};
+use transcode::Renditions;
 
 /// How long a peer may take to read why its connection is closed.
 const LINGER: Duration = Duration::from_secs(2);
@@ -49,6 +55,8 @@ pub struct Server {
     conns_len: u32,
     /// Streams with media that are due.
     due: Vec<SourceId>,
+    /// Slots without a stream.
+    free_streams: Vec<u32>,
     /// Streams with frames for other shards.
     gathered: Vec<SourceId>,
     is_shutting_down: bool,
@@ -57,7 +65,9 @@ pub struct Server {
     names: BTreeMap<StreamName, SourceId>,
     now: Instant,
     outputs: VecDeque<Output>,
+    next_job: u32,
     queued: Vec<bool>,
+    renditions: Renditions,
     rng: Rng,
     session_config: Arc<SessionConfig>,
     shards: Shards,
@@ -124,13 +134,16 @@ impl Server {
             conns: Vec::new(),
             conns_len: 0,
             due: Vec::new(),
+            free_streams: Vec::new(),
             gathered: Vec::new(),
             is_shutting_down: false,
             load: Duration::ZERO,
             names: BTreeMap::new(),
             now,
             outputs: VecDeque::new(),
+            next_job: 0,
             queued: Vec::new(),
+            renditions: Renditions::default(),
             rng: Rng::new(seed),
             session_config: Arc::new(session_config),
             shards: Shards::new(placement),
@@ -157,14 +170,26 @@ impl Server {
                     self.outputs.push_back(Output::Close { conn });
                 }
             },
-            Input::DialFailed { .. } | Input::JobDone { .. } => {}
-            Input::Reload(config) => self.config = config,
+            Input::DialFailed { .. } => {}
+            Input::JobDone { job, result } => {
+                let is_known = self.rendition_done(job, &result);
+                debug_assert!(is_known, "each job has one end");
+            }
+            Input::Reload(config) => {
+                self.config = config;
+                let names: Vec<StreamName> = self.names.keys().cloned().collect();
+                for name in names {
+                    self.sync_renditions(&name);
+                }
+            }
             Input::Received { conn, bytes } => self.with_conn(conn, |server, conn| {
                 server.receive(conn, bytes);
             }),
-            Input::Wrote { conn, len, offered } => self.with_conn(conn, |server, conn| {
-                server.wrote(conn, len, offered);
-            }),
+            Input::Wrote { conn, len, offered } => {
+                if !self.wrote_media(conn, len, offered) {
+                    self.with_conn(conn, |server, conn| server.wrote(conn, len, offered));
+                }
+            }
             Input::Writable { conn } => self.with_conn(conn, |server, conn| {
                 conn.blocked = false;
                 server.queue_write(conn.id);
@@ -234,10 +259,10 @@ impl Server {
         }
     }
 
-    /// True once a shutdown is complete: no connection is left.
+    /// True once a shutdown is complete: no connection and no process is left.
     #[must_use]
     pub const fn is_drained(&self) -> bool {
-        self.is_shutting_down && self.conns_len == 0
+        self.is_shutting_down && self.conns_len == 0 && self.renditions.is_empty()
     }
 
     /// The wall clock now.
@@ -370,6 +395,9 @@ impl Server {
 
     /// Readies the next write of a connection; closes it when it was closing and all is sent.
     fn is_writable(&mut self, id: ConnId) -> bool {
+        if self.has_media(id) {
+            return true;
+        }
         let mut is_writable = false;
         self.with_conn(id, |server, conn| {
             if conn.blocked {
@@ -429,6 +457,7 @@ impl Server {
 
     fn shutdown(&mut self) {
         self.is_shutting_down = true;
+        self.end_renditions();
         let ids: Vec<ConnId> = self.conns.iter().flatten().map(|conn| conn.id).collect();
         for id in ids {
             self.with_conn(id, |server, conn| {
@@ -450,6 +479,7 @@ impl Server {
                     }
                 }),
                 Owner::Flush(id) => self.flush_timeout(id, at),
+                Owner::Renditions => self.renditions_timeout(at),
                 Owner::Source(id) => self.source_timeout(id, at),
             }
         }
@@ -515,6 +545,14 @@ impl Server {
 
     fn conn(&self, id: ConnId) -> Option<&Conn> {
         self.conns.get(id.slot as usize)?.as_deref().filter(|conn| conn.id == id)
+    }
+
+    /// Has a job done; the caller gets its end.
+    fn start(&mut self, work: Job) -> JobId {
+        let job = JobId(self.next_job);
+        self.next_job = self.next_job.wrapping_add(1);
+        self.outputs.push_back(Output::Start { job, work });
+        job
     }
 
     fn queue_write(&mut self, id: ConnId) {

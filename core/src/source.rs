@@ -83,6 +83,8 @@ pub struct Source {
     config: SourceConfig,
     consumers: Vec<Option<Box<Consumer>>>,
     consumers_len: u32,
+    /// Slots without a player.
+    free: Vec<u32>,
     headers: Vec<Header>,
     jitter: Jitter,
     metadata: Option<Bytes>,
@@ -101,6 +103,7 @@ impl Source {
             config,
             consumers: Vec::new(),
             consumers_len: 0,
+            free: Vec::new(),
             headers: Vec::new(),
             jitter: Jitter::new(if config.is_replica {
                 TimeJitter::Off
@@ -221,20 +224,22 @@ impl Source {
     ) -> ConsumerId {
         let consumer = Box::new(Consumer::new(now, conn, stream, first_csid));
         self.consumers_len = self.consumers_len.saturating_add(1);
-        let free = self.consumers.iter().position(Option::is_none);
-        if let Some(slot) = free.and_then(|index| self.consumers.get_mut(index)) {
+        let index = self.free.pop().unwrap_or_else(|| {
+            let index = u32::try_from(self.consumers.len()).unwrap_or(u32::MAX);
+            self.consumers.push(None);
+            index
+        });
+        if let Some(slot) = self.consumers.get_mut(index as usize) {
             *slot = Some(consumer);
-        } else {
-            self.consumers.push(Some(consumer));
         }
-        let index = free.unwrap_or(self.consumers.len().saturating_sub(1));
-        ConsumerId(u32::try_from(index).unwrap_or(u32::MAX))
+        ConsumerId(index)
     }
 
     /// Removes a player; gives the rest of the message that it has begun to send.
     pub fn detach(&mut self, id: ConsumerId) -> BytesMut {
         let slot = self.consumers.get_mut(id.0 as usize);
         let Some(consumer) = slot.and_then(Option::take) else { return BytesMut::new() };
+        self.free.push(id.0);
         self.consumers_len = self.consumers_len.saturating_sub(1);
         consumer.into_rest(&self.tape)
     }
@@ -315,6 +320,12 @@ impl Source {
         if let Some(consumer) = self.consumer_mut(id) {
             consumer.take_private(out);
         }
+    }
+
+    /// A player has nothing to send before more is published.
+    #[must_use]
+    pub fn is_at_end(&self, id: ConsumerId) -> bool {
+        self.consumer(id).is_some_and(|consumer| consumer.is_at_end(&self.tape))
     }
 
     /// Bytes on the tape that a player has not been sent.

@@ -39,6 +39,9 @@ pub enum Lane {
 }
 
 impl Lane {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Audio, Self::Data, Self::Metadata, Self::Video];
+
     /// The lane of a frame.
     #[must_use]
     pub const fn of(kind: FrameKind, class: FrameClass) -> Self {
@@ -132,6 +135,8 @@ pub struct Tape {
     keyframe: Option<(u64, Timestamp)>,
     last_break: Option<u64>,
     marks: VecDeque<Mark>,
+    /// Offset of the newest message of each lane.
+    newest: [Option<u64>; 4],
 }
 
 #[derive(Debug)]
@@ -186,6 +191,7 @@ impl Tape {
             keyframe: None,
             last_break: None,
             marks: VecDeque::new(),
+            newest: [None; 4],
         }
     }
 
@@ -235,6 +241,12 @@ impl Tape {
     #[must_use]
     pub fn clock(&self, lane: Lane) -> Option<Timestamp> {
         self.clocks.get(lane.slot()).copied().flatten()
+    }
+
+    /// There is a message of `lane` that begins at `offset` or later.
+    #[must_use]
+    pub fn has_from(&self, lane: Lane, offset: u64) -> bool {
+        self.newest.get(lane.slot()).copied().flatten().is_some_and(|newest| newest >= offset)
     }
 
     /// The newest message.
@@ -295,6 +307,9 @@ impl Tape {
         );
         if let Some(slot) = self.clocks.get_mut(lane.slot()) {
             *slot = Some(clock);
+        }
+        if let Some(slot) = self.newest.get_mut(lane.slot()) {
+            *slot = Some(mark.offset);
         }
         if mark.is_break {
             self.last_break = Some(mark.offset);
@@ -364,8 +379,17 @@ impl Tape {
 
     /// Appends the memory of `from..to` to `out`, as far as it has room; gives the bytes appended.
     pub fn slices<'a>(&'a self, from: u64, to: u64, out: &mut Slices<'a>) -> usize {
-        let first = self.blocks.partition_point(|block| block.end() <= from);
         let mut at = from;
+        if at >= to {
+            return 0;
+        }
+        // Nearly all readers are near the end.
+        let last = self.blocks.len().saturating_sub(1);
+        let first = if self.blocks.back().is_some_and(|block| block.start <= from) {
+            last
+        } else {
+            self.blocks.partition_point(|block| block.end() <= from)
+        };
         for block in self.blocks.range(first..) {
             if at >= to || out.is_full() {
                 break;

@@ -91,6 +91,8 @@ pub enum TimerKind {
     Handshake,
     /// A publisher sent no media, or a player made no progress.
     Idle,
+    /// A process is to be started again, or has not ended when it was asked to.
+    Job,
     /// A peer gets a little time to read the reason of its refusal before the close.
     Linger,
     /// A periodic progress report ("pithy print") is due.

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_millstream");
-const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/demo.flv");
+const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conf/host/assets/demo.flv");
 
 /// A server in a process of its own; killed when dropped.
 struct Server {

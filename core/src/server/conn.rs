@@ -51,6 +51,8 @@ pub(super) struct Conn {
 #[derive(Clone, Debug)]
 pub(super) struct App {
     pub(super) app: Arc<str>,
+    /// The client is a process that this server has started.
+    pub(super) is_engine: bool,
     /// The page that the client comes from; empty when it has none.
     pub(super) page_url: Arc<[u8]>,
     pub(super) vhost: Arc<str>,
@@ -155,6 +157,21 @@ impl Conn {
         let progress = self.progress.get_or_insert(Progress { at: now, sent });
         if sent.saturating_sub(progress.sent) >= PROGRESS_BYTES_MIN {
             *progress = Progress { at: now, sent };
+        }
+    }
+
+    /// The player to whom this connection sends media and nothing else, while its socket keeps up.
+    pub(super) fn calm_player(&self) -> Option<(SourceId, ConsumerId)> {
+        let is_calm = !self.blocked
+            && self.progress.is_none()
+            && self.closing.is_none()
+            && self.replies.is_empty()
+            && self.reads;
+        match self.roles.as_slice() {
+            [Role { action: Action::Play(consumer), source: Some(source), .. }] if is_calm => {
+                Some((*source, *consumer))
+            }
+            _ => None,
         }
     }
 

@@ -5,6 +5,7 @@
 
 use super::Server;
 use super::conn::{Action, App, Asked, Conn, Role, refusal};
+use super::transcode::ENGINE_VERSION;
 use crate::config::{PublishPolicy, Vhost};
 use crate::event::{CloseReason, Event, RefuseReason};
 use crate::id::{ConsumerId, MessageStreamId, RequestId, SourceId};
@@ -80,7 +81,9 @@ impl Server {
         // streams.
         let is_asked = address.vhost != address.host;
         let vhost = if is_asked { address.vhost } else { vhost };
-        let app = App { app: address.app, page_url, vhost };
+        // A rendition of ours, by whatever name of this machine it comes back.
+        let is_engine = request.flash_ver.as_bytes() == ENGINE_VERSION.as_bytes();
+        let app = App { app: address.app, is_engine, page_url, vhost };
         let granted = conn.session.accept(self.now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
         self.event(Event::Connected {
@@ -124,6 +127,7 @@ impl Server {
             self.refuse(conn, request.request, reason, Asked::Publish, name.as_str());
             return;
         }
+        stream.is_rendition = conn.app.as_ref().is_some_and(|app| app.is_engine);
         let players = stream.source.players();
         let granted = conn.session.accept(now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");

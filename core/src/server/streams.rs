@@ -1,6 +1,7 @@
 //! Streams: media from publishers to players, merged when the shard is busy.
 
 use super::conn::{Action, Conn, Role};
+use super::merging::merge_interval;
 use super::shards::{RemotePublisher, Replica, Subscriber};
 use super::timers::Owner;
 use super::{Server, Slot};
@@ -23,15 +24,14 @@ use alloc::vec::Vec;
 use core::time::Duration;
 use smallvec::SmallVec;
 
-/// Media are merged for so many times the length of a turn: writing takes a tenth of the time.
-const MERGE_FACTOR: u32 = 10;
-
 /// A source and what the server keeps of it.
 pub(super) struct Stream {
     pub(super) bytes: u64,
     /// Media wait for their players since the last flush.
     flush_at: Option<Instant>,
     flushed: Option<Instant>,
+    /// It comes from a process that a shard of this server has started.
+    pub(super) is_rendition: bool,
     /// Players without a publisher are looked after then.
     linger_at: Option<Instant>,
     pub(super) name: StreamName,
@@ -91,11 +91,10 @@ impl Server {
         if self.names.len() >= self.config.limits.sources_max as usize {
             return None;
         }
-        let free = self.streams.iter().position(|slot| slot.stream.is_none());
-        if free.is_none() {
+        let index = self.free_streams.pop().unwrap_or_else(|| {
             self.streams.push(Slot::default());
-        }
-        let index = free.unwrap_or(self.streams.len().saturating_sub(1));
+            u32::try_from(self.streams.len().saturating_sub(1)).unwrap_or(u32::MAX)
+        });
         let report_at = self.now.after(self.config.pithy_print.publish);
         // Where a reload has just removed it here, the peers of other shards will be gone soon.
         let vhost = self.config.vhost(name.vhost()).cloned().unwrap_or_default();
@@ -104,6 +103,7 @@ impl Server {
             bytes: 0,
             flush_at: None,
             flushed: None,
+            is_rendition: false,
             linger_at: None,
             name: name.clone(),
             gathered: Vec::new(),
@@ -118,10 +118,10 @@ impl Server {
             left: None,
             vhost,
         });
-        let slot = self.streams.get_mut(index)?;
+        let slot = self.streams.get_mut(index as usize)?;
         slot.generation = slot.generation.wrapping_add(1);
         slot.stream = Some(stream);
-        let id = SourceId { slot: u32::try_from(index).ok()?, generation: slot.generation };
+        let id = SourceId { slot: index, generation: slot.generation };
         self.names.insert(name.clone(), id);
         self.arm_stream(id);
         if let Some(home) = home {
@@ -140,6 +140,7 @@ impl Server {
             && let Some(slot) = self.streams.get_mut(id.slot as usize)
             && let Some(stream) = slot.stream.take()
         {
+            self.free_streams.push(id.slot);
             self.names.remove(&stream.name);
             if let Some(replica) = stream.replica {
                 self.end_replica(replica, stream.name);
@@ -212,19 +213,18 @@ impl Server {
     /// Media have come: they are sent at once, or when the merge interval is over.
     fn schedule_flush(&mut self, id: SourceId) {
         let now = self.now;
+        let load = self.load;
         let slot = self.streams.get_mut(id.slot as usize);
         let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
         let Some(stream) = slot.stream.as_deref_mut() else { return };
         if stream.flush_at.is_some() || stream.source.players() == 0 {
             return;
         }
+        let delay = merge_interval(stream.vhost.send_delay, load);
         let at = match stream.vhost.send_delay {
-            SendDelay::Adaptive(max) => {
-                // A calm stream is sent at once: the interval counts from the flush before.
-                let delay = self.load.saturating_mul(MERGE_FACTOR).min(max);
-                stream.flushed.map_or(now, |flushed| flushed.after(delay))
-            }
-            SendDelay::Fixed(delay) => now.after(delay),
+            // A calm stream is sent at once: the interval counts from the flush before.
+            SendDelay::Adaptive(_) => stream.flushed.map_or(now, |flushed| flushed.after(delay)),
+            SendDelay::Fixed(_) => now.after(delay),
         };
         stream.flush_at = Some(at);
         if at <= now {
@@ -256,12 +256,9 @@ impl Server {
         };
         for consumer in stream.source.consumers() {
             let conn = consumer.conn();
-            let index = conn.slot as usize;
-            let is_blocked =
-                self.conns.get(index).and_then(Option::as_ref).is_some_and(|conn| conn.blocked);
-            if let Some(queued) = self.queued.get_mut(index)
+            // Whether its socket is full is looked at when its turn comes: once, not twice.
+            if let Some(queued) = self.queued.get_mut(conn.slot as usize)
                 && !*queued
-                && !is_blocked
             {
                 *queued = true;
                 self.writes.push_back(conn);
@@ -335,6 +332,8 @@ impl Server {
         if let Some(stream) = self.stream_mut(id) {
             stream.linger_at = None;
             stream.left = None;
+            let name = stream.name.clone();
+            self.sync_renditions(&name);
         }
         self.tell_subscribers(id, true);
     }
@@ -353,6 +352,8 @@ impl Server {
         if let Some(stream) = self.stream_mut(id) {
             stream.left = Some(now);
             stream.publisher = None;
+            let name = stream.name.clone();
+            self.sync_renditions(&name);
         }
         self.tell_subscribers(id, false);
         self.arm_linger(id);

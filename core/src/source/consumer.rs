@@ -32,6 +32,10 @@ impl Lanes {
         self.0 & 1 << lane as u8 != 0
     }
 
+    const fn with(self, others: Self) -> Self {
+        Self(self.0 | others.0)
+    }
+
     const fn insert(&mut self, lane: Lane) {
         self.0 |= 1 << lane as u8;
     }
@@ -171,6 +175,11 @@ impl Consumer {
             Some(cursor) => tape.end().saturating_sub(cursor).saturating_add(private),
             None => private,
         }
+    }
+
+    /// It was sent all that the tape holds.
+    pub(super) fn is_at_end(&self, tape: &Tape) -> bool {
+        self.cursor == tape.end() && self.private.is_empty() && self.rest.is_empty()
     }
 
     /// Its connection is closing: nobody waits for it any more.
@@ -355,12 +364,15 @@ impl Consumer {
 
     /// Nothing ahead needs private bytes or is left out.
     fn is_plain(&self, tape: &Tape) -> bool {
-        self.pending == Lanes::NONE
-            && self.unwanted == Lanes::NONE
-            && self.first_csid.is_none()
+        let mut special = self.pending.with(self.unwanted);
+        if self.awaits_keyframe {
+            special.insert(Lane::Video);
+        }
+        self.first_csid.is_none()
             && self.duration.is_none()
-            && !self.awaits_keyframe
             && tape.last_break().is_none_or(|at| at < self.cursor)
+            // A lane may stay silent for ever, as timed data mostly do.
+            && !Lane::ALL.iter().any(|lane| special.has(*lane) && tape.has_from(*lane, self.cursor))
     }
 
     /// Copies whole messages, for a player that cannot share the tape's chunk streams.
@@ -500,7 +512,9 @@ impl Consumer {
         }
         if left > 0 {
             self.cursor = self.cursor.saturating_add(left as u64).min(self.run_end);
-            let around = tape.mark_around(self.cursor);
+            // A run ends between two messages.
+            let is_inside = self.cursor < self.run_end;
+            let around = if is_inside { tape.mark_around(self.cursor) } else { None };
             self.within = match around {
                 Some(mark) if mark.offset < self.cursor => mark.end(),
                 _ => self.within.min(self.cursor),

@@ -86,6 +86,7 @@ limits!(
     amf_nodes_max,
     app_len_max,
     chunk_streams_max,
+    children_max,
     chunk_size_min,
     connect_timeout,
     connections_max,

@@ -71,8 +71,8 @@ pub(super) fn write_message(
         };
     };
     match message {
-        ShardMessage::Claim { claim, name } => {
-            words("claim", claim);
+        ShardMessage::Claim { claim, is_rendition, name } => {
+            words(if *is_rendition { "claim-rendition" } else { "claim" }, claim);
             let _ = write!(line, " {name}");
         }
         ShardMessage::Granted { claim, players } => {
@@ -117,7 +117,10 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
     };
     let subscription = || Some(Subscription(subject.parse().ok()?));
     Some(match what {
-        "claim" => ShardMessage::Claim { claim: claim()?, name: read_name(rest)? },
+        "claim" | "claim-rendition" => {
+            let is_rendition = what == "claim-rendition";
+            ShardMessage::Claim { claim: claim()?, is_rendition, name: read_name(rest)? }
+        }
         "granted" => ShardMessage::Granted { claim: claim()?, players: rest.parse().ok()? },
         "denied" => {
             let reason = REASONS.into_iter().find(|reason| reason.as_str() == rest)?;
@@ -209,7 +212,8 @@ mod tests {
             frame(FrameKind::Data, FrameClass::Metadata, b" "),
         ];
         let mut messages = vec![
-            ShardMessage::Claim { claim, name: name.clone() },
+            ShardMessage::Claim { claim, is_rendition: false, name: name.clone() },
+            ShardMessage::Claim { claim, is_rendition: true, name: name.clone() },
             ShardMessage::Granted { claim, players: 4 },
             ShardMessage::Revoked { claim },
             ShardMessage::Released { claim },

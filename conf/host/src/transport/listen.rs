@@ -1,5 +1,6 @@
 //! Listeners: how they are bound, and what is done when `accept` fails.
 
+use crate::runtime::{Accept, Runtime, Stream as _};
 use millstream_conf::cli::Listen;
 use millstream_core::drive::Service;
 use millstream_core::id::ListenerId;
@@ -11,7 +12,6 @@ use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener};
 use std::task::{Context, Poll};
 use std::time::Duration;
-use tokio::net::TcpStream;
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 1_024;
@@ -150,9 +150,8 @@ pub struct Listener {
 
 /// Gives a connection that this side made the options that accepted ones inherit. A failure costs
 /// only latency, or time until a silent peer is noticed.
-pub(super) fn configure(stream: &TcpStream) {
-    let socket = SockRef::from(stream);
-    let _ = stream.set_nodelay(true);
+pub(super) fn configure(socket: &SockRef<'_>) {
+    let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_IDLE));
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
@@ -160,8 +159,8 @@ pub(super) fn configure(stream: &TcpStream) {
 
 /// All listeners of a transport.
 #[derive(Debug)]
-pub(super) struct Acceptor {
-    listeners: Vec<(Service, tokio::net::TcpListener)>,
+pub(super) struct Acceptor<A> {
+    listeners: Vec<(Service, A)>,
     /// A listener had more connections than one turn accepts.
     has_more: bool,
     /// No accepts before this time.
@@ -182,12 +181,9 @@ enum AcceptFailure {
     System,
 }
 
-impl Acceptor {
-    pub(super) fn new(listeners: Vec<Listener>) -> io::Result<Self> {
-        let register = |listener: Listener| {
-            let socket = tokio::net::TcpListener::from_std(listener.socket)?;
-            Ok((listener.service, socket))
-        };
+impl<A: Accept> Acceptor<A> {
+    pub(super) fn new<R: Runtime<Listener = A>>(listeners: Vec<Listener>) -> io::Result<Self> {
+        let register = |listener: Listener| Ok((listener.service, R::listen(listener.socket)?));
         let listeners: io::Result<_> = listeners.into_iter().map(register).collect();
         Ok(Self {
             listeners: listeners?,
@@ -221,7 +217,7 @@ impl Acceptor {
         &mut self,
         now: Instant,
         cx: &mut Context<'_>,
-        mut take: impl FnMut(ListenerId, Service, Option<TcpStream>, SocketAddr),
+        mut take: impl FnMut(ListenerId, Service, Option<A::Stream>, SocketAddr),
     ) {
         if self.resumes_at.is_some_and(|at| now < at) {
             return;
@@ -231,7 +227,7 @@ impl Acceptor {
         for index in 0..self.listeners.len() {
             let id = ListenerId(u16::try_from(index).unwrap_or(u16::MAX));
             let mut accepts = 0;
-            while let Some((service, listener)) = self.listeners.get(index) {
+            while let Some((service, listener)) = self.listeners.get_mut(index) {
                 if accepts == ACCEPTS_MAX {
                     self.has_more = true;
                     break;
@@ -241,7 +237,7 @@ impl Acceptor {
                     Poll::Pending => break,
                     Poll::Ready(Ok((stream, peer))) => {
                         // Inherited on Linux; elsewhere a failure costs latency only.
-                        let _ = stream.set_nodelay(true);
+                        let _ = stream.socket().set_tcp_nodelay(true);
                         take(id, *service, Some(stream), canonical(peer));
                     }
                     Poll::Ready(Err(error)) => match classify(&error) {
@@ -272,7 +268,7 @@ impl Acceptor {
         self.resumes_at = Some(now.after(BACK_OFF));
         let mut closed = 0;
         if failure == AcceptFailure::Descriptors && self.spare.take().is_some() {
-            while let Some((_, listener)) = self.listeners.get(index)
+            while let Some((_, listener)) = self.listeners.get_mut(index)
                 && closed < ACCEPTS_MAX
                 && let Poll::Ready(Ok(_)) = listener.poll_accept(cx)
             {

@@ -1,7 +1,7 @@
 //! `millstream bench`: puts load on an RTMP server, and says what its players and publishers saw.
 //!
-//! Works against any server. Each thread has a single-threaded runtime, each client one task; all
-//! clients of a thread read into one buffer.
+//! Works against any server, on any runtime. Each client is one future; all clients of a thread
+//! read into one buffer.
 
 pub(crate) mod histogram;
 pub(crate) mod mark;
@@ -14,6 +14,8 @@ mod tally;
 use crate::client::{ClientError, Target};
 use crate::clip::Clip;
 use crate::limits::raise_open_files;
+use crate::runtime::{Runtime, sleep_until};
+use crate::tasks::Tasks;
 use crate::{complain, say};
 use millstream_conf::cli::{Bench, BenchLoad, BenchPlay, BenchPublish};
 use millstream_core::session::SessionConfig;
@@ -35,10 +37,10 @@ const LEAD_TIME: Duration = Duration::from_millis(50);
 
 /// Runs the load tool. The exit code says whether every client started and none was lost.
 #[must_use]
-pub fn run(bench: &Bench) -> ExitCode {
+pub fn run<R: Runtime>(bench: &Bench) -> ExitCode {
     let outcome = match bench {
-        Bench::Play(args) => run_play(args),
-        Bench::Publish(args) => run_publish(args),
+        Bench::Play(args) => run_play::<R>(args),
+        Bench::Publish(args) => run_publish::<R>(args),
     };
     match outcome {
         Ok(tally) if tally.is_clean() => ExitCode::SUCCESS,
@@ -50,18 +52,18 @@ pub fn run(bench: &Bench) -> ExitCode {
     }
 }
 
-fn run_play(args: &BenchPlay) -> Result<Tally, String> {
+fn run_play<R: Runtime>(args: &BenchPlay) -> Result<Tally, String> {
     let target = Target::parse(&args.url)?;
     if args.publish.is_some() && target.has_number() {
         return Err("--publish publishes one stream; write a URL without {n}".to_owned());
     }
     let plan = Plan::new(target, args.players, &args.load)?;
     let feed = match &args.publish {
-        Some(file) => Some(Feed::start(&plan, Arc::new(read_clip(file)?))?),
+        Some(file) => Some(Feed::start::<R>(&plan, Arc::new(read_clip(file)?))?),
         None => None,
     };
     let plan = plan.starting_now();
-    let tally = plan.run("players", play::play);
+    let tally = plan.run::<R, _>("players", play::play::<R>);
     if let Some(feed) = feed {
         feed.stop()?;
     }
@@ -69,7 +71,7 @@ fn run_play(args: &BenchPlay) -> Result<Tally, String> {
     Ok(tally)
 }
 
-fn run_publish(args: &BenchPublish) -> Result<Tally, String> {
+fn run_publish<R: Runtime>(args: &BenchPublish) -> Result<Tally, String> {
     let mut target = Target::parse(&args.url)?;
     if args.publishers > 1 && !target.has_number() {
         target.stream = match target.stream.split_once('?') {
@@ -79,8 +81,8 @@ fn run_publish(args: &BenchPublish) -> Result<Tally, String> {
     }
     let clip = Arc::new(read_clip(&args.file)?);
     let plan = Plan::new(target, args.publishers, &args.load)?.starting_now();
-    let tally = plan
-        .run("publishers", |context, number| publish::publish_one(context, number, clip.clone()));
+    let publish = |context, number| publish::publish_one::<R>(context, number, clip.clone());
+    let tally = plan.run::<R, _>("publishers", publish);
     let head = table::Head { what: "publish", url: &args.url, clients: "publishers" };
     print(&head, &args.load, &tally);
     Ok(tally)
@@ -158,7 +160,7 @@ impl Plan {
     }
 
     /// Runs all clients on their threads, and tells how they fare.
-    fn run<F: Future<Output = ()> + 'static>(
+    fn run<R: Runtime, F: Future<Output = ()> + 'static>(
         &self,
         clients: &str,
         client: impl Fn(Rc<Context>, u32) -> F + Sync,
@@ -167,7 +169,7 @@ impl Plan {
             let workers: Vec<_> = (0..self.threads)
                 .map(|thread| {
                     let client = &client;
-                    scope.spawn(move || self.run_thread(thread, client))
+                    scope.spawn(move || self.run_thread::<R, _>(thread, client))
                 })
                 .collect();
             self.show(clients);
@@ -182,24 +184,19 @@ impl Plan {
         })
     }
 
-    fn run_thread<F: Future<Output = ()> + 'static>(
+    fn run_thread<R: Runtime, F: Future<Output = ()> + 'static>(
         &self,
         thread: u32,
         client: &impl Fn(Rc<Context>, u32) -> F,
     ) -> Tally {
         let context = Rc::new(Context { plan: self.clone(), tally: RefCell::default() });
-        let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
-            Ok(runtime) => runtime,
-            Err(error) => {
-                context.tally.borrow_mut().fail(&format!("no runtime: {error}"));
-                return context.tally.take();
-            }
-        };
-        let tasks = tokio::task::LocalSet::new();
+        let mut tasks = Tasks::default();
         for number in (thread..self.clients).step_by(self.threads as usize) {
-            tasks.spawn_local(client(context.clone(), number));
+            tasks.add(client(context.clone(), number));
         }
-        runtime.block_on(tasks);
+        if let Err(error) = R::block_on(tasks) {
+            context.tally.borrow_mut().fail(&format!("no runtime: {error}"));
+        }
         context.tally.take()
     }
 
@@ -238,12 +235,8 @@ struct Context {
 }
 
 impl Context {
-    fn end(&self) -> tokio::time::Instant {
-        self.plan.end().into()
-    }
-
-    async fn wait_for_turn(&self, number: u32) {
-        tokio::time::sleep_until(self.plan.begin_of(number).into()).await;
+    async fn wait_for_turn<R: Runtime>(&self, number: u32) {
+        sleep_until::<R>(self.plan.begin_of(number)).await;
     }
 
     fn started(&self, setup: Duration) {

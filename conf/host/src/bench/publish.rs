@@ -5,20 +5,21 @@ use super::{Context, Plan, bit_rate};
 use crate::client::{Client, ClientError};
 use crate::clip::Clip;
 use crate::publisher::publish;
+use crate::runtime::Runtime;
+use crate::stop::Stop;
 use millstream_core::session::Intent;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
-use tokio::sync::oneshot;
-use tokio::time::Instant;
+use std::time::Instant;
 
 /// Publishes from its turn to the end.
-pub(super) async fn publish_one(context: Rc<Context>, number: u32, clip: Arc<Clip>) {
-    context.wait_for_turn(number).await;
+pub(super) async fn publish_one<R: Runtime>(context: Rc<Context>, number: u32, clip: Arc<Clip>) {
+    context.wait_for_turn::<R>(number).await;
     let begin = Instant::now();
-    let mut client = match start(&context.plan, number).await {
+    let mut client = match start::<R>(&context.plan, number).await {
         Ok(client) => client,
         Err(error) => return context.not_started(&error),
     };
@@ -30,7 +31,7 @@ pub(super) async fn publish_one(context: Rc<Context>, number: u32, clip: Arc<Cli
         bytes += sent;
         live.bytes.fetch_add(sent, Ordering::Relaxed);
     };
-    let until = Some(context.end());
+    let until = Some(context.plan.end());
     let outcome = publish(&mut client, clip, Some(Marker::default()), until, told).await;
     {
         let mut tally = context.tally.borrow_mut();
@@ -43,7 +44,7 @@ pub(super) async fn publish_one(context: Rc<Context>, number: u32, clip: Arc<Cli
     }
 }
 
-async fn start(plan: &Plan, number: u32) -> Result<Client, ClientError> {
+async fn start<R: Runtime>(plan: &Plan, number: u32) -> Result<Client<R>, ClientError> {
     let target = plan.target.numbered(number);
     let (config, seed) = (plan.config.clone(), u64::from(number));
     Client::start(plan.address, &target, Intent::Publish, config, seed, |_| {}).await
@@ -52,20 +53,19 @@ async fn start(plan: &Plan, number: u32) -> Result<Client, ClientError> {
 /// A publisher on a thread of its own.
 #[derive(Debug)]
 pub(super) struct Feed {
-    stop: oneshot::Sender<()>,
+    stop: Stop,
     thread: JoinHandle<Result<(), ClientError>>,
 }
 
 impl Feed {
     /// Returns once the stream is published.
-    pub(super) fn start(plan: &Plan, clip: Arc<Clip>) -> Result<Self, String> {
-        let (stop, stopped) = oneshot::channel();
+    pub(super) fn start<R: Runtime>(plan: &Plan, clip: Arc<Clip>) -> Result<Self, String> {
+        let stop = Stop::default();
+        let stopped = stop.clone();
         let (ready_sender, ready) = mpsc::channel();
         let plan = plan.clone();
-        let thread = std::thread::spawn(move || {
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-            runtime.block_on(feed(&plan, clip, &ready_sender, stopped))
-        });
+        let thread =
+            std::thread::spawn(move || R::block_on(feed::<R>(&plan, clip, ready_sender, stopped))?);
         if ready.recv().is_ok() {
             return Ok(Self { stop, thread });
         }
@@ -77,7 +77,7 @@ impl Feed {
 
     /// Ends the stream; fails when it had ended before.
     pub(super) fn stop(self) -> Result<(), String> {
-        let _ = self.stop.send(());
+        self.stop.request();
         match self.thread.join() {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(format!("--publish: {error}")),
@@ -86,18 +86,16 @@ impl Feed {
     }
 }
 
-async fn feed(
+async fn feed<R: Runtime>(
     plan: &Plan,
     clip: Arc<Clip>,
-    ready: &mpsc::Sender<()>,
-    stopped: oneshot::Receiver<()>,
+    ready: mpsc::Sender<()>,
+    stopped: Stop,
 ) -> Result<(), ClientError> {
-    let mut client = start(plan, 0).await?;
+    let mut client = start::<R>(plan, 0).await?;
     let _ = ready.send(());
-    tokio::select! {
-        ended = publish(&mut client, clip, Some(Marker::default()), None, |_| {}) => ended?,
-        _ = stopped => {}
-    }
+    let publishing = publish(&mut client, clip, Some(Marker::default()), None, |_| {});
+    stopped.or(publishing).await.transpose()?;
     client.finish();
     Ok(())
 }

@@ -3,10 +3,11 @@
 use crate::client::{Client, ClientError, Target};
 use crate::clip::Clip;
 use crate::publisher::publish;
+use crate::runtime::{Runtime, sleep_until};
 use millstream_core::session::{Intent, SessionConfig};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// The stream of the demo: app and stream.
 pub(crate) const STREAM: &str = "live/demo";
@@ -15,18 +16,22 @@ pub(crate) const STREAM: &str = "live/demo";
 const RETRY: Duration = Duration::from_secs(1);
 
 /// Publishes the clip to the server at `address` for ever.
-pub(crate) async fn run(address: SocketAddr, clip: Clip) {
+pub(crate) async fn run<R: Runtime>(address: SocketAddr, clip: Clip) {
     let clip = Arc::new(clip);
     for attempt in 0_u64.. {
         let address = reachable(address, attempt);
-        if let Err(error) = publish_once(address, clip.clone(), attempt).await {
+        if let Err(error) = publish_once::<R>(address, clip.clone(), attempt).await {
             tracing::info!("the demo publisher ended: {error}; it starts again");
         }
-        tokio::time::sleep(RETRY).await;
+        sleep_until::<R>(Instant::now() + RETRY).await;
     }
 }
 
-async fn publish_once(address: SocketAddr, clip: Arc<Clip>, seed: u64) -> Result<(), ClientError> {
+async fn publish_once<R: Runtime>(
+    address: SocketAddr,
+    clip: Arc<Clip>,
+    seed: u64,
+) -> Result<(), ClientError> {
     let (app, stream) = STREAM.split_once('/').unwrap_or_default();
     let target = Target {
         host: address.ip().to_string(),
@@ -35,7 +40,8 @@ async fn publish_once(address: SocketAddr, clip: Arc<Clip>, seed: u64) -> Result
         stream: stream.to_owned(),
     };
     let config = Arc::new(SessionConfig::default());
-    let mut client = Client::start(address, &target, Intent::Publish, config, seed, |_| {}).await?;
+    let mut client =
+        Client::<R>::start(address, &target, Intent::Publish, config, seed, |_| {}).await?;
     publish(&mut client, clip, None, None, |_| {}).await
 }
 

@@ -4,23 +4,25 @@ use super::mark::{Mark, unix_micros};
 use super::tally::{STALL, Tally};
 use super::{Context, bit_rate, micros};
 use crate::client::{Client, ClientError};
+use crate::runtime::{Runtime, Timer as _};
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::session::{Intent, SessionEvent};
+use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
-use std::time::Duration;
-use tokio::time::Instant;
+use std::task::Poll;
+use std::time::{Duration, Instant};
 
 /// Plays from its turn to the end.
-pub(super) async fn play(context: Rc<Context>, number: u32) {
-    context.wait_for_turn(number).await;
+pub(super) async fn play<R: Runtime>(context: Rc<Context>, number: u32) {
+    context.wait_for_turn::<R>(number).await;
     let begin = Instant::now();
     let mut view = View::default();
     let plan = &context.plan;
     let target = plan.target.numbered(number);
     let take = |event: &SessionEvent| view.take(event, &mut context.tally.borrow_mut());
     let (config, seed) = (plan.config.clone(), u64::from(number));
-    let start = Client::start(plan.address, &target, Intent::Play, config, seed, take).await;
+    let start = Client::<R>::start(plan.address, &target, Intent::Play, config, seed, take).await;
     let mut client = match start {
         Ok(client) => client,
         Err(error) => return context.not_started(&error),
@@ -42,29 +44,34 @@ pub(super) async fn play(context: Rc<Context>, number: u32) {
 }
 
 /// Takes media until the end.
-async fn follow(
+async fn follow<R: Runtime>(
     context: &Context,
-    client: &mut Client,
+    client: &mut Client<R>,
     view: &mut View,
 ) -> Result<(), ClientError> {
     let live = &context.plan.live;
-    let end = tokio::time::sleep_until(context.end());
-    tokio::pin!(end);
-    let mut told = 0;
-    loop {
-        tokio::select! {
-            ready = client.ready() => ready?,
-            () = &mut end => return Ok(()),
+    let mut end = R::Timer::new();
+    end.set(context.plan.end());
+    poll_fn(|cx| {
+        loop {
+            let mut tally = context.tally.borrow_mut();
+            let (stalls, told) = (tally.stalls, client.received());
+            let polled = client.poll(cx, &mut |event| view.take(event, &mut tally));
+            live.stalls.fetch_add(tally.stalls - stalls, Ordering::Relaxed);
+            live.bytes.fetch_add(client.received() - told, Ordering::Relaxed);
+            drop(tally);
+            if let Poll::Ready(Err(error)) = polled {
+                return Poll::Ready(Err(error));
+            }
+            if end.poll(cx).is_ready() {
+                return Poll::Ready(Ok(()));
+            }
+            if polled.is_pending() {
+                return Poll::Pending;
+            }
         }
-        let mut tally = context.tally.borrow_mut();
-        let stalls = tally.stalls;
-        client.receive(|event| view.take(event, &mut tally))?;
-        live.stalls.fetch_add(tally.stalls - stalls, Ordering::Relaxed);
-        live.bytes.fetch_add(client.received() - told, Ordering::Relaxed);
-        told = client.received();
-        drop(tally);
-        client.flush()?;
-    }
+    })
+    .await
 }
 
 /// What one player has seen.

@@ -1,7 +1,8 @@
-//! An RTMP client on tokio: one socket, and the client side of a session.
+//! An RTMP client on any runtime: one socket, and the client side of a session.
 //!
 //! The demo and the load tool drive it; it knows nothing of the server in this process.
 
+use crate::runtime::{Runtime, Stream as _, within};
 use bytes::{Buf as _, BytesMut};
 use millstream_core::frame::Frame;
 use millstream_core::rng::Rng;
@@ -11,12 +12,12 @@ use millstream_core::session::{
 use millstream_core::time::Instant;
 use std::cell::RefCell;
 use std::fmt;
-use std::io;
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
 use std::net::{SocketAddr, ToSocketAddrs as _};
 use std::sync::{Arc, LazyLock};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 
 /// How long a server may take from the first SYN to the start of the stream.
 const START_TIME: Duration = Duration::from_secs(15);
@@ -97,9 +98,8 @@ impl Target {
 }
 
 /// One connection.
-#[derive(Debug)]
-pub(crate) struct Client {
-    stream: TcpStream,
+pub(crate) struct Client<R: Runtime> {
+    stream: R::Stream,
     session: Session,
     out: BytesMut,
     received: u64,
@@ -140,7 +140,7 @@ impl From<io::Error> for ClientError {
     }
 }
 
-impl Client {
+impl<R: Runtime> Client<R> {
     /// Connects, and asks for the stream; returns once it has started. `take` gets all events up
     /// to then, and those that came in the same read.
     pub(crate) async fn start(
@@ -152,65 +152,80 @@ impl Client {
         mut take: impl FnMut(&SessionEvent),
     ) -> Result<Self, ClientError> {
         let start = async {
-            let stream = TcpStream::connect(address).await?;
-            stream.set_nodelay(true)?;
+            let stream = R::connect(address.ip().to_string().into(), address.port()).await?;
+            stream.socket().set_tcp_nodelay(true)?;
             let mut out = BytesMut::new();
             let request = target.request(intent);
             let session = Session::client(config, request, now(), Rng::new(seed), &mut out);
             let mut client = Self { stream, session, out, received: 0 };
             let mut has_started = false;
-            while !has_started {
-                client.flush()?;
-                client.ready().await?;
-                client.receive(|event| {
-                    has_started |= matches!(event, SessionEvent::Started { .. });
-                    take(event);
-                })?;
-            }
+            let mut take = |event: &SessionEvent| {
+                has_started |= matches!(event, SessionEvent::Started { .. });
+                take(event);
+                has_started
+            };
+            poll_fn(|cx| client.poll_until(cx, &mut take)).await?;
             Ok(client)
         };
-        tokio::time::timeout(START_TIME, start).await.map_err(|_| ClientError::Timeout)?
+        within::<R, _>(START_TIME, start).await.ok_or(ClientError::Timeout)?
     }
 
-    /// Waits until there is something to read, or, with bytes unsent, to write.
-    pub(crate) async fn ready(&self) -> io::Result<()> {
-        let interest = if self.out.is_empty() {
-            Interest::READABLE
-        } else {
-            Interest::READABLE | Interest::WRITABLE
-        };
-        self.stream.ready(interest).await.map(drop)
-    }
-
-    /// Takes what the server sent.
-    pub(crate) fn receive(
+    /// Takes what the server sends until `take` says that it is enough; then those events that
+    /// came in the same read are still taken.
+    fn poll_until(
         &mut self,
-        mut take: impl FnMut(&SessionEvent),
-    ) -> Result<(), ClientError> {
-        SCRATCH.with_borrow_mut(|scratch| {
-            loop {
-                let len = match self.stream.try_read(scratch) {
-                    Ok(0) => return Err(ClientError::Closed),
-                    Ok(len) => len,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                    Err(error) => return Err(error.into()),
-                };
-                self.received += len as u64;
-                let mut input = scratch.get(..len).unwrap_or_default();
-                while let Some(event) = self
-                    .session
-                    .receive(now(), &mut input, &mut self.out)
-                    .map_err(ClientError::Session)?
-                {
-                    if let Some(error) = end_of(&event) {
-                        return Err(error);
-                    }
-                    take(&event);
-                }
-                if len < scratch.len() {
-                    return Ok(());
-                }
+        cx: &mut Context<'_>,
+        take: &mut impl FnMut(&SessionEvent) -> bool,
+    ) -> Poll<Result<(), ClientError>> {
+        let mut is_enough = false;
+        while !is_enough {
+            match self.poll(cx, &mut |event| is_enough = take(event)) {
+                Poll::Ready(outcome) => outcome?,
+                Poll::Pending => return Poll::Pending,
             }
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Sends what the socket takes, and takes what the server sent. `Pending`: nothing came; the
+    /// waker is called when something does, or when there is room for what is unsent.
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: &mut impl FnMut(&SessionEvent),
+    ) -> Poll<Result<(), ClientError>> {
+        self.flush(cx)?;
+        if self.poll_receive(cx, take)?.is_pending() {
+            return Poll::Pending;
+        }
+        self.flush(cx)?;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_receive(
+        &mut self,
+        cx: &mut Context<'_>,
+        take: &mut impl FnMut(&SessionEvent),
+    ) -> Result<Poll<()>, ClientError> {
+        SCRATCH.with_borrow_mut(|scratch| {
+            let len = match self.stream.poll_read(cx, scratch) {
+                Poll::Ready(Ok(0)) => return Err(ClientError::Closed),
+                Poll::Ready(read) => read?,
+                Poll::Pending => return Ok(Poll::Pending),
+            };
+            self.received += len as u64;
+            let mut input = scratch.get(..len).unwrap_or_default();
+            while let Some(event) = self
+                .session
+                .receive(now(), &mut input, &mut self.out)
+                .map_err(ClientError::Session)?
+            {
+                if let Some(error) = end_of(&event) {
+                    return Err(error);
+                }
+                take(&event);
+            }
+            Ok(Poll::Ready(()))
         })
     }
 
@@ -220,13 +235,12 @@ impl Client {
         debug_assert!(sent.is_ok(), "{sent:?}");
     }
 
-    /// Sends what the socket takes.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
+    /// Sends what the socket takes; the waker is called when there is room for more.
+    pub(crate) fn flush(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         while !self.out.is_empty() {
-            match self.stream.try_write(&self.out) {
-                Ok(len) => self.out.advance(len),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => return Err(error),
+            match self.stream.poll_write(cx, &[IoSlice::new(&self.out)]) {
+                Poll::Ready(written) => self.out.advance(written?),
+                Poll::Pending => break,
             }
         }
         Ok(())
@@ -235,7 +249,7 @@ impl Client {
     /// Says good-bye, as far as the socket takes it.
     pub(crate) fn finish(mut self) {
         self.session.finish(&mut self.out);
-        let _ = self.flush();
+        let _ = self.flush(&mut Context::from_waker(Waker::noop()));
     }
 
     /// Bytes that the socket did not take yet.

@@ -5,22 +5,19 @@ use millstream_core::id::{DialId, JobId};
 use millstream_core::job::JobResult;
 use millstream_core::shard::{ShardId, ShardMessage};
 use std::collections::VecDeque;
-use std::io;
-use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
-use tokio::net::TcpStream;
 
 /// Slots to look at, and the task that looks. The lock is held for a push or a swap only.
 #[derive(Debug, Default)]
-pub(super) struct ReadyList {
+pub(crate) struct ReadyList {
     state: Mutex<State>,
 }
 
 #[derive(Debug, Default)]
 struct State {
-    slots: Vec<u32>,
+    slots: Vec<Woken>,
     /// In the order in which they were said.
     said: VecDeque<(ShardId, ShardMessage)>,
     news: VecDeque<News>,
@@ -32,10 +29,10 @@ struct State {
 impl ReadyList {
     /// Swaps the slots out into `slots`, which is empty, appends what was said to `said` and the
     /// other news to `news`, and remembers the task to wake; true when a shutdown was requested.
-    pub(super) fn take(
+    pub(crate) fn take(
         &self,
         task: &Waker,
-        slots: &mut Vec<u32>,
+        slots: &mut Vec<Woken>,
         said: &mut VecDeque<(ShardId, ShardMessage)>,
         news: &mut VecDeque<News>,
     ) -> bool {
@@ -51,18 +48,18 @@ impl ReadyList {
     }
 
     /// Slots wait for `take`.
-    pub(super) fn has_any(&self) -> bool {
+    pub(crate) fn has_any(&self) -> bool {
         let state = self.lock();
         !state.slots.is_empty() || !state.said.is_empty() || !state.news.is_empty()
     }
 
     /// Tells the transport something that no socket of its table tells.
-    pub(super) fn tell(&self, news: News) {
+    pub(crate) fn tell(&self, news: News) {
         self.change(|state| state.news.push_back(news));
     }
 
-    fn push(&self, slot: u32) {
-        self.change(|state| state.slots.push(slot));
+    fn push(&self, woken: Woken) {
+        self.change(|state| state.slots.push(woken));
     }
 
     fn say(&self, from: ShardId, message: ShardMessage) {
@@ -89,29 +86,47 @@ impl ReadyList {
     }
 }
 
-/// What comes from other tasks and threads.
+/// What comes from other threads, or of what has no slot.
 #[derive(Debug)]
-pub(super) enum News {
-    Dialled { dial: DialId, result: io::Result<(TcpStream, SocketAddr)> },
-    JobDone { job: JobId, result: JobResult },
+pub(crate) enum News {
+    /// An attempt to connect has got further.
+    Dial(DialId),
+    JobDone {
+        job: JobId,
+        result: JobResult,
+    },
 }
 
-/// The waker of one slot. It outlives the connections that use the slot one after the other; news
+/// What a slot waits for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Direction {
+    Read,
+    Write,
+}
+
+/// A slot that has news.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Woken {
+    pub(crate) slot: u32,
+    pub(crate) direction: Direction,
+}
+
+/// The waker of one direction of one slot. It outlives the connections that use the slot one after the other; news
 /// for an earlier one are looked at in vain, and do no harm.
 #[derive(Debug)]
-pub(super) struct SlotWaker {
-    slot: u32,
+pub(crate) struct SlotWaker {
+    woken: Woken,
     is_queued: AtomicBool,
     list: Arc<ReadyList>,
 }
 
 impl SlotWaker {
-    pub(super) fn new(slot: u32, list: Arc<ReadyList>) -> Self {
-        Self { slot, is_queued: AtomicBool::new(false), list }
+    pub(crate) fn new(slot: u32, direction: Direction, list: Arc<ReadyList>) -> Self {
+        Self { woken: Woken { slot, direction }, is_queued: AtomicBool::new(false), list }
     }
 
     /// To be called before the slot is looked at: later news queue it again.
-    pub(super) fn unqueue(&self) {
+    pub(crate) fn unqueue(&self) {
         self.is_queued.store(false, Ordering::Release);
     }
 }
@@ -123,7 +138,7 @@ impl Wake for SlotWaker {
 
     fn wake_by_ref(self: &Arc<Self>) {
         if !self.is_queued.swap(true, Ordering::AcqRel) {
-            self.list.push(self.slot);
+            self.list.push(self.woken);
         }
     }
 }
@@ -139,11 +154,11 @@ impl Links {
         Self((0..shards.max(1)).map(|_| Arc::default()).collect())
     }
 
-    pub(super) fn ready_list(&self, shard: ShardId) -> Option<Arc<ReadyList>> {
+    pub(crate) fn ready_list(&self, shard: ShardId) -> Option<Arc<ReadyList>> {
         self.0.get(usize::from(shard.0)).cloned()
     }
 
-    pub(super) fn say(&self, from: ShardId, to: ShardId, message: ShardMessage) {
+    pub(crate) fn say(&self, from: ShardId, to: ShardId, message: ShardMessage) {
         if let Some(list) = self.0.get(usize::from(to.0)) {
             list.say(from, message);
         }
@@ -155,7 +170,7 @@ impl Links {
 pub struct ShutdownHandle(Arc<ReadyList>);
 
 impl ShutdownHandle {
-    pub(super) const fn new(list: Arc<ReadyList>) -> Self {
+    pub(crate) const fn new(list: Arc<ReadyList>) -> Self {
         Self(list)
     }
 

@@ -4,9 +4,11 @@ use crate::clip::Clip;
 use crate::demo;
 use crate::limits::raise_open_files;
 use crate::log::{Log, events_to_log};
-use crate::signals::Signals;
+use crate::runtime::Runtime;
+use crate::signals;
+use crate::stop::Stop;
 use crate::transport::{
-    BindError, EventSink, Links, ListenOptions, Listener, ShutdownHandle, TokioTransport, bind,
+    BindError, EventSink, Links, ListenOptions, Listener, ShutdownHandle, SocketTransport, bind,
 };
 use crate::{complain, say};
 use millstream_conf::banner::Banner;
@@ -26,9 +28,9 @@ use std::num::NonZeroU16;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
-use tokio::sync::oneshot;
-use tokio::task::JoinError;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// How long a shutdown may take before the program ends all the same.
 const SHUTDOWN_TIME: Duration = Duration::from_secs(10);
@@ -38,22 +40,22 @@ const OWN_FILES: u64 = 32;
 
 /// A server with its sockets, ready to run.
 #[derive(Debug)]
-pub struct Shard {
+pub struct Shard<R: Runtime> {
     drive: Drive,
     server: Server,
     setup: Setup,
     trace: Option<File>,
-    transport: TokioTransport,
+    transport: SocketTransport<R>,
 }
 
-impl Shard {
+impl<R: Runtime> Shard<R> {
     /// A shard that accepts RTMP from `listeners`.
     ///
     /// # Errors
     /// A listener could not be registered with the runtime.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with I/O and time.
+    /// Outside of the runtime, for runtimes that demand to be entered.
     pub fn new(
         config: Arc<Config>,
         listeners: Vec<TcpListener>,
@@ -70,7 +72,7 @@ impl Shard {
     /// A listener could not be registered with the runtime.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with I/O and time.
+    /// Outside of the runtime, for runtimes that demand to be entered.
     pub fn new_in(
         config: Arc<Config>,
         placement: Placement,
@@ -78,7 +80,7 @@ impl Shard {
         listeners: Vec<Listener>,
         events: EventSink,
     ) -> io::Result<Self> {
-        let mut transport = TokioTransport::new_shard(placement.own, links, listeners, events)?;
+        let mut transport = SocketTransport::new_shard(placement.own, links, listeners, events)?;
         let (seed, start, wall) = (seed(), transport.now(), wall_clock());
         let setup = Setup { config: Config::clone(&config), placement, seed, start, wall };
         let server = Server::new_shard(config, placement, seed, start, wall);
@@ -105,8 +107,7 @@ impl Shard {
         self.transport.shutdown_handle()
     }
 
-    /// Serves until a shutdown is complete. To be run as a task of its own: wakes within one
-    /// runtime are then free of system calls.
+    /// Serves until a shutdown is complete; for [`Runtime::run_shard`].
     pub async fn run(self) {
         let Self { mut drive, mut server, setup, trace, mut transport } = self;
         let transport = match trace {
@@ -128,10 +129,8 @@ impl Shard {
     }
 }
 
-/// The loop. It has its own budget; the runtime's would only cut turns in two.
 async fn turns(drive: &mut Drive, server: &mut Server, transport: &mut impl Transport) {
-    let turns = std::future::poll_fn(|cx| drive.poll(server, transport, cx));
-    tokio::task::unconstrained(turns).await;
+    std::future::poll_fn(|cx| drive.poll(server, transport, cx)).await;
 }
 
 /// Who publishes.
@@ -145,7 +144,7 @@ pub enum Program {
 
 /// Runs the server as `args` say.
 #[must_use]
-pub fn run(args: &ServeArgs, program: Program) -> ExitCode {
+pub fn run<R: Runtime>(args: &ServeArgs, program: Program) -> ExitCode {
     let config = args.config();
     let (listeners, traces) = match open(args) {
         Ok(opened) => opened,
@@ -156,16 +155,7 @@ pub fn run(args: &ServeArgs, program: Program) -> ExitCode {
     };
     let _log = Log::start(args.log_format, args.log);
     warn_of_few_files(&config);
-    let runtime = match runtime() {
-        Ok(runtime) => runtime,
-        Err(error) => {
-            complain(&format!("the runtime did not start: {error}"));
-            return ExitCode::FAILURE;
-        }
-    };
-    let outcome = runtime.block_on(serve(args, program, config, listeners, traces));
-    runtime.shutdown_background();
-    match outcome {
+    match serve::<R>(args, program, config, listeners, traces) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("ended by an error of its own: {error}");
@@ -174,91 +164,102 @@ pub fn run(args: &ServeArgs, program: Program) -> ExitCode {
     }
 }
 
-/// The runtime of one shard. Sockets are looked at after each turn of the loop: the loop itself
-/// serves many connections in one turn.
-pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().event_interval(1).build()
+/// What the main thread waits for; it serves nobody itself.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Told {
+    /// A signal that ends the program.
+    Signal,
+    /// A shard has ended: after a shutdown, or by a bug.
+    Ended { is_well: bool },
 }
 
-async fn serve(
+fn serve<R: Runtime>(
     args: &ServeArgs,
     program: Program,
     config: Config,
     listeners: Vec<Vec<TcpListener>>,
     traces: Vec<File>,
 ) -> Result<(), Box<dyn std::error::Error>> {
-    let mut signals = Signals::new()?;
+    let (tell, told) = channel();
+    let signal = tell.clone();
+    signals::start(move || signal.send(Told::Signal).is_ok())?;
     let config = Arc::new(config);
     let count = u16::try_from(listeners.len()).ok().and_then(NonZeroU16::new);
     let count = count.unwrap_or(NonZeroU16::MIN);
     let links = Links::new(count.get());
     let mut traces = traces.into_iter();
-    let mut shards = (0..).map(ShardId).zip(listeners).map(|(own, listeners)| {
-        let trace = traces.next();
+    let mut shards = Vec::new();
+    for (own, listeners) in (0..).map(ShardId).zip(listeners) {
         let placement = Placement { own, count };
         let links = links.clone();
         let events = Box::new(events_to_log(args.log_format, placement));
         let config = config.clone();
         let rtmp = |socket| Listener { service: Service::Rtmp, socket };
         let listeners = listeners.into_iter().map(rtmp).collect();
-        move || {
-            let shard = Shard::new_in(config, placement, links, listeners, events)?;
+        let trace = traces.next();
+        let make = move || {
+            let shard = Shard::<R>::new_in(config, placement, links, listeners, events)?;
             Ok(match trace {
                 Some(file) => shard.with_trace(file),
                 None => shard,
             })
-        }
-    });
-    let first = shards.next().ok_or("no shard")?;
-    let shard: Shard = first()?;
-    let mut shutdown = vec![shard.shutdown_handle()];
-    let mut threads = Vec::new();
-    for make in shards {
-        let (handle, thread) = start_thread(make)?;
-        shutdown.push(handle);
-        threads.push(thread);
+        };
+        shards.push(start_shard(make, tell.clone())?);
     }
-    let addresses = shard.local_addresses();
+    let addresses = shards.first().map_or(&[][..], |shard| &shard.addresses);
     let demo = (program == Program::Demo).then_some(demo::STREAM);
-    let banner = Banner { program: PROGRAM, listeners: &addresses, demo };
-    say(&banner.render());
-    let mut task = tokio::spawn(shard.run());
-    let publisher = match (program, addresses.first()) {
-        (Program::Demo, Some(&address)) => Some(tokio::spawn(demo::run(address, Clip::demo()?))),
-        _ => None,
-    };
-    tokio::select! {
-        ended = &mut task => return Ok(ended?),
-        () = signals.next() => {}
+    say(&Banner { program: R::PROGRAM, listeners: addresses, demo }.render());
+    let publisher = Stop::default();
+    if let (Program::Demo, Some(&address)) = (program, addresses.first()) {
+        start_demo::<R>(address, publisher.clone())?;
+    }
+    if !matches!(told.recv(), Ok(Told::Signal)) {
+        return Err("a shard has ended by a bug".into());
     }
     tracing::info!("shutting down; a second signal ends at once");
-    if let Some(publisher) = publisher {
-        publisher.abort();
+    publisher.request();
+    for shard in &shards {
+        shard.shutdown.shut_down();
     }
-    for shard in &shutdown {
-        shard.shut_down();
+    wait_for_end(&told, shards.len())
+}
+
+/// Waits for the end of all shards, but not for ever.
+fn wait_for_end(
+    told: &Receiver<Told>,
+    mut running: usize,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let end = Instant::now() + SHUTDOWN_TIME;
+    while running > 0 {
+        match told.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            Ok(Told::Ended { is_well: true }) => running -= 1,
+            Ok(Told::Ended { is_well: false }) => return Err("a shard has ended by a bug".into()),
+            Ok(Told::Signal) => {
+                tracing::info!("ended at once");
+                return Ok(());
+            }
+            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
+                tracing::warn!("connections were still open after {} s", SHUTDOWN_TIME.as_secs());
+                return Ok(());
+            }
+        }
     }
-    let ended = async move {
-        task.await?;
-        for thread in threads {
-            // A thread that is gone has dropped its end; that is what is waited for.
-            let _ = thread.await;
+    Ok(())
+}
+
+/// Publishes the clip of the demo from a thread of its own.
+fn start_demo<R: Runtime>(
+    address: SocketAddr,
+    stop: Stop,
+) -> Result<(), Box<dyn std::error::Error>> {
+    let clip = Clip::demo()?;
+    thread::Builder::new().name("demo".into()).spawn(move || {
+        let publishing = async move { stop.or(demo::run::<R>(address, clip)).await };
+        if let Err(error) = R::block_on(publishing) {
+            tracing::warn!("the demo is not published: {error}");
         }
-        Ok(())
-    };
-    let mut ended = std::pin::pin!(ended);
-    let outcome: Result<(), JoinError> = tokio::select! {
-        ended = &mut ended => ended,
-        () = signals.next() => {
-            tracing::info!("ended at once");
-            Ok(())
-        }
-        () = tokio::time::sleep(SHUTDOWN_TIME) => {
-            tracing::warn!("connections were still open after {} s", SHUTDOWN_TIME.as_secs());
-            Ok(())
-        }
-    };
-    Ok(outcome?)
+    })?;
+    Ok(())
 }
 
 /// Opens what the server needs of the machine: the listeners of each shard, and the files of the
@@ -310,35 +311,50 @@ fn bind_all(listen: &[Listen], workers: u16) -> Result<Vec<Vec<TcpListener>>, Bi
     (0..workers).map(|_| bind(&addresses, options)).collect()
 }
 
-/// Runs a shard on a thread of its own, with a runtime of its own.
-fn start_thread(
-    make: impl FnOnce() -> io::Result<Shard> + Send + 'static,
-) -> io::Result<(ShutdownHandle, oneshot::Receiver<()>)> {
-    let (ended, thread) = oneshot::channel::<()>();
-    let (started, handle) = std::sync::mpsc::channel::<io::Result<ShutdownHandle>>();
-    std::thread::Builder::new().name("shard".into()).spawn(move || {
-        let _ended = ended;
-        let run = || -> io::Result<(tokio::runtime::Runtime, Shard)> {
-            let runtime = runtime()?;
-            let shard = runtime.block_on(async { make() })?;
-            Ok((runtime, shard))
-        };
-        match run() {
-            Ok((runtime, shard)) => {
-                let _ = started.send(Ok(shard.shutdown_handle()));
-                runtime.block_on(async { tokio::spawn(shard.run()).await.is_ok() });
-                runtime.shutdown_background();
-            }
-            Err(error) => {
-                let _ = started.send(Err(error));
-            }
-        }
-    })?;
-    let gone = |_| io::Error::other("the thread of a shard ended before it started");
-    Ok((handle.recv().map_err(gone)??, thread))
+/// A shard that runs.
+#[derive(Debug)]
+struct Running {
+    addresses: Vec<SocketAddr>,
+    shutdown: ShutdownHandle,
 }
 
-const PROGRAM: &str = concat!("millstream ", env!("CARGO_PKG_VERSION"));
+/// Runs a shard on a thread of its own, with a runtime of its own.
+fn start_shard<R: Runtime>(
+    make: impl FnOnce() -> io::Result<Shard<R>> + Send + 'static,
+    tell: Sender<Told>,
+) -> io::Result<Running> {
+    let (started, running) = channel::<io::Result<Running>>();
+    thread::Builder::new().name("shard".into()).spawn(move || {
+        let mut ending = Ending { tell, is_well: false };
+        let outcome = R::run_shard(async move {
+            let shard = match make() {
+                Ok(shard) => shard,
+                Err(error) => return drop(started.send(Err(error))),
+            };
+            let (addresses, shutdown) = (shard.local_addresses(), shard.shutdown_handle());
+            let _ = started.send(Ok(Running { addresses, shutdown }));
+            shard.run().await;
+        });
+        if let Err(error) = &outcome {
+            tracing::error!("a shard has ended: {error}");
+        }
+        ending.is_well = outcome.is_ok();
+    })?;
+    let gone = |_| io::Error::other("the thread of a shard ended before it started");
+    running.recv().map_err(gone)?
+}
+
+/// Tells the end of a thread, by a panic too.
+struct Ending {
+    tell: Sender<Told>,
+    is_well: bool,
+}
+
+impl Drop for Ending {
+    fn drop(&mut self) {
+        let _ = self.tell.send(Told::Ended { is_well: self.is_well });
+    }
+}
 
 fn warn_of_few_files(config: &Config) {
     let wanted = u64::from(config.limits.connections_max) + OWN_FILES;

@@ -1,18 +1,16 @@
 //! The table of connections: a dense slot and a generation for each.
 
-use super::ready::{ReadyList, SlotWaker};
+use super::ready::{Direction, ReadyList, SlotWaker, Woken};
+use crate::runtime::Stream;
 use millstream_core::drive::{Read, Ready};
 use millstream_core::id::ConnId;
 use millstream_core::time::Instant;
-use socket2::SockRef;
 use std::collections::VecDeque;
-use std::io::{self, IoSlice, Read as _};
+use std::io::{self, IoSlice};
 use std::net::Shutdown;
 use std::sync::Arc;
-use std::task::{Context, Wake as _, Waker};
+use std::task::{Context, Poll, Wake as _, Waker};
 use std::time::Duration;
-use tokio::io::Interest;
-use tokio::net::TcpStream;
 
 /// How long input of a closed connection is read and thrown away. A socket that is dropped with
 /// unread input resets the connection, and the peer loses the reason of its refusal.
@@ -32,39 +30,48 @@ const QUICK_ACKS: u8 = 16;
 /// Slices in one write.
 const SLICES_MAX: usize = 8;
 
-/// On these systems a socket that took or gave less than was asked is known to be full or empty:
-/// the event queue is edge-triggered, and the next edge is yet to come. One system call is saved.
-const SHORT_MEANS_BLOCKED: bool = cfg!(any(target_os = "linux", target_os = "macos"));
-
 #[derive(Debug)]
-pub(super) struct Conns {
+pub(super) struct Conns<S> {
     free: Vec<u32>,
     /// Closed connections in the order of their close.
     lingering: VecDeque<(Instant, ConnId)>,
     ready_list: Arc<ReadyList>,
     /// Slots that were reported as readable, and not read empty since.
     reported: Vec<u32>,
-    slots: Vec<Slot>,
+    slots: Vec<Slot<S>>,
     trash: Vec<u8>,
 }
 
 #[derive(Debug)]
-struct Slot {
+struct Slot<S> {
     generation: u32,
-    conn: Option<Conn>,
+    conn: Option<Conn<S>>,
+    input: Awaited,
+    room: Awaited,
+}
+
+/// What calls when a socket has something new in one direction.
+#[derive(Debug)]
+struct Awaited {
     slot_waker: Arc<SlotWaker>,
     waker: Waker,
 }
 
+impl Awaited {
+    fn new(slot: u32, direction: Direction, list: &Arc<ReadyList>) -> Self {
+        let slot_waker = Arc::new(SlotWaker::new(slot, direction, list.clone()));
+        let waker = Waker::from(slot_waker.clone());
+        Self { slot_waker, waker }
+    }
+}
+
 #[derive(Debug)]
-struct Conn {
-    stream: TcpStream,
+struct Conn<S> {
+    stream: S,
     /// The server wants input.
     reads: bool,
     /// `Readable` was reported, and no read has found the socket empty since.
     is_reported: bool,
-    /// The last read took all that there was.
-    is_empty: bool,
     /// Reads that are still acknowledged at once.
     quick_acks: u8,
     /// `Writable` is awaited.
@@ -75,7 +82,7 @@ struct Conn {
     linger_bytes: Option<usize>,
 }
 
-impl Conns {
+impl<S: Stream> Conns<S> {
     pub(super) const fn new(ready_list: Arc<ReadyList>) -> Self {
         Self {
             free: Vec::new(),
@@ -88,19 +95,18 @@ impl Conns {
     }
 
     /// Takes a new connection in; its input is awaited from now on.
-    pub(super) fn insert(&mut self, stream: TcpStream) -> ConnId {
+    pub(super) fn insert(&mut self, stream: S) -> ConnId {
         let index = self.free.pop().unwrap_or_else(|| {
             let index = u32::try_from(self.slots.len()).unwrap_or(u32::MAX);
-            let slot_waker = Arc::new(SlotWaker::new(index, self.ready_list.clone()));
-            let waker = Waker::from(slot_waker.clone());
-            self.slots.push(Slot { generation: 0, conn: None, slot_waker, waker });
+            let awaited = |direction| Awaited::new(index, direction, &self.ready_list);
+            let (input, room) = (awaited(Direction::Read), awaited(Direction::Write));
+            self.slots.push(Slot { generation: 0, conn: None, input, room });
             index
         });
         let conn = Conn {
             stream,
             reads: true,
             is_reported: false,
-            is_empty: false,
             quick_acks: QUICK_ACKS,
             is_full: false,
             is_over: false,
@@ -110,29 +116,40 @@ impl Conns {
             return ConnId { slot: index, generation: 0 };
         };
         slot.conn = Some(conn);
-        slot.slot_waker.wake_by_ref();
+        slot.input.slot_waker.wake_by_ref();
         ConnId { slot: index, generation: slot.generation }
     }
 
     /// Looks at a slot that was woken.
-    pub(super) fn poll(&mut self, index: u32, ready: &mut Vec<Ready>) {
-        let Some(slot) = self.slots.get_mut(index as usize) else { return };
-        slot.slot_waker.unqueue();
-        let id = ConnId { slot: index, generation: slot.generation };
+    pub(super) fn poll(&mut self, woken: Woken, ready: &mut Vec<Ready>) {
+        let Some(slot) = self.slots.get_mut(woken.slot as usize) else { return };
+        let awaited = match woken.direction {
+            Direction::Read => &slot.input,
+            Direction::Write => &slot.room,
+        };
+        awaited.slot_waker.unqueue();
+        let id = ConnId { slot: woken.slot, generation: slot.generation };
         let Some(conn) = &mut slot.conn else { return };
         if conn.linger_bytes.is_some() {
             self.poll_lingering(id);
             return;
         }
-        let mut cx = Context::from_waker(&slot.waker);
-        if conn.reads && !conn.is_reported && conn.stream.poll_read_ready(&mut cx).is_ready() {
-            conn.is_reported = true;
-            self.reported.push(index);
-            ready.push(Ready::Readable(id));
-        }
-        if conn.is_full && conn.stream.poll_write_ready(&mut cx).is_ready() {
-            conn.is_full = false;
-            ready.push(Ready::Writable(id));
+        let mut cx = Context::from_waker(&awaited.waker);
+        match woken.direction {
+            Direction::Read => {
+                let may_report = conn.reads && !conn.is_reported;
+                if may_report && conn.stream.poll_readable(&mut cx).is_ready() {
+                    conn.is_reported = true;
+                    self.reported.push(woken.slot);
+                    ready.push(Ready::Readable(id));
+                }
+            }
+            Direction::Write => {
+                if conn.is_full && conn.stream.poll_writable(&mut cx).is_ready() {
+                    conn.is_full = false;
+                    ready.push(Ready::Writable(id));
+                }
+            }
         }
     }
 
@@ -156,75 +173,63 @@ impl Conns {
     }
 
     pub(super) fn read(&mut self, id: ConnId, scratch: &mut [u8]) -> io::Result<Read> {
-        let Some((conn, waker)) = self.open(id) else { return Ok(Read::Pending) };
-        if std::mem::take(&mut conn.is_empty) {
-            conn.await_readable(waker);
-            return Ok(Read::Pending);
-        }
-        let mut len = None;
-        let tried = try_read(&conn.stream, scratch, &mut len);
-        match (len, tried) {
-            (Some(0), _) => {
+        let Some((conn, input, _)) = self.open(id) else { return Ok(Read::Pending) };
+        match conn.stream.poll_read(&mut Context::from_waker(input), scratch) {
+            Poll::Ready(Ok(0)) => {
                 conn.is_over = true;
                 conn.is_reported = false;
                 Ok(Read::End)
             }
-            (Some(len), tried) => {
-                conn.is_empty = tried.is_err();
+            Poll::Ready(Ok(len)) => {
                 conn.acknowledge();
                 Ok(Read::Bytes(len))
             }
-            (None, Err(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+            Poll::Ready(Err(error)) => {
                 conn.is_over = true;
                 conn.is_reported = false;
                 Err(error)
             }
-            (None, _) => {
-                conn.await_readable(waker);
+            Poll::Pending => {
+                conn.is_reported = false;
                 Ok(Read::Pending)
             }
         }
     }
 
     pub(super) fn write(&mut self, id: ConnId, slices: &[&[u8]]) -> io::Result<usize> {
-        let Some((conn, waker)) = self.open(id) else {
+        let Some((conn, _, room)) = self.open(id) else {
             return Err(io::ErrorKind::NotConnected.into());
         };
-        let total: usize = slices.iter().map(|slice| slice.len()).sum();
-        if total == 0 {
-            return Ok(0);
-        }
+        let mut left: usize = slices.iter().map(|slice| slice.len()).sum();
         let mut buffers = [IoSlice::new(&[]); SLICES_MAX];
         for (buffer, slice) in buffers.iter_mut().zip(slices) {
             *buffer = IoSlice::new(slice);
         }
-        let buffers = buffers.get(..slices.len()).unwrap_or(&buffers);
+        let mut rest = buffers.get_mut(..slices.len()).unwrap_or_default();
         let mut taken = 0;
-        let tried = conn.stream.try_io(Interest::WRITABLE, || {
-            taken = SockRef::from(&conn.stream).send_vectored(buffers)?;
-            if taken < total && SHORT_MEANS_BLOCKED {
-                return Err(io::ErrorKind::WouldBlock.into());
-            }
-            Ok(())
-        });
-        if let Err(error) = tried
-            && error.kind() != io::ErrorKind::WouldBlock
-        {
-            conn.is_over = true;
-            return Err(error);
-        }
-        if taken < total {
-            conn.is_full = true;
-            let mut cx = Context::from_waker(waker);
-            if conn.stream.poll_write_ready(&mut cx).is_ready() {
-                waker.wake_by_ref();
+        // After a short write the runtime is asked once more, for it to wait for room.
+        while left > 0 {
+            match conn.stream.poll_write(&mut Context::from_waker(room), rest) {
+                Poll::Ready(Ok(len)) if len > 0 => {
+                    taken += len;
+                    left = left.saturating_sub(len);
+                    IoSlice::advance_slices(&mut rest, len);
+                }
+                Poll::Ready(outcome) => {
+                    conn.is_over = true;
+                    return Err(outcome.err().unwrap_or(io::ErrorKind::WriteZero.into()));
+                }
+                Poll::Pending => {
+                    conn.is_full = true;
+                    break;
+                }
             }
         }
         Ok(taken)
     }
 
     pub(super) fn set_reading(&mut self, id: ConnId, enabled: bool) {
-        let Some((conn, waker)) = self.open(id) else { return };
+        let Some((conn, waker, _)) = self.open(id) else { return };
         conn.reads = enabled;
         conn.is_reported = false;
         if enabled {
@@ -234,8 +239,8 @@ impl Conns {
 
     /// Sends an end after all that was written, and lingers if the peer may still send.
     pub(super) fn close(&mut self, id: ConnId, now: Instant) {
-        let Some((conn, waker)) = self.open(id) else { return };
-        let shut = SockRef::from(&conn.stream).shutdown(Shutdown::Write);
+        let Some((conn, waker, _)) = self.open(id) else { return };
+        let shut = conn.stream.socket().shutdown(Shutdown::Write);
         if conn.is_over || shut.is_err() {
             self.release(id);
             return;
@@ -283,34 +288,28 @@ impl Conns {
         self.trash.resize(16 << 10, 0);
         let Some(slot) = self.slots.get_mut(id.slot as usize) else { return };
         let Some(conn) = &mut slot.conn else { return };
+        let mut cx = Context::from_waker(&slot.input.waker);
         loop {
-            let mut len = None;
-            let tried = try_read(&conn.stream, &mut self.trash, &mut len);
             let budget = conn.linger_bytes.unwrap_or(0);
-            match (len, tried) {
-                (Some(0), _) => break,
-                (Some(len), _) if len >= budget => break,
-                (Some(len), _) => conn.linger_bytes = Some(budget - len),
-                (None, Err(error)) if error.kind() == io::ErrorKind::WouldBlock => {
-                    let mut cx = Context::from_waker(&slot.waker);
-                    if conn.stream.poll_read_ready(&mut cx).is_pending() {
-                        return;
-                    }
+            match conn.stream.poll_read(&mut cx, &mut self.trash) {
+                Poll::Ready(Ok(len)) if (1..budget).contains(&len) => {
+                    conn.linger_bytes = Some(budget - len);
                 }
-                (None, _) => break,
+                Poll::Ready(_) => break,
+                Poll::Pending => return,
             }
         }
         self.release(id);
     }
 
-    /// The connection, unless the server has closed it.
-    fn open(&mut self, id: ConnId) -> Option<(&mut Conn, &Waker)> {
+    /// The connection, unless the server has closed it, and its wakers for input and for room.
+    fn open(&mut self, id: ConnId) -> Option<(&mut Conn<S>, &Waker, &Waker)> {
         let slot = self.slots.get_mut(id.slot as usize)?;
         if slot.generation != id.generation {
             return None;
         }
         let conn = slot.conn.as_mut().filter(|conn| conn.linger_bytes.is_none())?;
-        Some((conn, &slot.waker))
+        Some((conn, &slot.input.waker, &slot.room.waker))
     }
 
     fn lingers(&self, id: ConnId) -> bool {
@@ -330,13 +329,13 @@ impl Conns {
     }
 }
 
-impl Conn {
+impl<S: Stream> Conn<S> {
     #[cfg(any(target_os = "linux", target_os = "android"))]
     fn acknowledge(&mut self) {
         if let Some(left) = self.quick_acks.checked_sub(1) {
             self.quick_acks = left;
             // A failure costs latency only.
-            let _ = SockRef::from(&self.stream).set_tcp_quickack(true);
+            let _ = self.stream.socket().set_tcp_quickack(true);
         }
     }
 
@@ -345,33 +344,11 @@ impl Conn {
     fn acknowledge(&mut self) {
         self.quick_acks = 0;
     }
-
-    /// The socket was found empty: the waker is registered for the next input.
-    fn await_readable(&mut self, waker: &Waker) {
-        self.is_reported = false;
-        let mut cx = Context::from_waker(waker);
-        if self.reads && self.stream.poll_read_ready(&mut cx).is_ready() {
-            waker.wake_by_ref();
-        }
-    }
 }
 
-fn is_reported(slots: &[Slot], index: u32) -> Option<ConnId> {
+fn is_reported<S>(slots: &[Slot<S>], index: u32) -> Option<ConnId> {
     let slot = slots.get(index as usize)?;
     let conn = slot.conn.as_ref()?;
     let is_reported = conn.is_reported && conn.linger_bytes.is_none();
     is_reported.then_some(ConnId { slot: index, generation: slot.generation })
-}
-
-/// One read. `len` is set when bytes or an end came; the result is `WouldBlock` when the socket is
-/// empty now, perhaps after bytes.
-fn try_read(stream: &TcpStream, buffer: &mut [u8], len: &mut Option<usize>) -> io::Result<()> {
-    stream.try_io(Interest::READABLE, || {
-        let read = (&*SockRef::from(stream)).read(buffer)?;
-        *len = Some(read);
-        if read > 0 && read < buffer.len() && SHORT_MEANS_BLOCKED {
-            return Err(io::ErrorKind::WouldBlock.into());
-        }
-        Ok(())
-    })
 }

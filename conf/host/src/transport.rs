@@ -1,4 +1,4 @@
-//! The transport on tokio: sockets, clock and timer of one shard, driven by one task.
+//! The transport of one shard on any runtime: its sockets, clock and timer, driven by one future.
 //!
 //! There is no task and no lock for a connection: each slot of the table has a waker that puts the
 //! slot on one ready list, and one task drains that list. What is absent here: every decision. The
@@ -7,14 +7,14 @@
 mod conns;
 mod dial;
 mod listen;
-mod ready;
-
-#[cfg(test)]
-mod tests;
+pub(crate) mod ready;
 
 pub use listen::{BindError, ListenOptions, Listener, bind};
 pub use ready::{Links, ShutdownHandle};
 
+use crate::clock::Clock;
+use crate::jobs::{JobSink, Jobs};
+use crate::runtime::{Runtime, Timer};
 use conns::Conns;
 use dial::Dials;
 use listen::Acceptor;
@@ -24,27 +24,23 @@ use millstream_core::id::{ConnId, JobId};
 use millstream_core::job::JobResult;
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
-use millstream_host::jobs::{JobSink, Jobs};
-use ready::{News, ReadyList};
+use ready::{News, ReadyList, Woken};
 use std::collections::VecDeque;
 use std::fmt;
-use std::future::Future as _;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
-use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
-use std::time::Duration;
 
 /// Takes the events of the server, with the time of the report.
 pub type EventSink = Box<dyn FnMut(Instant, Event) + Send>;
 
 /// The sockets, clock and timer of one shard.
-pub struct TokioTransport {
-    acceptor: Acceptor,
+pub struct SocketTransport<R: Runtime> {
+    acceptor: Acceptor<R::Listener>,
     clock: Clock,
-    conns: Conns,
-    dials: Dials,
+    conns: Conns<R::Stream>,
+    dials: Dials<R>,
     /// Jobs that are over.
     done: VecDeque<(JobId, JobResult)>,
     jobs: Jobs,
@@ -55,22 +51,22 @@ pub struct TokioTransport {
     links: Links,
     own: ShardId,
     ready_list: Arc<ReadyList>,
-    timer: Timer,
+    timer: LazyTimer<R::Timer>,
     /// The last call gave work; the runtime gets a chance to look at its sockets before the next.
     has_run: bool,
     /// What other shards have said.
     said: VecDeque<(ShardId, ShardMessage)>,
-    woken: Vec<u32>,
+    woken: Vec<Woken>,
 }
 
-impl TokioTransport {
+impl<R: Runtime> SocketTransport<R> {
     /// A transport that accepts RTMP from `listeners` (see [`bind`]) and hands events to `events`.
     ///
     /// # Errors
     /// A listener could not be registered with the runtime.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with I/O and time.
+    /// Outside of the runtime, for runtimes that demand to be entered.
     pub fn new(listeners: Vec<TcpListener>, events: EventSink) -> io::Result<Self> {
         let rtmp = |socket| Listener { service: Service::Rtmp, socket };
         let listeners = listeners.into_iter().map(rtmp).collect();
@@ -83,7 +79,7 @@ impl TokioTransport {
     /// A listener could not be registered with the runtime.
     ///
     /// # Panics
-    /// Outside of a tokio runtime with I/O and time.
+    /// Outside of the runtime, for runtimes that demand to be entered.
     pub fn new_shard(
         own: ShardId,
         links: Links,
@@ -93,9 +89,9 @@ impl TokioTransport {
         let ready_list = links.ready_list(own).unwrap_or_default();
         let clock = Clock::new();
         Ok(Self {
-            acceptor: Acceptor::new(listeners)?,
+            acceptor: Acceptor::new::<R>(listeners)?,
             conns: Conns::new(ready_list.clone()),
-            dials: Dials::default(),
+            dials: Dials::new(),
             done: VecDeque::new(),
             jobs: Jobs::new(job_sink(ready_list.clone())),
             news: VecDeque::new(),
@@ -106,7 +102,7 @@ impl TokioTransport {
             own,
             said: VecDeque::new(),
             ready_list,
-            timer: Timer::new(&clock),
+            timer: LazyTimer::new(),
             has_run: false,
             woken: Vec::new(),
             clock,
@@ -153,14 +149,16 @@ impl TokioTransport {
 
     fn take_news(&mut self, news: News, ready: &mut Vec<Ready>) {
         match news {
-            News::Dialled { dial, .. } if !self.dials.end(dial) => {}
-            News::Dialled { dial, result: Ok((stream, peer)) } => {
-                let conn = self.conns.insert(stream);
-                ready.push(Ready::Dialled { dial, conn, peer });
-            }
-            News::Dialled { dial, result: Err(error) } => {
-                ready.push(Ready::DialFailed { dial, failure: failure_of(&error) });
-            }
+            News::Dial(dial) => match self.dials.poll(dial) {
+                Some(Ok((stream, peer))) => {
+                    let conn = self.conns.insert(stream);
+                    ready.push(Ready::Dialled { dial, conn, peer });
+                }
+                Some(Err(error)) => {
+                    ready.push(Ready::DialFailed { dial, failure: failure_of(&error) });
+                }
+                None => {}
+            },
             News::JobDone { job, result } => self.done.push_back((job, result)),
         }
     }
@@ -183,8 +181,8 @@ impl TokioTransport {
         }
         self.conns.report_again(ready);
         let now = self.clock.now();
-        for slot in self.woken.drain(..) {
-            self.conns.poll(slot, ready);
+        for woken in self.woken.drain(..) {
+            self.conns.poll(woken, ready);
         }
         self.conns.end_linger(now);
     }
@@ -195,7 +193,7 @@ fn job_sink(ready_list: Arc<ReadyList>) -> JobSink {
     Arc::new(move |job, result| ready_list.tell(News::JobDone { job, result }))
 }
 
-impl Transport for TokioTransport {
+impl<R: Runtime> Transport for SocketTransport<R> {
     fn poll_ready(&mut self, cx: &mut Context<'_>, ready: &mut Vec<Ready>) -> Poll<()> {
         let now = self.clock.now();
         if std::mem::take(&mut self.has_run) && self.has_work(now) {
@@ -273,50 +271,26 @@ impl Transport for TokioTransport {
     }
 }
 
-impl fmt::Debug for TokioTransport {
+impl<R: Runtime> fmt::Debug for SocketTransport<R> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TokioTransport")
+        f.debug_struct("SocketTransport")
             .field("listeners", &self.local_addresses())
             .field("deadline", &self.deadline)
             .finish_non_exhaustive()
     }
 }
 
-/// The monotonic clock of a shard: microseconds since its start, never the same twice.
-#[derive(Debug)]
-struct Clock {
-    start: std::time::Instant,
-    last: u64,
-}
-
-impl Clock {
-    fn new() -> Self {
-        Self { start: std::time::Instant::now(), last: 0 }
-    }
-
-    fn now(&mut self) -> Instant {
-        let micros = u64::try_from(self.start.elapsed().as_micros()).unwrap_or(u64::MAX);
-        self.last = micros.max(self.last.saturating_add(1));
-        Instant::from_micros(self.last)
-    }
-
-    fn tokio_instant(&self, at: Instant) -> tokio::time::Instant {
-        (self.start + Duration::from_micros(at.as_micros())).into()
-    }
-}
-
 /// One timer of the runtime, moved only when it would fire too late: deadlines move later with
 /// nearly each turn, and an early wake costs less than a move.
 #[derive(Debug)]
-struct Timer {
-    sleep: Pin<Box<tokio::time::Sleep>>,
+struct LazyTimer<T> {
+    timer: T,
     armed: Option<Instant>,
 }
 
-impl Timer {
-    fn new(clock: &Clock) -> Self {
-        let sleep = Box::pin(tokio::time::sleep_until(clock.start.into()));
-        Self { sleep, armed: None }
+impl<T: Timer> LazyTimer<T> {
+    fn new() -> Self {
+        Self { timer: T::new(), armed: None }
     }
 
     /// Wakes the task of `cx` at `at`, or a little earlier.
@@ -324,10 +298,10 @@ impl Timer {
         let Some(at) = at else { return };
         loop {
             if self.armed.is_none_or(|armed| at < armed) {
-                self.sleep.as_mut().reset(clock.tokio_instant(at));
+                self.timer.set(clock.system_instant(at));
                 self.armed = Some(at);
             }
-            if self.sleep.as_mut().poll(cx).is_pending() {
+            if self.timer.poll(cx).is_pending() {
                 return;
             }
             let fired = self.armed.take();

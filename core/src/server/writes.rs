@@ -1,0 +1,43 @@
+//! The short way of media to players, which nearly every write is.
+//!
+//! A connection that plays one stream, has nothing to reply and whose socket keeps up needs none of
+//! what else may happen between two writes: it stays in its slot, and no deadline of it moves.
+//! Whatever is not so simple goes the long way, `Server::prepare` and `Server::wrote`.
+
+use super::Server;
+use super::conn::Conn;
+use super::streams::Stream;
+use crate::id::{ConnId, ConsumerId};
+
+impl Server {
+    /// True when the next write of the connection is media alone, and was readied.
+    pub(super) fn has_media(&mut self, id: ConnId) -> bool {
+        self.calm_player(id).is_some_and(|(_, stream, consumer)| stream.source.prepare(consumer))
+    }
+
+    /// Takes note of a write of media that the socket took whole; false when there is more to it.
+    pub(super) fn wrote_media(&mut self, id: ConnId, len: usize, offered: usize) -> bool {
+        if len < offered {
+            return false;
+        }
+        let Some((conn, stream, consumer)) = self.calm_player(id) else { return false };
+        stream.source.wrote(consumer, len, 0);
+        conn.count_shared(len);
+        conn.sent = conn.sent.saturating_add(len as u64);
+        if !stream.source.is_at_end(consumer) {
+            self.queue_write(id);
+        }
+        true
+    }
+
+    fn calm_player(&mut self, id: ConnId) -> Option<(&mut Conn, &mut Stream, ConsumerId)> {
+        let conn = self.conns.get_mut(id.slot as usize)?.as_deref_mut()?;
+        if conn.id != id {
+            return None;
+        }
+        let (source, consumer) = conn.calm_player()?;
+        let slot = self.streams.get_mut(source.slot as usize)?;
+        let stream = slot.stream.as_deref_mut().filter(|_| slot.generation == source.generation)?;
+        Some((conn, stream, consumer))
+    }
+}
