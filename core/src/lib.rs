@@ -25,6 +25,7 @@ pub mod flv;
 pub mod frame;
 pub mod handshake;
 pub mod hls;
+pub mod http;
 pub mod id;
 pub mod jitter;
 pub mod job;

@@ -1,7 +1,7 @@
 //! The table of fuzz targets. `limited.rs` runs them under libFuzzer, `tests/tests/fuzz_corpus.rs`
 //! feeds them their corpora without it, and `run` reads `name` and `len_max` off the rows.
 
-use millstream_core::{amf, chunk, flv, handshake, message, name, session};
+use millstream_core::{amf, chunk, flv, handshake, http, message, name, session};
 use millstream_sim::{capture, world};
 
 /// A body, and what is known of the bytes that it takes.
@@ -28,7 +28,7 @@ const SMALL: usize = 64 << 10;
 
 /// Every target, sorted by name. One row a line: `run` reads them.
 #[rustfmt::skip]
-pub const TARGETS: [Target; 12] = [
+pub const TARGETS: [Target; 13] = [
     Target { name: "amf0", len_max: 2_048, heap_per_byte: 4_096, heap_len_min: SMALL, changes: 20_000, body: amf::fuzz::fuzz_amf0 },
     Target { name: "amf3", len_max: 2_048, heap_per_byte: 4_096, heap_len_min: SMALL, changes: 20_000, body: amf::fuzz::fuzz_amf3 },
     Target { name: "capture", len_max: 4_096, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: capture::fuzz_capture },
@@ -37,6 +37,7 @@ pub const TARGETS: [Target; 12] = [
     Target { name: "flv_file", len_max: 2_048, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: flv::fuzz::file },
     Target { name: "flv_tag", len_max: 512, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: flv::fuzz::tag },
     Target { name: "handshake", len_max: 4_096, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: handshake::fuzz::fuzz_side },
+    Target { name: "http", len_max: 4_096, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: http::fuzz::fuzz_wire },
     Target { name: "message", len_max: 512, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: message::fuzz::fuzz_message },
     Target { name: "name", len_max: 2_560, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: name::fuzz::fuzz_name },
     Target { name: "session", len_max: 4_096, heap_per_byte: 4_096, heap_len_min: SMALL, changes: 20_000, body: session::fuzz::fuzz_session },

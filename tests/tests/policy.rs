@@ -20,6 +20,7 @@ const CORE_MAY_LINK: &[&str] = &[
     "hash32",
     "heapless",
     "hmac",
+    "httparse",
     "hybrid-array",
     "libc",
     "sha2",

@@ -67,6 +67,9 @@ impl Stream {
     fn patience(&self, consumer: &Consumer, config: &Config) -> Instant {
         match self.left {
             Some(left) if left >= consumer.attached() => left.after(self.vhost.grace),
+            Some(_) | None if consumer.is_viewer() => {
+                consumer.attached().after(config.limits.http_play_wait)
+            }
             Some(_) | None => consumer.attached().after(config.limits.play_wait),
         }
     }
@@ -373,8 +376,8 @@ impl Server {
     }
 
     /// Looks after a player that has just come to a stream without publisher.
-    pub(super) fn arm_patience(&mut self, id: SourceId) {
-        let at = self.now.after(self.config.limits.play_wait);
+    pub(super) fn arm_patience(&mut self, id: SourceId, wait: Duration) {
+        let at = self.now.after(wait);
         let Some(stream) = self.stream_mut(id) else { return };
         if stream.source.publisher().is_none() {
             stream.linger_at = Some(stream.linger_at.map_or(at, |earlier| earlier.min(at)));

@@ -97,6 +97,12 @@ limits!(
     gop_frames_max,
     gop_span_max,
     handshake_timeout,
+    http_body_len_max,
+    http_head_len_max,
+    http_idle_timeout,
+    http_play_wait,
+    http_request_timeout,
+    http_target_len_max,
     incomplete_bytes_max,
     message_len_max_early,
     message_len_max,
@@ -139,7 +145,8 @@ impl Setup {
     #[must_use]
     pub fn write(&self) -> String {
         // The addresses are those of the machine that recorded; nothing is bound in a replay.
-        let Config { chunk_size, limits, listeners: _, pithy_print, vhosts } = &self.config;
+        let Config { chunk_size, limits, listeners: _, pages: _, pithy_print, vhosts } =
+            &self.config;
         let mut text = format!(
             "{TITLE}\nseed {}\nstart {}\nwall {}\nchunk-size {chunk_size}\n",
             self.seed,

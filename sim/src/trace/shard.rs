@@ -71,7 +71,7 @@ pub(super) fn write_message(
         };
     };
     match message {
-        ShardMessage::Claim { claim, is_rendition, name } => {
+        ShardMessage::Claim { claim, name, is_rendition } => {
             words(if *is_rendition { "claim-rendition" } else { "claim" }, claim);
             let _ = write!(line, " {name}");
         }
@@ -119,7 +119,7 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
     Some(match what {
         "claim" | "claim-rendition" => {
             let is_rendition = what == "claim-rendition";
-            ShardMessage::Claim { claim: claim()?, is_rendition, name: read_name(rest)? }
+            ShardMessage::Claim { claim: claim()?, name: read_name(rest)?, is_rendition }
         }
         "granted" => ShardMessage::Granted { claim: claim()?, players: rest.parse().ok()? },
         "denied" => {
