@@ -2,6 +2,7 @@
 
 use super::Server;
 use super::conn::{Action, Asked, Conn, refusal};
+use super::hls::Asker;
 use crate::config::PublishPolicy;
 use crate::drive::Output;
 use crate::event::{CloseReason, Event, RefuseReason};
@@ -145,6 +146,10 @@ impl Server {
                     self.release(source);
                 }
             }
+            ShardMessage::Fetch { fetch, name, part } => {
+                self.fetch(Asker { fetch, shard: from }, &name, part);
+            }
+            ShardMessage::Fetched { fetch, found } => self.fetched(fetch, found),
             ShardMessage::Live { subscription, live } => self.replica_live(subscription, live),
             ShardMessage::Frames { subscription, frames } => {
                 if let Some(&source) = self.shards.replicas.get(&subscription) {
@@ -372,7 +377,7 @@ impl Server {
         }
     }
 
-    fn tell(&mut self, to: ShardId, message: ShardMessage) {
+    pub(super) fn tell(&mut self, to: ShardId, message: ShardMessage) {
         self.outputs.push_back(Output::Shard { to, message });
     }
 }

@@ -1,6 +1,7 @@
 //! Streams: media from publishers to players, merged when the shard is busy.
 
 use super::conn::{Action, Conn, Role};
+use super::hls::HlsId;
 use super::merging::merge_interval;
 use super::shards::{RemotePublisher, Replica, Subscriber};
 use super::timers::Owner;
@@ -37,6 +38,8 @@ pub(super) struct Stream {
     pub(super) name: StreamName,
     /// Frames for replicas on other shards.
     pub(super) gathered: Vec<Frame>,
+    /// Its segments, while it is published here.
+    pub(super) hls: Option<HlsId>,
     /// Who publishes it, if that is a connection of another shard.
     pub(super) publisher: Option<RemotePublisher>,
     /// The home of the stream, if that is another shard.
@@ -110,6 +113,7 @@ impl Server {
             linger_at: None,
             name: name.clone(),
             gathered: Vec::new(),
+            hls: None,
             publisher: None,
             replica: None,
             report_at,
@@ -186,12 +190,16 @@ impl Server {
         let pushed = stream.source.push(now, frame, &mut lapped);
         let name = stream.name.clone();
         let is_replica = stream.replica.is_some();
+        let hls = stream.hls;
         if !pushed.dropped && !stream.subscribers.is_empty() {
             let is_first = stream.gathered.is_empty();
             stream.gathered.push(Frame { timestamp: pushed.timestamp, ..frame.clone() });
             if is_first {
                 self.gathered.push(source_id);
             }
+        }
+        if let Some(id) = hls.filter(|_| !pushed.dropped) {
+            self.hls_frame(id, &Frame { timestamp: pushed.timestamp, ..frame.clone() });
         }
         // The home of the stream has told it already.
         if let Some(codec) = pushed.codec.filter(|_| !is_replica) {
@@ -336,6 +344,7 @@ impl Server {
             stream.linger_at = None;
             stream.left = None;
             let name = stream.name.clone();
+            self.hls_published(id);
             self.sync_renditions(&name);
         }
         self.tell_subscribers(id, true);
@@ -356,6 +365,7 @@ impl Server {
             stream.left = Some(now);
             stream.publisher = None;
             let name = stream.name.clone();
+            self.hls_unpublished(id);
             self.sync_renditions(&name);
         }
         self.tell_subscribers(id, false);
