@@ -2,8 +2,8 @@
 //! grown beforehand, so that what is measured is the server alone.
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use millstream_core::config::{Config, SendDelay};
-use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Transport};
+use millstream_core::config::{Config, PithyPrint, SendDelay, Vhost};
+use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::id::{ConnId, ListenerId};
 use millstream_core::rng::Rng;
@@ -42,10 +42,10 @@ pub(crate) struct Wires {
 impl Hall {
     /// A publisher and `players`, all of whom have joined.
     pub(crate) fn new(players: u32) -> Self {
+        let vhost = Vhost { send_delay: SendDelay::Fixed(Duration::ZERO), ..Vhost::default() };
         let config = Config {
-            send_delay: SendDelay::Fixed(Duration::ZERO),
-            pithy_print: Duration::from_secs(1 << 20),
-            ..Config::default()
+            pithy_print: PithyPrint::every(Duration::from_secs(1 << 20)),
+            ..Config::with_default_vhost(vhost)
         };
         let wall = WallClock { unix_millis: 0 };
         let mut hall = Self {
@@ -120,8 +120,8 @@ impl Hall {
         self.wires.sent.push(out);
         self.wires.received.push(BytesMut::with_capacity(64 << 10));
         let address = SocketAddr::from(([127, 0, 0, 1], 40_000));
-        let (listener, conn) = (ListenerId(0), conn(slot));
-        self.wires.ready.push(Ready::Accepted { conn, listener, peer: address });
+        let (listener, service, conn) = (ListenerId(0), Service::Rtmp, conn(slot));
+        self.wires.ready.push(Ready::Accepted { conn, listener, service, peer: address });
         while !self.wires.sent[slot].is_empty() {
             self.wires.ready.push(Ready::Readable(conn));
             self.run();
