@@ -11,6 +11,7 @@
 mod admission;
 mod conn;
 mod forward;
+mod hls;
 mod http;
 mod measure;
 mod merging;
@@ -35,7 +36,7 @@ use crate::job::Job;
 use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
 use crate::session::{Session, SessionConfig, SessionError, StatusLevel};
-use crate::shard::Placement;
+use crate::shard::{HlsPart, Placement};
 use crate::source::consumer::Consumer;
 use crate::time::{Deadline, Instant, TimerKind, WallClock};
 use admission::Admission;
@@ -48,6 +49,7 @@ use conn::Conn;
 use core::net::SocketAddr;
 use core::time::Duration;
 use forward::Forwards;
+use hls::{Asker, HlsTable};
 use http::Http;
 use shards::Shards;
 use snapshot::Surveys;
@@ -66,11 +68,14 @@ pub struct Server {
     conns_len: u32,
     /// Streams with media that are due.
     due: Vec<SourceId>,
+    /// Parts of streams that are at home here, asked for by connections of this shard.
+    fetches: Vec<(Asker, StreamName, HlsPart)>,
     /// Slots without a stream.
     free_streams: Vec<u32>,
-    /// Streams with frames for other shards.
     forwards: Forwards,
+    /// Streams with frames for other shards.
     gathered: Vec<SourceId>,
+    hls: HlsTable,
     /// What this server calls itself, to servers that it forwards to; all shards say the same.
     id: ServerId,
     is_shutting_down: bool,
@@ -79,6 +84,7 @@ pub struct Server {
     names: BTreeMap<StreamName, SourceId>,
     now: Instant,
     outputs: VecDeque<Output>,
+    next_fetch: u64,
     next_job: u32,
     queued: Vec<bool>,
     renditions: Renditions,
@@ -119,6 +125,8 @@ pub struct Stats {
     pub session_bytes: u64,
     /// Bytes that players own: what they do not read from a tape.
     pub player_bytes: u64,
+    /// Bytes of segments.
+    pub segment_bytes: u64,
     /// Armed deadlines, outdated ones included.
     pub timers: usize,
 }
@@ -151,15 +159,18 @@ impl Server {
             conns: Vec::new(),
             conns_len: 0,
             due: Vec::new(),
+            fetches: Vec::new(),
             forwards: Forwards::default(),
             free_streams: Vec::new(),
             gathered: Vec::new(),
+            hls: HlsTable::default(),
             id: ServerId(Rng::new(!seed).next_u64()),
             is_shutting_down: false,
             load: Duration::ZERO,
             names: BTreeMap::new(),
             now,
             outputs: VecDeque::new(),
+            next_fetch: 0,
             next_job: 0,
             queued: Vec::new(),
             renditions: Renditions::default(),
@@ -193,7 +204,7 @@ impl Server {
             },
             Input::DialFailed { dial, failure } => self.dial_failed(dial, failure),
             Input::JobDone { job, result } => {
-                let is_known = self.rendition_done(job, &result);
+                let is_known = self.rendition_done(job, &result) || self.hls_job_done(job, &result);
                 debug_assert!(is_known, "each job has one end");
             }
             Input::Reload(config) => {
@@ -235,6 +246,10 @@ impl Server {
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
+            }
+            if let Some((asker, name, part)) = self.fetches.pop() {
+                self.fetch(asker, &name, part);
+                continue;
             }
             if let Some(id) = self.writes.pop_front() {
                 if let Some(queued) = self.queued.get_mut(id.slot as usize) {
@@ -286,8 +301,11 @@ impl Server {
 
     /// True once a shutdown is complete: no connection and no process is left.
     #[must_use]
-    pub const fn is_drained(&self) -> bool {
-        self.is_shutting_down && self.conns_len == 0 && self.renditions.is_empty()
+    pub fn is_drained(&self) -> bool {
+        self.is_shutting_down
+            && self.conns_len == 0
+            && self.renditions.is_empty()
+            && self.hls_is_written()
     }
 
     /// The wall clock now.
@@ -311,6 +329,7 @@ impl Server {
             let owned = stream.source.consumers().map(Consumer::owned_bytes);
             stats.player_bytes = stats.player_bytes.saturating_add(owned.sum());
         }
+        stats.segment_bytes = self.hls_bytes();
         for conn in self.conns.iter().flatten() {
             let buffered = match &conn.http {
                 Some(http) => http.buffered(),
@@ -502,6 +521,7 @@ impl Server {
     fn forget(&mut self, conn: &mut Conn, reason: CloseReason) {
         self.end_publishing(conn);
         self.end_playing(conn);
+        self.http_forget(conn);
         self.conns_len = self.conns_len.saturating_sub(1);
         conn.closing = Some(reason);
         conn.linger_at = None;
@@ -547,6 +567,7 @@ impl Server {
                 Owner::Forward(id) => self.forward_timeout(id, at),
                 Owner::Flush(id) => self.flush_timeout(id, at),
                 Owner::Renditions => self.renditions_timeout(at),
+                Owner::Hls(id) => self.hls_timeout(id, at),
                 Owner::Source(id) => self.source_timeout(id, at),
             }
         }

@@ -1,6 +1,7 @@
 //! The rules of the server, seen by client sessions on a virtual clock.
 
 mod forward;
+mod hls;
 mod http;
 mod mended;
 mod renditions;

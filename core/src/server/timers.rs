@@ -4,6 +4,7 @@
 //! one for its next flush. A deadline that has moved back since is found out when it comes, and armed
 //! anew: media cost no work here.
 
+use super::hls::HlsId;
 use crate::id::{ConnId, ForwardId, SourceId};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::collections::BinaryHeap;
@@ -17,6 +18,8 @@ pub(super) enum Owner {
     /// The merge interval of a stream.
     Flush(SourceId),
     Forward(ForwardId),
+    /// Segments and playlists of a stream.
+    Hls(HlsId),
     /// The processes of all renditions.
     Renditions,
     Source(SourceId),
