@@ -50,7 +50,7 @@ pub(super) fn run(args: &BenchCompare, told: impl Fn(&str)) -> Result<String, St
     let folder = Folder::new()?;
     let mut rows = Vec::new();
     for kind in server::all(args) {
-        let alone = measure(args, &kind, 1, ALONE_TIME, &folder.0)?.1;
+        let alone = measure(args, &kind, 1, args.time.min(ALONE_TIME), &folder.0)?.1;
         for &players in &args.players {
             let mut best: Option<Row> = None;
             for _ in 0..args.runs {
