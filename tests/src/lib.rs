@@ -5,12 +5,14 @@
 //! - [`program`]: a child process, its lines, and waits that have an end.
 //! - [`server`]: a running `millstream`.
 //! - [`client`]: the encoders and players, started as a user starts them.
+//! - [`nginx`]: another server, to forward to.
 //! - [`sample`]: the media that they publish.
 //! - [`recording`]: the packets in a file, to compare what came out with what went in.
 //!
 //! Absent: sleeps, mocks, and knowledge of the protocol beyond the FLV tags of the samples.
 pub mod client;
 pub mod golden;
+pub mod nginx;
 pub mod program;
 pub mod recording;
 pub mod sample;
