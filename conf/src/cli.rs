@@ -5,7 +5,10 @@ mod listen;
 mod replay;
 mod sim;
 
-pub use bench::{Bench, BenchLoad, BenchPlay, BenchPublish};
+pub use bench::{
+    Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchNullServe, BenchPlay,
+    BenchPublish,
+};
 pub use listen::Listen;
 pub use replay::{Case, CaseAdd, Replay};
 pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};

@@ -5,6 +5,7 @@
 //! gets next.
 
 mod answers;
+mod api;
 mod viewers;
 
 pub(super) use viewers::end_body;

@@ -3,11 +3,14 @@
 //! | path | what |
 //! |---|---|
 //! | `/APP/STREAM.flv` | a stream as one endless body |
+//! | `/api/v1/...`, `/metrics` | documents about the server |
 //! | others | the pages of the configuration |
 
 use super::super::Server;
 use super::super::conn::Conn;
+use super::api::unavailable;
 use super::viewers::not_published;
+use crate::api;
 use crate::event::RefuseReason;
 use crate::http::{Cache, Cors, EntityTag, Method, Request, Response, Status};
 use crate::name::{DEFAULT_VHOST, StreamName};
@@ -29,6 +32,9 @@ impl Server {
                 return self.http_respond(conn, &request, Response::read_only());
             }
         }
+        if api::has(path) {
+            return self.http_api(conn, request);
+        }
         if let Some(stream) = path.strip_suffix(".flv") {
             match self.http_stream_name(&request, stream) {
                 Ok(name) if !self.config.vhost(name.vhost()).is_some_and(|v| v.http_flv) => {
@@ -47,7 +53,9 @@ impl Server {
     pub(super) fn give_up(&mut self, conn: &mut Conn) {
         let asked = conn.http.as_mut().and_then(|http| http.asked.take());
         if let Some(asked) = asked {
-            self.http_respond(conn, &asked.request, not_published());
+            let is_document = asked.request.target.path().is_some_and(api::has);
+            let response = if is_document { unavailable() } else { not_published() };
+            self.http_respond(conn, &asked.request, response);
         }
     }
 

@@ -39,6 +39,7 @@ impl Server {
 
     /// Readies what a viewer gets next; true when there is something.
     pub(super) fn prepare_viewer(&mut self, conn: &mut Conn) -> bool {
+        let now = self.now;
         let role = conn.roles.first().copied();
         let Some((source, consumer)) =
             role.and_then(|role| Some((role.source?, role.action.player()?)))
@@ -64,6 +65,7 @@ impl Server {
         http.pieces.extend(stream.source.take_pieces(consumer));
         let pieces = http.pieces.iter().map(Bytes::len).fold(0, usize::saturating_add);
         let len = replies.len().saturating_sub(before).saturating_add(pieces);
+        stream.measure.sent.count(now, len as u64);
         if let Some(role) = roles.first_mut() {
             role.bytes = role.bytes.saturating_add(len as u64);
         }
