@@ -68,7 +68,7 @@ fn is_empty(net: &Net, server: usize) {
     let stats = net.servers[server].server.stats();
     let left = (stats.connections, stats.streams, stats.publishers, stats.players);
     assert_eq!((left, stats.timers), ((0, 0, 0, 0), 0), "{stats:?}");
-    assert_eq!(net.servers[server].server.forwards(), []);
+    assert_eq!(net.servers[server].server.forwards(), [0; 0]);
 }
 
 #[test]
@@ -173,7 +173,7 @@ fn a_name_that_is_not_legal_there_is_not_forwarded() {
     moment(&mut net);
     let lines = ["a,vhost=secret bad_name, never", "a,vhost=secret ended"];
     assert_eq!(net.servers[0].lines(), lines);
-    assert_eq!(net.servers[0].dials, []);
+    assert_eq!(net.servers[0].dials, [0; 0]);
 }
 
 #[test]
@@ -190,7 +190,7 @@ fn a_publisher_that_takes_over_or_returns_goes_on_at_the_destination() {
     // Who has gone and comes back within the grace period has a new connection.
     net.hang_up(second);
     moment(&mut net);
-    assert_eq!(net.dialled(0), []);
+    assert_eq!(net.dialled(0), [0; 0]);
     let third = net.client(0, Intent::Publish, "cam");
     moment(&mut net);
     net.publish(third, 100..110);
@@ -204,7 +204,7 @@ fn a_publisher_that_takes_over_or_returns_goes_on_at_the_destination() {
 fn destinations_can_be_added_and_removed() {
     let (mut net, publisher, player) = pair(forwarding(&[]));
     net.publish(publisher, 0..15);
-    assert_eq!(net.servers[0].dials, []);
+    assert_eq!(net.servers[0].dials, [0; 0]);
     net.reload(0, forwarding(&["b"]));
     moment(&mut net);
     net.publish(publisher, 15..25);
@@ -233,7 +233,7 @@ fn a_shutdown_sends_the_rest() {
     let vhost = Vhost { send_delay, ..forwarding_vhost(&["b"]) };
     let (mut net, publisher, player) = pair(Config::with_default_vhost(vhost));
     net.publish(publisher, 0..25);
-    assert_eq!(net.serials(player), []);
+    assert_eq!(net.serials(player), [0; 0]);
     net.shut_down(0);
     assert_eq!(net.serials(player), (0..25).collect::<Vec<_>>());
     assert!(net.servers[0].server.is_drained());
@@ -264,7 +264,7 @@ fn there_are_as_many_forwards_and_dials_as_there_may_be() {
 
 /// Deadlines that are outdated stay until they come.
 fn is_empty_but_timers(net: &Net) {
-    assert_eq!(net.servers[0].server.forwards(), []);
+    assert_eq!(net.servers[0].server.forwards(), [0; 0]);
     assert_eq!(net.servers[0].server.stats().streams, 0);
 }
 

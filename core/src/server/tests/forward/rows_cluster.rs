@@ -158,7 +158,7 @@ fn row_125_a_name_that_is_taken_there_is_tried_again() {
     let busy = "cam refused (NetStream.Publish.BadName: The stream is being published by another \
                 client: stop it, or use another name.), again";
     assert_eq!(net.servers[0].lines()[0], busy);
-    assert_eq!(net.serials(player), []);
+    assert_eq!(net.serials(player), [0; 0]);
     net.stop(there);
     net.publish_live(publisher, 100..300, 10);
     assert_eq!(*net.serials(player).last().unwrap(), 299);
