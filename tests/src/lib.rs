@@ -7,6 +7,7 @@
 //! - [`browser`]: a headless Chromium, driven through a pipe.
 //! - [`stage`]: the console on a server that a test makes up.
 //! - [`client`]: the encoders and players, started as a user starts them.
+//! - [`nginx`]: another server, to forward to.
 //! - [`sample`]: the media that they publish.
 //! - [`recording`]: the packets in a file, to compare what came out with what went in.
 //!
@@ -14,6 +15,7 @@
 pub mod browser;
 pub mod client;
 pub mod golden;
+pub mod nginx;
 pub mod program;
 pub mod recording;
 pub mod sample;

@@ -29,12 +29,18 @@ impl Server {
     /// Starts it with further arguments.
     #[must_use]
     pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", arguments)
+    }
+
+    /// Starts it at an address, such as that of one that has ended.
+    #[must_use]
+    pub fn start_at(listen: &str, arguments: &[&str]) -> Self {
         if let Ok(address) = env::var("MILLSTREAM_TEST_SERVER") {
             let address = address.parse().expect("MILLSTREAM_TEST_SERVER is HOST:PORT");
             return Self { program: None, address, http: None };
         }
         let mut command = Command::new(binary());
-        command.args(["serve", "--rtmp", "127.0.0.1:0"]).args(arguments);
+        command.args(["serve", "--rtmp", listen]).args(arguments);
         command.env("NO_COLOR", "1").env_remove("RUST_LOG").stdin(Stdio::null());
         let program = Program::start(command);
         let banner = program.wait_for(&["rtmp://127.0.0.1:"]);

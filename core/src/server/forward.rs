@@ -217,7 +217,11 @@ impl Server {
                 let is_loop =
                     description == *refusal(RefuseReason::Loop, Asked::Connect).description;
                 let failure = if is_loop { ForwardFailure::Loop } else { ForwardFailure::Refused };
-                let words = words(code.as_bytes(), description.as_bytes());
+                // A loop has words of its own.
+                let words = match failure {
+                    ForwardFailure::Loop => Arc::from(""),
+                    _ => words(code.as_bytes(), description.as_bytes()),
+                };
                 self.give_forward_up(conn, failure, words);
             }
             SessionEvent::Ended { code } => {

@@ -3,8 +3,7 @@
 use super::*;
 use pretty_assertions::assert_eq;
 
-const LOOP: &str = "cam loop (NetConnection.Connect.Rejected: The stream has been here before: \
-                    servers forward it in a loop.), again";
+const LOOP: &str = "cam loop, again";
 
 #[test]
 fn row_125_a_server_does_not_forward_to_itself() {
@@ -69,7 +68,7 @@ fn row_125_shards_of_a_server_know_each_other() {
     let lines = [0, 1].map(|server| net.servers[server].lines());
     let lines = lines.concat();
     assert_eq!(lines.len(), 4);
-    assert!(lines.iter().all(|line| line.contains(" loop (")), "{lines:?}");
+    assert!(lines.iter().all(|line| line.contains(" loop, again")), "{lines:?}");
 }
 
 #[test]
