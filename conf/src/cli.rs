@@ -1,6 +1,7 @@
-//! The command line: `serve` (the default), `demo`, `bench`, `replay`, `case` and `sim`.
+//! The command line: `serve` (the default), `demo`, `bench`, `inspect`, `replay`, `case` and `sim`.
 
 mod bench;
+mod inspect;
 mod listen;
 mod replay;
 mod sim;
@@ -9,6 +10,7 @@ pub use bench::{
     Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchNullServe, BenchPlay,
     BenchPublish,
 };
+pub use inspect::Inspect;
 pub use listen::Listen;
 pub use replay::{Case, CaseAdd, Replay};
 pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};
@@ -46,6 +48,7 @@ Examples:
   millstream --rtmp 127.0.0.1:2000        serve on one address only
   millstream demo                         serve, and publish a built-in clip to live/demo
   millstream bench play rtmp://127.0.0.1/live/demo --players 100 --for 20s
+  millstream inspect x.m3u8               tracks, times, gaps and faults of a file, and a verdict
   millstream replay x.pcap                what was said in a capture, and what this server answers
   millstream sim swarm --for 60s          break things on purpose; a failure says how to repeat it";
 
@@ -59,6 +62,8 @@ pub enum Command {
     /// Put load on an RTMP server and measure what its players and publishers see
     #[command(subcommand)]
     Bench(Bench),
+    /// Look into a media file (FLV, MPEG-TS, HLS playlist, capture) and say whether it is well
+    Inspect(Inspect),
     /// Replay a capture or a trace: its clients talk to this server, on a virtual clock
     Replay(Replay),
     /// Keep captures as permanent tests
