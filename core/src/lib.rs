@@ -17,6 +17,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod amf;
+pub mod api;
 pub mod chunk;
 pub mod config;
 pub mod drive;

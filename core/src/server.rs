@@ -11,15 +11,18 @@ mod admission;
 mod conn;
 mod hls;
 mod http;
+mod measure;
 mod merging;
 mod report;
 mod roles;
 mod shards;
+mod snapshot;
 mod streams;
 mod timers;
 mod transcode;
 mod writes;
 
+use crate::api::Totals;
 use crate::chunk::ChunkSize;
 use crate::config::Config;
 use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
@@ -45,6 +48,7 @@ use core::time::Duration;
 use hls::{Asker, HlsTable};
 use http::Http;
 use shards::Shards;
+use snapshot::Surveys;
 use streams::Stream;
 use timers::{Owner, Timers};
 use transcode::Renditions;
@@ -80,8 +84,11 @@ pub struct Server {
     rng: Rng,
     session_config: Arc<SessionConfig>,
     shards: Shards,
+    started: Instant,
     streams: Vec<Slot>,
+    surveys: Surveys,
     timers: Timers,
+    totals: Totals,
     turn_started: Option<Instant>,
     turn_wrote: bool,
     wall: WallClock,
@@ -161,8 +168,11 @@ impl Server {
             rng: Rng::new(seed),
             session_config: Arc::new(session_config),
             shards: Shards::new(placement),
+            started: now,
             streams: Vec::new(),
+            surveys: Surveys::default(),
             timers: Timers::default(),
+            totals: Totals::default(),
             turn_started: None,
             turn_wrote: false,
             // The wall clock at instant 0.
@@ -225,6 +235,10 @@ impl Server {
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
+            }
+            if let Some((asker, snapshot)) = self.poll_survey() {
+                self.surveyed(asker, &snapshot);
+                continue;
             }
             if let Some((asker, name, part)) = self.fetches.pop() {
                 self.fetch(asker, &name, part);
@@ -366,6 +380,7 @@ impl Server {
 
     fn receive(&mut self, conn: &mut Conn, bytes: &[u8]) {
         conn.received = conn.received.saturating_add(bytes.len() as u64);
+        self.totals.received_bytes = self.totals.received_bytes.saturating_add(bytes.len() as u64);
         if conn.http.is_some() {
             self.http_receive(conn, bytes);
         } else if conn.waits {
@@ -406,6 +421,7 @@ impl Server {
             self.rtmp_wrote(conn, len);
         }
         conn.sent = conn.sent.saturating_add(len as u64);
+        self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
         if len < offered {
             conn.block(self.now);
         } else {
@@ -415,12 +431,15 @@ impl Server {
     }
 
     fn rtmp_wrote(&mut self, conn: &mut Conn, len: usize) {
+        let now = self.now;
         let mut replies = len.min(conn.replies.len());
         if let Some((source, consumer)) = conn.sharing_player()
             && let Some(stream) = self.stream_mut(source)
         {
             replies = stream.source.wrote(consumer, len, conn.replies.len());
-            conn.count_shared(len.saturating_sub(replies));
+            let shared = len.saturating_sub(replies);
+            stream.measure.sent.count(now, shared as u64);
+            conn.count_shared(shared);
         }
         conn.replies.advance(replies.min(conn.replies.len()));
         if conn.replies.is_empty() {
@@ -614,6 +633,7 @@ impl Server {
     }
 
     fn event(&mut self, event: Event) {
+        self.count(&event);
         self.outputs.push_back(Output::Event(event));
     }
 

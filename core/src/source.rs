@@ -157,6 +157,14 @@ impl Source {
         (self.audio_codec, self.video_codec)
     }
 
+    /// The sequence headers kept for audio or for video, a payload each.
+    pub fn headers(&self, kind: FrameKind) -> impl Iterator<Item = &Bytes> {
+        let is_asked = move |header: &&Header| {
+            header.kind == kind && header.class == FrameClass::SequenceHeader
+        };
+        self.headers.iter().filter(is_asked).map(|header| &header.payload)
+    }
+
     /// `conn` begins to publish. The time line goes on where an earlier publisher left it.
     ///
     /// # Errors

@@ -47,7 +47,7 @@ impl Instant {
 }
 
 /// The wall clock, used for names and absolute dates only, never for timers.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct WallClock {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub unix_millis: u64,

@@ -34,6 +34,8 @@ pub(super) struct Conn {
     pub(super) peer: SocketAddr,
     /// Since the socket was full for the first time; `None` once all was taken.
     progress: Option<Progress>,
+    /// The client program (`flashVer`), escaped.
+    pub(super) program: Option<Arc<str>>,
     /// The driver reads from the connection.
     pub(super) reads: bool,
     pub(super) received: u64,
@@ -75,6 +77,8 @@ pub(super) struct Role {
     pub(super) action: Action,
     /// Bytes of media since the last report.
     pub(super) bytes: u64,
+    /// Bits per second in the last report.
+    pub(super) bits_per_second: Option<u64>,
     pub(super) frames: u32,
     pub(super) reported: Instant,
     pub(super) since: Instant,
@@ -121,6 +125,7 @@ impl Conn {
             opened: now,
             peer,
             progress: None,
+            program: None,
             reads: true,
             received: 0,
             replies: BytesMut::new(),

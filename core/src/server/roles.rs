@@ -86,10 +86,12 @@ impl Server {
         let app = App { app: address.app, is_engine, page_url, vhost };
         let granted = conn.session.accept(self.now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
+        let program: Arc<str> = Arc::from(escape(request.flash_ver.as_bytes(), SUBJECT_LEN_MAX));
+        conn.program = Some(program.clone()).filter(|program| !program.is_empty());
         self.event(Event::Connected {
             conn: conn.id,
             app: Arc::from(alloc::format!("{}/{}", app.vhost, app.app)),
-            client: Arc::from(escape(request.flash_ver.as_bytes(), SUBJECT_LEN_MAX)),
+            client: program,
             handshake: conn.handshake,
         });
         conn.app = Some(app);
@@ -260,7 +262,16 @@ impl Server {
         action: Action,
     ) {
         let now = self.now;
-        let role = Role { action, bytes: 0, frames: 0, reported: now, since: now, source, stream };
+        let role = Role {
+            action,
+            bytes: 0,
+            bits_per_second: None,
+            frames: 0,
+            reported: now,
+            since: now,
+            source,
+            stream,
+        };
         conn.roles.push(role);
         conn.role_again_at = None;
         conn.report_at.get_or_insert(now.after(self.report_interval(&role)));

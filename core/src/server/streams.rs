@@ -2,6 +2,7 @@
 
 use super::conn::{Action, Conn, Role};
 use super::hls::HlsId;
+use super::measure::Measure;
 use super::merging::merge_interval;
 use super::shards::{RemotePublisher, Replica, Subscriber};
 use super::timers::Owner;
@@ -35,6 +36,7 @@ pub(super) struct Stream {
     pub(super) is_rendition: bool,
     /// Players without a publisher are looked after then.
     linger_at: Option<Instant>,
+    pub(super) measure: Measure,
     pub(super) name: StreamName,
     /// Frames for replicas on other shards.
     pub(super) gathered: Vec<Frame>,
@@ -111,6 +113,7 @@ impl Server {
             flushed: None,
             is_rendition: false,
             linger_at: None,
+            measure: Measure::new(self.now),
             name: name.clone(),
             gathered: Vec::new(),
             hls: None,
@@ -188,6 +191,7 @@ impl Server {
         let Some(stream) = self.stream_mut(source_id) else { return };
         stream.bytes = stream.bytes.saturating_add(frame.payload.len() as u64);
         let pushed = stream.source.push(now, frame, &mut lapped);
+        stream.measure.observe(now, frame, &pushed, lapped.len(), &stream.source);
         let name = stream.name.clone();
         let is_replica = stream.replica.is_some();
         let hls = stream.hls;
@@ -280,6 +284,7 @@ impl Server {
     /// Readies what a connection's players get next; true when the one that shares the tape has
     /// something.
     pub(super) fn prepare(&mut self, conn: &mut Conn) -> bool {
+        let now = self.now;
         // Copies wait until all replies are sent: else these might never be, and the connection
         // would not be read again.
         let has_room = conn.replies.is_empty();
@@ -296,6 +301,7 @@ impl Server {
                 stream.source.prepare(consumer);
                 stream.source.take_private(consumer, &mut conn.replies);
                 let copied = conn.replies.len().saturating_sub(before);
+                stream.measure.sent.count(now, copied as u64);
                 if let Some(role) = conn.roles.get_mut(index) {
                     role.bytes = role.bytes.saturating_add(copied as u64);
                 }
@@ -340,9 +346,11 @@ impl Server {
 
     /// A publisher has come: waiting players no longer wait.
     pub(super) fn stream_published(&mut self, id: SourceId) {
+        let now = self.now;
         if let Some(stream) = self.stream_mut(id) {
             stream.linger_at = None;
             stream.left = None;
+            stream.measure.begin(now);
             let name = stream.name.clone();
             self.hls_published(id);
             self.sync_renditions(&name);
@@ -363,6 +371,7 @@ impl Server {
         let now = self.now;
         if let Some(stream) = self.stream_mut(id) {
             stream.left = Some(now);
+            stream.measure.end(now);
             stream.publisher = None;
             let name = stream.name.clone();
             self.hls_unpublished(id);

@@ -11,6 +11,7 @@ mod rows_command;
 mod rows_handshake;
 mod rows_tcp;
 mod shards;
+mod snapshots;
 mod vhosts;
 mod wire;
 mod world;

@@ -5,11 +5,14 @@
 
 use super::replay::unhex;
 use super::{Detail, HASH_START, Names, hash, hex};
+use millstream_core::api::Scope;
 use millstream_core::event::RefuseReason;
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::id::{ConnId, MessageStreamId};
 use millstream_core::name::{NameLimits, StreamName};
-use millstream_core::shard::{Claim, Fetch, Found, HlsPart, ShardId, ShardMessage, Subscription};
+use millstream_core::shard::{
+    Claim, Fetch, Found, HlsPart, ShardId, ShardMessage, Subscription, SurveyId,
+};
 use millstream_core::time::Timestamp;
 use std::fmt::Write as _;
 
@@ -116,6 +119,13 @@ pub(super) fn write_message(
             let _ = write!(line, "frames {}", subscription.0);
             write_frames(line, frames, detail);
         }
+        ShardMessage::Survey { survey, scope } => {
+            let _ = write!(line, "survey {} {scope:?}", survey.0);
+        }
+        // What the API shows is no part of a replay: such a trace can be read up to here.
+        ShardMessage::Surveyed { survey, .. } => {
+            let _ = write!(line, "surveyed {}", survey.0);
+        }
     }
 }
 
@@ -165,6 +175,15 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
             ShardMessage::Unsubscribe { subscription: subscription()?, name: read_name(rest)? }
         }
         "live" => ShardMessage::Live { subscription: subscription()?, live: rest.parse().ok()? },
+        "survey" => ShardMessage::Survey {
+            survey: SurveyId(subject.parse().ok()?),
+            scope: match rest {
+                "Server" => Scope::Server,
+                "Streams" => Scope::Streams,
+                "Clients" => Scope::Clients,
+                _ => return None,
+            },
+        },
         "frames" => {
             let frames = read_frames(rest)?.into();
             ShardMessage::Frames { subscription: subscription()?, frames }

@@ -3,7 +3,7 @@
 use super::super::Server;
 use super::super::conn::{Action, Conn};
 use super::answers::nothing_here;
-use super::{Asked, LAST_CHUNK};
+use super::{Asked, Awaited, LAST_CHUNK};
 use crate::event::{CloseReason, Event};
 use crate::http::{Body, Cors, Framing, Method, Request, Response, Status, Version};
 use crate::id::MessageStreamId;
@@ -47,7 +47,7 @@ impl Server {
         let consumer = stream.source.attach_viewer(now, id, container);
         if let Some(http) = &mut conn.http {
             let request = Box::new(request);
-            http.asked = Some(Asked { give_up_at: None, request, waits_for: None });
+            http.asked = Some(Asked { give_up_at: None, request, waits_for: Awaited::Stream });
         }
         self.add_role(conn, MessageStreamId(0), Some(source), Action::PlayCopy(consumer));
         self.arm_patience(source, self.config.limits.http_play_wait);
@@ -77,12 +77,14 @@ impl Server {
             }
         }
         let Conn { http, replies, roles, .. } = conn;
+        let now = self.now;
         let (Some(http), Some(stream)) = (http, self.stream_mut(source)) else { return false };
         let before = replies.len();
         stream.source.take_private(consumer, replies);
         http.pieces.extend(stream.source.take_pieces(consumer));
         let pieces = http.pieces.iter().map(Bytes::len).fold(0, usize::saturating_add);
         let len = replies.len().saturating_sub(before).saturating_add(pieces);
+        stream.measure.sent.count(now, len as u64);
         if let Some(role) = roles.first_mut() {
             role.bytes = role.bytes.saturating_add(len as u64);
         }
