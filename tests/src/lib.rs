@@ -3,6 +3,7 @@
 //! - [`golden`]: texts that are kept, and renewed on purpose only.
 //! - [`tree`]: the files of the repository, for the house rules.
 //! - [`program`]: a child process, its lines, and waits that have an end.
+//! - [`transport`]: the programs under test, and the macro that runs a test on each.
 //! - [`server`]: a running `millstream`.
 //! - [`client`]: the encoders and players, started as a user starts them.
 //! - [`sample`]: the media that they publish.
@@ -15,4 +16,5 @@ pub mod program;
 pub mod recording;
 pub mod sample;
 pub mod server;
+pub mod transport;
 pub mod tree;
