@@ -4,6 +4,7 @@
 
 use crate::flv::tag::Codec;
 use crate::handshake::HandshakeKind;
+use crate::http::{HttpError, Method, Status};
 use crate::id::{ConnId, ListenerId, SourceId};
 use crate::name::StreamName;
 use crate::session::{Ignored, SessionError};
@@ -36,6 +37,19 @@ pub enum Event {
         sent: u64,
         /// How long it lasted.
         age: Duration,
+    },
+    /// An HTTP request was answered; an endless body follows its answer.
+    Answered {
+        /// The connection.
+        conn: ConnId,
+        /// What was to be done; `None` for what was no request.
+        method: Option<Method>,
+        /// The path that was asked for, escaped; never its query, which may hold a secret.
+        path: Arc<str>,
+        /// The answer.
+        status: Status,
+        /// Bytes of its body, as far as they are known.
+        body_len: u64,
     },
     /// `connect` was accepted.
     Connected {
@@ -233,8 +247,12 @@ pub enum RenditionRefusal {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum CloseReason {
+    /// An HTTP response was the last one of its connection.
+    Answered,
     /// The peer broke the protocol, a limit or a deadline.
     Error(SessionError),
+    /// The peer's HTTP cannot be read, or does not go on.
+    Http(HttpError),
     /// The socket failed.
     Io(crate::drive::IoFailure),
     /// The peer closed.

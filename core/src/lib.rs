@@ -17,6 +17,7 @@ extern crate alloc;
 extern crate std;
 
 pub mod amf;
+pub mod api;
 pub mod chunk;
 pub mod config;
 pub mod drive;
@@ -25,6 +26,7 @@ pub mod flv;
 pub mod frame;
 pub mod handshake;
 pub mod hls;
+pub mod http;
 pub mod id;
 pub mod jitter;
 pub mod job;

@@ -9,19 +9,24 @@
 
 mod admission;
 mod conn;
+mod http;
+mod measure;
 mod merging;
 mod report;
 mod roles;
 mod shards;
+mod snapshot;
 mod streams;
 mod timers;
 mod transcode;
 mod writes;
 
+use crate::api::Totals;
 use crate::chunk::ChunkSize;
 use crate::config::Config;
 use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event, RefuseReason};
+use crate::http::HttpLimits;
 use crate::id::{ConnId, JobId, ListenerId, MessageStreamId, SourceId};
 use crate::job::Job;
 use crate::name::{NameLimits, StreamName};
@@ -39,7 +44,9 @@ use bytes::Buf;
 use conn::Conn;
 use core::net::SocketAddr;
 use core::time::Duration;
+use http::Http;
 use shards::Shards;
+use snapshot::Surveys;
 use streams::Stream;
 use timers::{Owner, Timers};
 use transcode::Renditions;
@@ -71,8 +78,11 @@ pub struct Server {
     rng: Rng,
     session_config: Arc<SessionConfig>,
     shards: Shards,
+    started: Instant,
     streams: Vec<Slot>,
+    surveys: Surveys,
     timers: Timers,
+    totals: Totals,
     turn_started: Option<Instant>,
     turn_wrote: bool,
     wall: WallClock,
@@ -147,8 +157,11 @@ impl Server {
             rng: Rng::new(seed),
             session_config: Arc::new(session_config),
             shards: Shards::new(placement),
+            started: now,
             streams: Vec::new(),
+            surveys: Surveys::default(),
             timers: Timers::default(),
+            totals: Totals::default(),
             turn_started: None,
             turn_wrote: false,
             // The wall clock at instant 0.
@@ -163,12 +176,10 @@ impl Server {
         self.turn_started.get_or_insert(now);
         match input {
             Input::Opened { conn, via, peer } => match via {
-                Via::Listener { listener, service: Service::Rtmp } => {
-                    self.open(conn, listener, peer);
+                Via::Listener { listener, service } => {
+                    self.open(conn, listener, service, peer);
                 }
-                Via::Dial(_) | Via::Listener { service: Service::Http, .. } => {
-                    self.outputs.push_back(Output::Close { conn });
-                }
+                Via::Dial(_) => self.outputs.push_back(Output::Close { conn }),
             },
             Input::DialFailed { .. } => {}
             Input::JobDone { job, result } => {
@@ -247,6 +258,9 @@ impl Server {
     /// What to write to `conn` now; gives the bytes appended to `out`.
     pub fn slices<'a>(&'a self, conn: ConnId, out: &mut Slices<'a>) -> usize {
         let Some(conn) = self.conn(conn) else { return 0 };
+        if let Some(http) = &conn.http {
+            return http::slices(conn, http, out);
+        }
         match conn.sharing_player() {
             Some((source, consumer)) => match self.stream(source) {
                 Some(stream) => stream.source.slices(consumer, &conn.replies, out),
@@ -287,13 +301,17 @@ impl Server {
             stats.player_bytes = stats.player_bytes.saturating_add(owned.sum());
         }
         for conn in self.conns.iter().flatten() {
-            let bytes = conn.replies.len().saturating_add(conn.session.buffered());
+            let buffered = match &conn.http {
+                Some(http) => http.buffered(),
+                None => conn.session.buffered(),
+            };
+            let bytes = conn.replies.len().saturating_add(buffered);
             stats.session_bytes = stats.session_bytes.saturating_add(bytes as u64);
         }
         stats
     }
 
-    fn open(&mut self, id: ConnId, listener: ListenerId, peer: SocketAddr) {
+    fn open(&mut self, id: ConnId, listener: ListenerId, service: Service, peer: SocketAddr) {
         let limits = &self.config.limits;
         let admitted = self.admission.enter(self.now, peer.ip(), limits);
         let refused = if self.is_shutting_down {
@@ -306,6 +324,10 @@ impl Server {
         let seed = self.rng.next_u64();
         let session = Session::server(self.session_config.clone(), self.now, Rng::new(seed));
         let mut conn = Box::new(Conn::new(id, peer, session, self.now));
+        if service == Service::Http {
+            let limits = HttpLimits::from(&self.config.limits);
+            conn.http = Some(Box::new(Http::new(limits, self.now)));
+        }
         self.event(Event::Accepted { conn: id, listener, peer });
         self.conns_len = self.conns_len.saturating_add(1);
         if let Some(reason) = refused {
@@ -335,7 +357,10 @@ impl Server {
 
     fn receive(&mut self, conn: &mut Conn, bytes: &[u8]) {
         conn.received = conn.received.saturating_add(bytes.len() as u64);
-        if conn.waits {
+        self.totals.received_bytes = self.totals.received_bytes.saturating_add(bytes.len() as u64);
+        if conn.http.is_some() {
+            self.http_receive(conn, bytes);
+        } else if conn.waits {
             conn.stash.extend_from_slice(bytes);
         } else {
             self.advance(conn, bytes);
@@ -367,12 +392,31 @@ impl Server {
     }
 
     fn wrote(&mut self, conn: &mut Conn, len: usize, offered: usize) {
+        if conn.http.is_some() {
+            Self::http_wrote(conn, len);
+        } else {
+            self.rtmp_wrote(conn, len);
+        }
+        conn.sent = conn.sent.saturating_add(len as u64);
+        self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
+        if len < offered {
+            conn.block(self.now);
+        } else {
+            conn.unblock();
+            self.queue_write(conn.id);
+        }
+    }
+
+    fn rtmp_wrote(&mut self, conn: &mut Conn, len: usize) {
+        let now = self.now;
         let mut replies = len.min(conn.replies.len());
         if let Some((source, consumer)) = conn.sharing_player()
             && let Some(stream) = self.stream_mut(source)
         {
             replies = stream.source.wrote(consumer, len, conn.replies.len());
-            conn.count_shared(len.saturating_sub(replies));
+            let shared = len.saturating_sub(replies);
+            stream.measure.sent.count(now, shared as u64);
+            conn.count_shared(shared);
         }
         conn.replies.advance(replies.min(conn.replies.len()));
         if conn.replies.is_empty() {
@@ -383,13 +427,6 @@ impl Server {
                 let enabled = !conn.waits;
                 self.outputs.push_back(Output::SetReading { conn: conn.id, enabled });
             }
-        }
-        conn.sent = conn.sent.saturating_add(len as u64);
-        if len < offered {
-            conn.block(self.now);
-        } else {
-            conn.unblock();
-            self.queue_write(conn.id);
         }
     }
 
@@ -403,7 +440,11 @@ impl Server {
             if conn.blocked {
                 return;
             }
-            is_writable = server.prepare(conn) || !conn.replies.is_empty();
+            is_writable = if conn.http.is_some() {
+                server.http_prepare(conn)
+            } else {
+                server.prepare(conn) || !conn.replies.is_empty()
+            };
             if is_writable {
                 return;
             }
@@ -497,7 +538,9 @@ impl Server {
             self.close_now(conn, CloseReason::SlowReader);
             return;
         }
-        if conn.session.poll_timeout().is_some_and(|deadline| deadline.at <= now)
+        if conn.http.is_some() && conn.closing.is_none() {
+            self.http_timeout(conn);
+        } else if conn.session.poll_timeout().is_some_and(|deadline| deadline.at <= now)
             && conn.closing.is_none()
             && let Err(error) = conn.session.handle_timeout(now, &mut conn.replies)
         {
@@ -565,6 +608,7 @@ impl Server {
     }
 
     fn event(&mut self, event: Event) {
+        self.count(&event);
         self.outputs.push_back(Output::Event(event));
     }
 

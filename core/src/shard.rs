@@ -8,10 +8,12 @@
 //!
 //! Links between shards lose nothing and keep their order; they may be slow.
 
+use crate::api::{Scope, Snapshot};
 use crate::event::RefuseReason;
 use crate::frame::Frame;
 use crate::id::{ConnId, MessageStreamId};
 use crate::name::StreamName;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::num::NonZeroU16;
@@ -57,6 +59,10 @@ pub struct Claim {
 /// A replica of a stream, numbered by the shard that holds it; a number is used once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Subscription(pub u64);
+
+/// A snapshot of all shards, numbered by the shard that gathers it; a number is used once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct SurveyId(pub u64);
 
 /// What one shard tells another.
 #[derive(Clone, PartialEq, Debug)]
@@ -129,5 +135,19 @@ pub enum ShardMessage {
         subscription: Subscription,
         /// The frames, with mended times.
         frames: Arc<[Frame]>,
+    },
+    /// To each: what is it like? Answered by `Surveyed`.
+    Survey {
+        /// The snapshot that is gathered.
+        survey: SurveyId,
+        /// How much is to be shown.
+        scope: Scope,
+    },
+    /// To who asked: it is like this.
+    Surveyed {
+        /// The snapshot that is gathered.
+        survey: SurveyId,
+        /// This shard's part.
+        snapshot: Box<Snapshot>,
     },
 }

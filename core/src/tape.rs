@@ -321,6 +321,12 @@ impl Tape {
         self.frames_since_keyframe = self.frames_since_keyframe.saturating_add(1);
         self.marks.push_back(mark);
         self.end = mark.end();
+        if let Some(last) = self.blocks.back_mut()
+            && !last.has_room(1)
+        {
+            // A long message fills its block: now it can be shared.
+            last.seal();
+        }
         begun
     }
 
@@ -435,6 +441,17 @@ impl Tape {
         }
     }
 
+    /// The payload of a message, chunk by chunk; shared where its block is full.
+    pub fn share_payload(&self, mark: &Mark) -> impl Iterator<Item = Bytes> {
+        let body = mark.offset.saturating_add(u64::from(DELTA_HEADER_LEN));
+        let all = self.share(body, mark.end());
+        let chunk = self.chunk_size.bytes() as usize;
+        let step = chunk.saturating_add(1);
+        (0..all.len())
+            .step_by(step)
+            .map(move |from| all.slice(from..from.saturating_add(chunk).min(all.len())))
+    }
+
     /// Introduces the message at `mark` with absolute time `timestamp` on message stream `stream`:
     /// appends a header of type 0, to be followed by the tape from the returned offset on. A time
     /// that needs the extended field cannot be followed by the tape's continuation headers, so then
@@ -502,7 +519,7 @@ impl Tape {
     }
 
     /// The payload of a message, chunk by chunk, without the headers in between.
-    fn payload_parts(&self, mark: &Mark) -> impl Iterator<Item = &[u8]> {
+    pub fn payload_parts(&self, mark: &Mark) -> impl Iterator<Item = &[u8]> {
         // A message never spans blocks, so one slice holds it.
         let mut slices = Slices::new();
         let body = mark.offset.saturating_add(u64::from(DELTA_HEADER_LEN));

@@ -47,7 +47,7 @@ impl Instant {
 }
 
 /// The wall clock, used for names and absolute dates only, never for timers.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct WallClock {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub unix_millis: u64,
@@ -93,10 +93,14 @@ pub enum TimerKind {
     Idle,
     /// A process is to be started again, or has not ended when it was asked to.
     Job,
+    /// A kept HTTP connection has no request.
+    KeepAlive,
     /// A peer gets a little time to read the reason of its refusal before the close.
     Linger,
     /// A periodic progress report ("pithy print") is due.
     Progress,
+    /// An HTTP request is not complete.
+    Request,
     /// A connected peer has neither published nor played.
     Role,
     /// The players of a stream without publisher have waited long enough.

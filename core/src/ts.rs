@@ -18,6 +18,11 @@ pub mod stream;
 pub mod tables;
 mod video;
 
+#[cfg(test)]
+pub(crate) mod testing;
+#[cfg(test)]
+mod tests;
+
 use crate::flv::codec::HeaderError;
 use crate::flv::tag::Codec;
 use core::fmt;

@@ -24,7 +24,8 @@ millstream_tests::on_both_transports!(
     row_121_players_are_told_of_the_end_and_a_second_signal_ends_at_once,
     a_trace_of_a_server_replays_line_by_line,
     files_that_are_no_whole_trace_are_refused_in_words,
-    a_trace_needs_one_worker_and_a_place,
+    a_trace_needs_a_place,
+    a_trace_of_several_workers_replays_shard_by_shard,
     seeds_and_files_are_simulated_the_same_each_time,
     a_failure_says_how_to_repeat_it_and_is_shrunk,
 );
@@ -355,14 +356,34 @@ fn files_that_are_no_whole_trace_are_refused_in_words() {
     check(b"", &[], "tcpdump");
 }
 
-fn a_trace_needs_one_worker_and_a_place() {
-    let check = |args: &[&str], hint: &str| {
-        let (code, said, complaint) = ends(&[args, &["--rtmp", "127.0.0.1:0"]].concat());
-        assert_eq!((code, said.as_str()), (Some(1), ""), "{complaint}");
-        assert!(complaint.contains(hint), "{complaint}");
+fn a_trace_needs_a_place() {
+    let (code, said, complaint) = ends(&["demo", "--trace", "/nonexistent/file", "--rtmp", ":0"]);
+    assert_eq!((code, said.as_str()), (Some(1), ""), "{complaint}");
+    assert!(complaint.contains("/nonexistent/file cannot be written"), "{complaint}");
+}
+
+fn a_trace_of_several_workers_replays_shard_by_shard() {
+    let file = scratch("shards.trace");
+    let server = Server::start(&["--workers", "3", "--trace", &file, "--log", "debug"]);
+    let url = server.url("live/load");
+    let result = bench(&["play", &url, "--publish", CLIP, "--players", "12", "--for", "1s"]);
+    assert_eq!(result["started"], 12, "{result}");
+    server.signal(Signal::TERM);
+    let (status, _, log) = server.wait(Duration::from_secs(10));
+    assert_eq!(status.code(), Some(0), "{log}");
+
+    let read = |end: &str| std::fs::read_to_string(format!("{file}{end}")).expect("a trace");
+    let traces = ["", ".1", ".2"].map(read);
+    let count = |begin: &str| {
+        let lines = traces.iter().flat_map(|trace| trace.lines());
+        lines.filter(|line| line.starts_with(begin)).count()
     };
-    check(&["--trace", &scratch("never"), "--workers", "2"], "--workers 1");
-    check(&["demo", "--trace", "/nonexistent/file"], "/nonexistent/file cannot be written");
+    assert_eq!((count("event published"), count("event played")), (1, 12));
+    // Where each connection lands is up to the kernel: it is not likely that all are at home.
+    assert!(count("shard 0 ") + count("shard 1 ") + count("shard 2 ") > 0);
+    let (code, said, complaint) = ends(&["replay", &file]);
+    assert_eq!(code, Some(0), "{complaint}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("identical")).count(), 3, "{said}");
 }
 
 fn seeds_and_files_are_simulated_the_same_each_time() {

@@ -25,7 +25,7 @@ use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, BufWriter};
 use std::net::{SocketAddr, TcpListener};
 use std::num::NonZeroU16;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
@@ -82,13 +82,13 @@ impl<R: Runtime> Shard<R> {
     ) -> io::Result<Self> {
         let mut transport = SocketTransport::new_shard(placement.own, links, listeners, events)?;
         let (seed, start, wall) = (seed(), transport.now(), wall_clock());
-        let setup = Setup { config: Config::clone(&config), seed, start, wall };
+        let setup = Setup { config: Config::clone(&config), placement, seed, start, wall };
         let server = Server::new_shard(config, placement, seed, start, wall);
         Ok(Self { drive: Drive::new(Budget::default()), server, setup, trace: None, transport })
     }
 
-    /// Writes a full trace to `file`: all that passes the transport, for `millstream replay`.
-    /// Meant for a shard that is alone: what shards tell each other is not recorded.
+    /// Writes a full trace to `file`: all that passes the transport and the links to other shards,
+    /// for `millstream replay`.
     #[must_use]
     pub fn with_trace(mut self, file: File) -> Self {
         self.trace = Some(file);
@@ -146,7 +146,7 @@ pub enum Program {
 #[must_use]
 pub fn run<R: Runtime>(args: &ServeArgs, program: Program) -> ExitCode {
     let config = args.config();
-    let (listeners, trace) = match open(args) {
+    let (listeners, traces) = match open(args) {
         Ok(opened) => opened,
         Err(error) => {
             complain(&error);
@@ -155,7 +155,7 @@ pub fn run<R: Runtime>(args: &ServeArgs, program: Program) -> ExitCode {
     };
     let _log = Log::start(args.log_format, args.log);
     warn_of_few_files(&config);
-    match serve::<R>(args, program, config, listeners, trace) {
+    match serve::<R>(args, program, config, listeners, traces) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("ended by an error of its own: {error}");
@@ -178,7 +178,7 @@ fn serve<R: Runtime>(
     program: Program,
     config: Config,
     listeners: Vec<Vec<TcpListener>>,
-    mut trace: Option<File>,
+    traces: Vec<File>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let (tell, told) = channel();
     let signal = tell.clone();
@@ -187,6 +187,7 @@ fn serve<R: Runtime>(
     let count = u16::try_from(listeners.len()).ok().and_then(NonZeroU16::new);
     let count = count.unwrap_or(NonZeroU16::MIN);
     let links = Links::new(count.get());
+    let mut traces = traces.into_iter();
     let mut shards = Vec::new();
     for (own, listeners) in (0..).map(ShardId).zip(listeners) {
         let placement = Placement { own, count };
@@ -195,7 +196,7 @@ fn serve<R: Runtime>(
         let config = config.clone();
         let rtmp = |socket| Listener { service: Service::Rtmp, socket };
         let listeners = listeners.into_iter().map(rtmp).collect();
-        let trace = trace.take();
+        let trace = traces.next();
         let make = move || {
             let shard = Shard::<R>::new_in(config, placement, links, listeners, events)?;
             Ok(match trace {
@@ -261,15 +262,27 @@ fn start_demo<R: Runtime>(
     Ok(())
 }
 
-/// Opens what the server needs of the machine: the listeners of each shard, and the file of the trace.
-fn open(args: &ServeArgs) -> Result<(Vec<Vec<TcpListener>>, Option<File>), String> {
-    let workers = args.workers()?;
+/// Opens what the server needs of the machine: the listeners of each shard, and the files of the
+/// trace.
+fn open(args: &ServeArgs) -> Result<(Vec<Vec<TcpListener>>, Vec<File>), String> {
+    let workers = args.workers();
     let listeners = bind_all(&args.listeners(), workers).map_err(|error| error.to_string())?;
     let create = |path: &Path| {
         create_secret(path)
             .map_err(|error| format!("{} cannot be written: {error}", path.display()))
     };
-    Ok((listeners, args.trace.as_deref().map(create).transpose()?))
+    let paths = args.trace.iter().flat_map(|path| (0..workers).map(|own| trace_of(path, own)));
+    let traces = paths.map(|path| create(&path)).collect::<Result<_, _>>()?;
+    Ok((listeners, traces))
+}
+
+/// The file of one shard's trace: `x.trace` of the first, `x.trace.1` of the next.
+pub(crate) fn trace_of(path: &Path, own: u16) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    if own > 0 {
+        name.push(format!(".{own}"));
+    }
+    name.into()
 }
 
 /// Replaces a file by an empty one that nobody else may read: a trace holds stream keys.

@@ -1,10 +1,12 @@
 //! What the server keeps of one connection.
 
+use super::http::Http;
 use crate::event::{CloseReason, RefuseReason};
 use crate::handshake::HandshakeKind;
 use crate::id::{ConnId, ConsumerId, MessageStreamId, SourceId};
 use crate::session::{Ignored, Refusal, Session};
 use crate::time::{Deadline, Instant, TimerKind};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::BytesMut;
 use core::net::SocketAddr;
@@ -21,6 +23,8 @@ pub(super) struct Conn {
     pub(super) blocked: bool,
     pub(super) closing: Option<CloseReason>,
     pub(super) handshake: HandshakeKind,
+    /// What speaks HTTP; the session sleeps then.
+    pub(super) http: Option<Box<Http>>,
     pub(super) id: ConnId,
     /// Kinds of messages that were ignored, a bit each.
     ignored: [u64; 5],
@@ -30,6 +34,8 @@ pub(super) struct Conn {
     pub(super) peer: SocketAddr,
     /// Since the socket was full for the first time; `None` once all was taken.
     progress: Option<Progress>,
+    /// The client program (`flashVer`), escaped.
+    pub(super) program: Option<Arc<str>>,
     /// The driver reads from the connection.
     pub(super) reads: bool,
     pub(super) received: u64,
@@ -71,6 +77,8 @@ pub(super) struct Role {
     pub(super) action: Action,
     /// Bytes of media since the last report.
     pub(super) bytes: u64,
+    /// Bits per second in the last report.
+    pub(super) bits_per_second: Option<u64>,
     pub(super) frames: u32,
     pub(super) reported: Instant,
     pub(super) since: Instant,
@@ -110,12 +118,14 @@ impl Conn {
             blocked: false,
             closing: None,
             handshake: HandshakeKind::Simple,
+            http: None,
             id,
             ignored: [0; 5],
             linger_at: None,
             opened: now,
             peer,
             progress: None,
+            program: None,
             reads: true,
             received: 0,
             replies: BytesMut::new(),
@@ -196,7 +206,11 @@ impl Conn {
             (self.role_again_at, TimerKind::Role),
         ];
         let own = own.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
-        own.chain(self.session.poll_timeout()).min_by_key(|deadline| deadline.at)
+        let spoken = match &self.http {
+            Some(http) => http.deadline(),
+            None => self.session.poll_timeout(),
+        };
+        own.chain(spoken).min_by_key(|deadline| deadline.at)
     }
 
     /// True the first time that something of this kind is ignored on this connection.

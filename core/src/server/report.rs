@@ -32,6 +32,7 @@ impl Server {
                 lag_bytes,
             });
             if let Some(role) = conn.roles.get_mut(index) {
+                role.bits_per_second = Some(bits_per_second(role.bytes, since));
                 role.reported = now;
                 role.frames = 0;
                 role.bytes = 0;
@@ -71,7 +72,7 @@ pub(super) fn address(peer: SocketAddr) -> String {
     alloc::format!("{peer}")
 }
 
-fn bits_per_second(bytes: u64, since: Duration) -> u64 {
+pub(super) fn bits_per_second(bytes: u64, since: Duration) -> u64 {
     let bits = u128::from(bytes).saturating_mul(8_000_000);
     let rate = bits.checked_div(since.as_micros()).unwrap_or(0);
     u64::try_from(rate).unwrap_or(u64::MAX)

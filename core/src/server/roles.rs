@@ -86,10 +86,12 @@ impl Server {
         let app = App { app: address.app, is_engine, page_url, vhost };
         let granted = conn.session.accept(self.now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
+        let program: Arc<str> = Arc::from(escape(request.flash_ver.as_bytes(), SUBJECT_LEN_MAX));
+        conn.program = Some(program.clone()).filter(|program| !program.is_empty());
         self.event(Event::Connected {
             conn: conn.id,
             app: Arc::from(alloc::format!("{}/{}", app.vhost, app.app)),
-            client: Arc::from(escape(request.flash_ver.as_bytes(), SUBJECT_LEN_MAX)),
+            client: program,
             handshake: conn.handshake,
         });
         conn.app = Some(app);
@@ -157,7 +159,7 @@ impl Server {
         let Some(action) = player else { return };
         self.add_role(conn, request.stream, Some(source), action);
         let live = self.stream(source).is_some_and(|stream| stream.source.publisher().is_some());
-        self.arm_patience(source);
+        self.arm_patience(source, self.config.limits.play_wait);
         self.event(Event::Played { conn: conn.id, source, name, live });
         self.queue_write(conn.id);
     }
@@ -179,7 +181,7 @@ impl Server {
 
     /// Whether a client from a page may use a vhost, and do what `refer` is about; gives the name
     /// of the vhost that it is.
-    fn admit(
+    pub(super) fn admit(
         &self,
         vhost: &str,
         page_url: &[u8],
@@ -260,7 +262,16 @@ impl Server {
         action: Action,
     ) {
         let now = self.now;
-        let role = Role { action, bytes: 0, frames: 0, reported: now, since: now, source, stream };
+        let role = Role {
+            action,
+            bytes: 0,
+            bits_per_second: None,
+            frames: 0,
+            reported: now,
+            since: now,
+            source,
+            stream,
+        };
         conn.roles.push(role);
         conn.role_again_at = None;
         conn.report_at.get_or_insert(now.after(self.report_interval(&role)));
@@ -272,7 +283,7 @@ impl Server {
             let role = conn.roles.remove(index);
             self.drop_role(conn, role);
         }
-        if conn.roles.is_empty() {
+        if conn.roles.is_empty() && conn.http.is_none() {
             conn.role_again_at = Some(self.now.after(self.config.limits.role_again_timeout));
         }
     }
@@ -333,6 +344,10 @@ impl Server {
         if conn.closing.is_some() {
             return;
         }
+        if conn.http.is_some() {
+            self.end_viewer(conn);
+            return;
+        }
         let Conn { session, replies, .. } = conn;
         if was_live {
             session.stream_eof(id, replies);
@@ -352,6 +367,10 @@ impl Server {
 
     /// The server shuts down: everyone is told.
     pub(super) fn say_good_bye(&mut self, conn: &mut Conn) {
+        if conn.http.is_some() {
+            super::http::end_body(conn);
+            return;
+        }
         let Conn { session, replies, roles, .. } = conn;
         for role in roles.iter() {
             if role.action.player().is_some() {

@@ -145,6 +145,10 @@ impl Server {
                     self.release(source);
                 }
             }
+            ShardMessage::Survey { survey, scope } => self.answer_survey(from, survey, scope),
+            ShardMessage::Surveyed { survey, snapshot } => {
+                self.gather(survey, *snapshot);
+            }
             ShardMessage::Live { subscription, live } => self.replica_live(subscription, live),
             ShardMessage::Frames { subscription, frames } => {
                 if let Some(&source) = self.shards.replicas.get(&subscription) {
@@ -372,7 +376,7 @@ impl Server {
         }
     }
 
-    fn tell(&mut self, to: ShardId, message: ShardMessage) {
+    pub(super) fn tell(&mut self, to: ShardId, message: ShardMessage) {
         self.outputs.push_back(Output::Shard { to, message });
     }
 }

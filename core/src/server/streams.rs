@@ -1,6 +1,7 @@
 //! Streams: media from publishers to players, merged when the shard is busy.
 
 use super::conn::{Action, Conn, Role};
+use super::measure::Measure;
 use super::merging::merge_interval;
 use super::shards::{RemotePublisher, Replica, Subscriber};
 use super::timers::Owner;
@@ -34,6 +35,7 @@ pub(super) struct Stream {
     pub(super) is_rendition: bool,
     /// Players without a publisher are looked after then.
     linger_at: Option<Instant>,
+    pub(super) measure: Measure,
     pub(super) name: StreamName,
     /// Frames for replicas on other shards.
     pub(super) gathered: Vec<Frame>,
@@ -67,6 +69,9 @@ impl Stream {
     fn patience(&self, consumer: &Consumer, config: &Config) -> Instant {
         match self.left {
             Some(left) if left >= consumer.attached() => left.after(self.vhost.grace),
+            Some(_) | None if consumer.is_viewer() => {
+                consumer.attached().after(config.limits.http_play_wait)
+            }
             Some(_) | None => consumer.attached().after(config.limits.play_wait),
         }
     }
@@ -105,6 +110,7 @@ impl Server {
             flushed: None,
             is_rendition: false,
             linger_at: None,
+            measure: Measure::new(self.now),
             name: name.clone(),
             gathered: Vec::new(),
             publisher: None,
@@ -181,6 +187,7 @@ impl Server {
         let Some(stream) = self.stream_mut(source_id) else { return };
         stream.bytes = stream.bytes.saturating_add(frame.payload.len() as u64);
         let pushed = stream.source.push(now, frame, &mut lapped);
+        stream.measure.observe(now, frame, &pushed, lapped.len(), &stream.source);
         let name = stream.name.clone();
         let is_replica = stream.replica.is_some();
         if !pushed.dropped && !stream.subscribers.is_empty() {
@@ -269,6 +276,7 @@ impl Server {
     /// Readies what a connection's players get next; true when the one that shares the tape has
     /// something.
     pub(super) fn prepare(&mut self, conn: &mut Conn) -> bool {
+        let now = self.now;
         // Copies wait until all replies are sent: else these might never be, and the connection
         // would not be read again.
         let has_room = conn.replies.is_empty();
@@ -285,6 +293,7 @@ impl Server {
                 stream.source.prepare(consumer);
                 stream.source.take_private(consumer, &mut conn.replies);
                 let copied = conn.replies.len().saturating_sub(before);
+                stream.measure.sent.count(now, copied as u64);
                 if let Some(role) = conn.roles.get_mut(index) {
                     role.bytes = role.bytes.saturating_add(copied as u64);
                 }
@@ -329,9 +338,11 @@ impl Server {
 
     /// A publisher has come: waiting players no longer wait.
     pub(super) fn stream_published(&mut self, id: SourceId) {
+        let now = self.now;
         if let Some(stream) = self.stream_mut(id) {
             stream.linger_at = None;
             stream.left = None;
+            stream.measure.begin(now);
             let name = stream.name.clone();
             self.sync_renditions(&name);
         }
@@ -351,6 +362,7 @@ impl Server {
         let now = self.now;
         if let Some(stream) = self.stream_mut(id) {
             stream.left = Some(now);
+            stream.measure.end(now);
             stream.publisher = None;
             let name = stream.name.clone();
             self.sync_renditions(&name);
@@ -373,8 +385,8 @@ impl Server {
     }
 
     /// Looks after a player that has just come to a stream without publisher.
-    pub(super) fn arm_patience(&mut self, id: SourceId) {
-        let at = self.now.after(self.config.limits.play_wait);
+    pub(super) fn arm_patience(&mut self, id: SourceId, wait: Duration) {
+        let at = self.now.after(wait);
         let Some(stream) = self.stream_mut(id) else { return };
         if stream.source.publisher().is_none() {
             stream.linger_at = Some(stream.linger_at.map_or(at, |earlier| earlier.min(at)));

@@ -1,5 +1,6 @@
 //! The rules of the server, seen by client sessions on a virtual clock.
 
+mod http;
 mod mended;
 mod renditions;
 mod rows_amf;
@@ -9,6 +10,7 @@ mod rows_command;
 mod rows_handshake;
 mod rows_tcp;
 mod shards;
+mod snapshots;
 mod vhosts;
 mod wire;
 mod world;

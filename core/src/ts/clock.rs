@@ -98,3 +98,6 @@ impl SampleClock {
         self.base.saturating_add_unsigned(ticks.unwrap_or_default())
     }
 }
+
+#[cfg(test)]
+mod tests;

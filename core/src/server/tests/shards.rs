@@ -2,6 +2,7 @@
 
 use super::world::World;
 use super::*;
+use crate::api::{ClientId, Scope};
 use crate::rng::Rng;
 use crate::shard::{Placement, ShardId, ShardMessage};
 use core::num::NonZeroU16;
@@ -275,4 +276,43 @@ fn churn(seed: u64) {
     }
     cluster.settle();
     assert!(cluster.is_empty(), "seed {seed}: every stream, claim and replica is gone");
+}
+
+#[test]
+fn a_survey_shows_all_shards_whichever_is_asked() {
+    let mut cluster = Cluster::new(3, 11, &Config::default());
+    let publisher = cluster.client(0, Intent::Publish, "everywhere");
+    cluster.settle();
+    for shard in 0..3 {
+        cluster.client(shard, Intent::Play, "everywhere");
+        cluster.client(shard, Intent::Publish, &format!("of-shard-{shard}"));
+    }
+    cluster.settle();
+    cluster.publish(publisher, 0..50);
+    cluster.settle();
+    let asker = ConnId { slot: 9, generation: 9 };
+    let mut shown = Vec::new();
+    for world in 0..3 {
+        for scope in [Scope::Server, Scope::Streams, Scope::Clients] {
+            assert_eq!(cluster.worlds[world].server.survey(asker, scope), None);
+            cluster.worlds[world].input(Input::Timeout);
+            cluster.settle();
+            let (id, snapshot) = cluster.worlds[world].server.poll_survey().unwrap();
+            assert_eq!(id, asker);
+            let server = &snapshot.server;
+            assert_eq!((server.shards, server.streams, server.publishers), (3, 4, 4));
+            assert_eq!((server.players, server.connections), (3, 7));
+            shown.push((scope, snapshot));
+        }
+    }
+    let (_, streams) = &shown[1];
+    let everywhere = streams.streams.iter().find(|stream| stream.name.stream() == "everywhere");
+    let everywhere = everywhere.unwrap();
+    assert_eq!((streams.streams.len(), everywhere.players), (4, 3));
+    let expected = ClientId { shard: ShardId(0), conn: cluster.worlds[0].peers[publisher.1].id };
+    assert_eq!(everywhere.publisher, Some(expected), "it is named as on its own shard");
+    assert!(everywhere.video.is_some() && everywhere.sent_bits_per_second > 0, "{everywhere:?}");
+    let (_, clients) = &shown[2];
+    assert_eq!(clients.clients.len(), 7);
+    assert!(clients.clients.iter().any(|client| client.id == expected));
 }
