@@ -82,6 +82,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR", value_parser = Listen::parse)]
     pub rtmp: Vec<Listen>,
 
+    // As above.
+    #[arg(help = "Serve HTTP on ADDR: HLS, HTTP-FLV and HTTP-TS; given as for --rtmp, several \
+        times too, or \"off\" [default: 8080 on the address of the first --rtmp, or a free port \
+        where that asks for one]")]
+    #[expect(missing_docs, reason = "see above")]
+    #[arg(long, value_name = "ADDR", value_parser = HttpFlag::parse)]
+    pub http: Vec<HttpFlag>,
+
     /// Merge media for up to MS milliseconds when the server is busy; 0 sends each frame at once;
     /// fixed:MS merges always
     #[arg(long, value_name = "MS", value_parser = parse_send_delay)]
@@ -142,6 +150,25 @@ impl ServeArgs {
         if self.rtmp.is_empty() { vec![Listen::Any { port: 1935 }] } else { self.rtmp.clone() }
     }
 
+    /// Where to listen for HTTP, and what it means when that is not possible.
+    #[must_use]
+    pub fn http_listeners(&self) -> HttpListeners {
+        if self.http.is_empty() {
+            let listen = match self.listeners().first() {
+                Some(Listen::At(at)) if at.port() == 0 => Listen::At(*at),
+                Some(Listen::Any { port: 0 }) => Listen::Any { port: 0 },
+                Some(first) => first.with_port(HTTP_PORT),
+                None => Listen::Any { port: HTTP_PORT },
+            };
+            return HttpListeners { listen: vec![listen], is_default: true };
+        }
+        let listen = self.http.iter().filter_map(|flag| match flag {
+            HttpFlag::At(listen) => Some(*listen),
+            HttpFlag::Off => None,
+        });
+        HttpListeners { listen: listen.collect(), is_default: false }
+    }
+
     /// Threads that serve; one for each core when no flag says otherwise, and one for a trace.
     #[must_use]
     pub fn workers(&self) -> u16 {
@@ -186,6 +213,33 @@ impl ServeArgs {
             config.limits.connections_max = connections;
         }
         config
+    }
+}
+
+/// The port of HTTP when no flag says otherwise.
+const HTTP_PORT: u16 = 8_080;
+
+/// Where to listen for HTTP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HttpListeners {
+    /// The addresses.
+    pub listen: Vec<Listen>,
+    /// Nobody asked for it: the server starts without it if another program has the port.
+    pub is_default: bool,
+}
+
+/// The value of `--http`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HttpFlag {
+    /// An address.
+    At(Listen),
+    /// None.
+    Off,
+}
+
+impl HttpFlag {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "off" { Ok(Self::Off) } else { Listen::parse(text).map(Self::At) }
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::flv::tag::Codec;
 use crate::handshake::HandshakeKind;
+use crate::hls::HlsWarning;
 use crate::http::{HttpError, Method, Status};
 use crate::id::{ConnId, ListenerId, SourceId};
 use crate::name::StreamName;
@@ -130,6 +131,23 @@ pub enum Event {
         reason: RefuseReason,
         /// What was asked for, escaped; never a secret.
         subject: Arc<str>,
+    },
+    /// A file of a stream's segments cannot be written or removed; it is tried again. Told once
+    /// until one succeeds.
+    HlsFailed {
+        /// The stream's name.
+        name: StreamName,
+        /// The file.
+        path: Arc<str>,
+        /// The system's own words.
+        reason: Arc<str>,
+    },
+    /// Something about the segments of a stream that the operator should know.
+    HlsWarning {
+        /// The stream's name.
+        name: StreamName,
+        /// What it is.
+        warning: HlsWarning,
     },
     /// A message had no effect; reported once per connection and kind.
     Ignored {

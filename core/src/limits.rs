@@ -43,6 +43,8 @@ pub struct Limits {
     pub http_idle_timeout: Duration,
     /// How long an HTTP request waits for a stream that nobody publishes.
     pub http_play_wait: Duration,
+    /// How long a request for a playlist waits for the first segment of a stream.
+    pub http_playlist_wait: Duration,
     /// Time to complete an HTTP request once it has begun, however many bytes arrive.
     pub http_request_timeout: Duration,
     /// Bytes of the target of an HTTP request: path and query.
@@ -103,6 +105,7 @@ impl Default for Limits {
             http_head_len_max: 16 << 10,
             http_idle_timeout: Duration::from_secs(30),
             http_play_wait: Duration::from_secs(5),
+            http_playlist_wait: Duration::from_secs(10),
             http_request_timeout: Duration::from_secs(10),
             http_target_len_max: 4 << 10,
             incomplete_bytes_max: 256 << 10,

@@ -9,6 +9,7 @@
 
 mod admission;
 mod conn;
+mod hls;
 mod http;
 mod measure;
 mod merging;
@@ -32,7 +33,7 @@ use crate::job::Job;
 use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
 use crate::session::{Session, SessionConfig, SessionError, StatusLevel};
-use crate::shard::Placement;
+use crate::shard::{HlsPart, Placement};
 use crate::source::consumer::Consumer;
 use crate::time::{Deadline, Instant, TimerKind, WallClock};
 use admission::Admission;
@@ -44,6 +45,7 @@ use bytes::Buf;
 use conn::Conn;
 use core::net::SocketAddr;
 use core::time::Duration;
+use hls::{Asker, HlsTable};
 use http::Http;
 use shards::Shards;
 use snapshot::Surveys;
@@ -62,16 +64,20 @@ pub struct Server {
     conns_len: u32,
     /// Streams with media that are due.
     due: Vec<SourceId>,
+    /// Parts of streams that are at home here, asked for by connections of this shard.
+    fetches: Vec<(Asker, StreamName, HlsPart)>,
     /// Slots without a stream.
     free_streams: Vec<u32>,
     /// Streams with frames for other shards.
     gathered: Vec<SourceId>,
+    hls: HlsTable,
     is_shutting_down: bool,
     /// How long turns with writes take, smoothed: the measure of adaptive merging.
     load: Duration,
     names: BTreeMap<StreamName, SourceId>,
     now: Instant,
     outputs: VecDeque<Output>,
+    next_fetch: u64,
     next_job: u32,
     queued: Vec<bool>,
     renditions: Renditions,
@@ -112,6 +118,8 @@ pub struct Stats {
     pub session_bytes: u64,
     /// Bytes that players own: what they do not read from a tape.
     pub player_bytes: u64,
+    /// Bytes of segments.
+    pub segment_bytes: u64,
     /// Armed deadlines, outdated ones included.
     pub timers: usize,
 }
@@ -144,13 +152,16 @@ impl Server {
             conns: Vec::new(),
             conns_len: 0,
             due: Vec::new(),
+            fetches: Vec::new(),
             free_streams: Vec::new(),
             gathered: Vec::new(),
+            hls: HlsTable::default(),
             is_shutting_down: false,
             load: Duration::ZERO,
             names: BTreeMap::new(),
             now,
             outputs: VecDeque::new(),
+            next_fetch: 0,
             next_job: 0,
             queued: Vec::new(),
             renditions: Renditions::default(),
@@ -183,7 +194,7 @@ impl Server {
             },
             Input::DialFailed { .. } => {}
             Input::JobDone { job, result } => {
-                let is_known = self.rendition_done(job, &result);
+                let is_known = self.rendition_done(job, &result) || self.hls_job_done(job, &result);
                 debug_assert!(is_known, "each job has one end");
             }
             Input::Reload(config) => {
@@ -224,6 +235,10 @@ impl Server {
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
+            }
+            if let Some((asker, name, part)) = self.fetches.pop() {
+                self.fetch(asker, &name, part);
+                continue;
             }
             if let Some(id) = self.writes.pop_front() {
                 if let Some(queued) = self.queued.get_mut(id.slot as usize) {
@@ -275,8 +290,11 @@ impl Server {
 
     /// True once a shutdown is complete: no connection and no process is left.
     #[must_use]
-    pub const fn is_drained(&self) -> bool {
-        self.is_shutting_down && self.conns_len == 0 && self.renditions.is_empty()
+    pub fn is_drained(&self) -> bool {
+        self.is_shutting_down
+            && self.conns_len == 0
+            && self.renditions.is_empty()
+            && self.hls_is_written()
     }
 
     /// The wall clock now.
@@ -300,6 +318,7 @@ impl Server {
             let owned = stream.source.consumers().map(Consumer::owned_bytes);
             stats.player_bytes = stats.player_bytes.saturating_add(owned.sum());
         }
+        stats.segment_bytes = self.hls_bytes();
         for conn in self.conns.iter().flatten() {
             let buffered = match &conn.http {
                 Some(http) => http.buffered(),
@@ -484,6 +503,7 @@ impl Server {
     fn forget(&mut self, conn: &mut Conn, reason: CloseReason) {
         self.end_publishing(conn);
         self.end_playing(conn);
+        self.http_forget(conn);
         self.conns_len = self.conns_len.saturating_sub(1);
         self.admission.leave(self.now, conn.peer.ip());
         conn.closing = Some(reason);
@@ -522,6 +542,7 @@ impl Server {
                 }),
                 Owner::Flush(id) => self.flush_timeout(id, at),
                 Owner::Renditions => self.renditions_timeout(at),
+                Owner::Hls(id) => self.hls_timeout(id, at),
                 Owner::Source(id) => self.source_timeout(id, at),
             }
         }

@@ -16,6 +16,7 @@ use crate::name::StreamName;
 use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use core::num::NonZeroU16;
 
 /// One shard, counted from 0.
@@ -64,6 +65,33 @@ pub struct Subscription(pub u64);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct SurveyId(pub u64);
 
+/// A request of a connection for a part of a stream that is at home elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Fetch {
+    /// The connection, on the shard that asks.
+    pub conn: ConnId,
+    /// Tells its requests apart.
+    pub serial: u64,
+}
+
+/// A part of a stream as HTTP Live Streaming cuts it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HlsPart {
+    /// What there is now.
+    Playlist,
+    /// The segment of this number.
+    Segment(u64),
+}
+
+/// A part that was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// All of it, in order.
+    pub bytes: Arc<[Bytes]>,
+    /// Another number for other bytes.
+    pub tag: u64,
+}
+
 /// What one shard tells another.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ShardMessage {
@@ -106,6 +134,23 @@ pub enum ShardMessage {
         claim: Claim,
         /// The frames, with the publisher's times.
         frames: Vec<Frame>,
+    },
+    /// To the home: a part of a stream, please. Answered by `Fetched`, a playlist perhaps once there
+    /// is one.
+    Fetch {
+        /// Who asks.
+        fetch: Fetch,
+        /// The stream.
+        name: StreamName,
+        /// What of it.
+        part: HlsPart,
+    },
+    /// To who asked: the part, if it is there.
+    Fetched {
+        /// Who asked.
+        fetch: Fetch,
+        /// What was found.
+        found: Option<Found>,
     },
     /// To the home: there are players here. Answered by `Live` and `Frames` while there is a
     /// publisher.

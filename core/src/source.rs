@@ -227,20 +227,8 @@ impl Source {
         let first = self.tape.marks_from(self.join_offset()).next();
         let latest = self.tape.newest().map(|mark| mark.timestamp);
         let timestamp = first.map(|mark| mark.timestamp).or(latest).unwrap_or_default();
-        let metadata = self.metadata.iter().map(|payload| Frame {
-            kind: FrameKind::Data,
-            class: FrameClass::Metadata,
-            timestamp,
-            payload: payload.clone(),
-        });
-        let headers = self.headers.iter().map(|header| Frame {
-            kind: header.kind,
-            class: header.class,
-            timestamp,
-            payload: header.payload.clone(),
-        });
         let marks = self.tape.marks_from(self.join_offset());
-        metadata.chain(headers).chain(marks.map(|mark| self.tape.frame(mark))).collect()
+        self.introduction(timestamp).chain(marks.map(|mark| self.tape.frame(mark))).collect()
     }
 
     /// Adds a player. The first player of a connection shares the tape's bytes; a further one gets
@@ -407,9 +395,19 @@ impl Source {
     }
 
     /// Metadata and sequence headers, in the order in which players want them.
-    fn introduction(&self) -> impl Iterator<Item = (FrameKind, &Bytes)> {
-        let metadata = self.metadata.iter().map(|payload| (FrameKind::Data, payload));
-        metadata.chain(self.headers.iter().map(|header| (header.kind, &header.payload)))
+    fn introduction(&self, timestamp: Timestamp) -> impl Iterator<Item = Frame> {
+        let metadata = self.metadata.iter().map(move |payload| Frame {
+            kind: FrameKind::Data,
+            class: FrameClass::Metadata,
+            timestamp,
+            payload: payload.clone(),
+        });
+        metadata.chain(self.headers.iter().map(move |header| Frame {
+            kind: header.kind,
+            class: header.class,
+            timestamp,
+            payload: header.payload.clone(),
+        }))
     }
 
     /// Whether the stream has audio and video, by what it has shown and what its metadata say.

@@ -37,7 +37,9 @@ pub(super) fn handshake_text(kind: HandshakeKind) -> &'static str {
 
 pub(super) fn close_word(reason: CloseReason) -> &'static str {
     match reason {
+        CloseReason::Answered => "answered",
         CloseReason::Error(error) => error_word(error),
+        CloseReason::Http(error) => error.as_str(),
         CloseReason::Io(IoFailure::Refused) => "io_refused",
         CloseReason::Io(IoFailure::Reset) => "io_reset",
         CloseReason::Io(IoFailure::TimedOut) => "io_timeout",
@@ -55,7 +57,9 @@ pub(super) fn close_word(reason: CloseReason) -> &'static str {
 
 pub(super) fn close_text(reason: CloseReason) -> String {
     let text = match reason {
+        CloseReason::Answered => "all was answered",
         CloseReason::Error(error) => return error_text(error),
+        CloseReason::Http(error) => error.words(),
         CloseReason::Io(IoFailure::Refused) => "the connection was refused",
         CloseReason::Io(IoFailure::Reset) => "the peer reset the connection",
         CloseReason::Io(IoFailure::TimedOut) => "the peer's machine does not answer",

@@ -2,6 +2,7 @@
 
 use super::Server;
 use super::conn::{Action, Asked, Conn, refusal};
+use super::hls::Asker;
 use crate::config::PublishPolicy;
 use crate::drive::Output;
 use crate::event::{CloseReason, Event, RefuseReason};
@@ -149,6 +150,10 @@ impl Server {
             ShardMessage::Surveyed { survey, snapshot } => {
                 self.gather(survey, *snapshot);
             }
+            ShardMessage::Fetch { fetch, name, part } => {
+                self.fetch(Asker { fetch, shard: from }, &name, part);
+            }
+            ShardMessage::Fetched { fetch, found } => self.fetched(fetch, found),
             ShardMessage::Live { subscription, live } => self.replica_live(subscription, live),
             ShardMessage::Frames { subscription, frames } => {
                 if let Some(&source) = self.shards.replicas.get(&subscription) {

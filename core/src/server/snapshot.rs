@@ -10,6 +10,7 @@ use crate::api::{
 use crate::event::Event;
 use crate::id::{ConnId, SourceId};
 use crate::shard::{ShardId, ShardMessage, SurveyId};
+use crate::source::consumer::{Consumer, Container};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -183,7 +184,7 @@ impl Server {
         for role in &conn.roles {
             let consumer = role.action.player();
             states.push(ClientState {
-                protocol: if conn.http.is_some() { Protocol::HttpFlv } else { Protocol::Rtmp },
+                protocol: self.role_protocol(role),
                 role: if consumer.is_some() { ClientRole::Player } else { ClientRole::Publisher },
                 stream: self.role_name(conn, role),
                 age: now.since(role.since),
@@ -205,5 +206,15 @@ impl Server {
     fn role_lag(&self, role: &Role) -> Option<u64> {
         let source: SourceId = role.source?;
         Some(self.stream(source)?.source.lag_bytes(role.action.player()?))
+    }
+
+    fn role_protocol(&self, role: &Role) -> Protocol {
+        let stream = role.source.and_then(|source| self.stream(source));
+        let consumer = role.action.player().and_then(|player| stream?.source.consumer(player));
+        match consumer.and_then(Consumer::container) {
+            Some(Container::Flv(_)) => Protocol::HttpFlv,
+            Some(Container::Ts(_)) => Protocol::HttpTs,
+            None => Protocol::Rtmp,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Streams: media from publishers to players, merged when the shard is busy.
 
 use super::conn::{Action, Conn, Role};
+use super::hls::HlsId;
 use super::measure::Measure;
 use super::merging::merge_interval;
 use super::shards::{RemotePublisher, Replica, Subscriber};
@@ -39,6 +40,8 @@ pub(super) struct Stream {
     pub(super) name: StreamName,
     /// Frames for replicas on other shards.
     pub(super) gathered: Vec<Frame>,
+    /// Its segments, while it is published here.
+    pub(super) hls: Option<HlsId>,
     /// Who publishes it, if that is a connection of another shard.
     pub(super) publisher: Option<RemotePublisher>,
     /// The home of the stream, if that is another shard.
@@ -113,6 +116,7 @@ impl Server {
             measure: Measure::new(self.now),
             name: name.clone(),
             gathered: Vec::new(),
+            hls: None,
             publisher: None,
             replica: None,
             report_at,
@@ -190,12 +194,16 @@ impl Server {
         stream.measure.observe(now, frame, &pushed, lapped.len(), &stream.source);
         let name = stream.name.clone();
         let is_replica = stream.replica.is_some();
+        let hls = stream.hls;
         if !pushed.dropped && !stream.subscribers.is_empty() {
             let is_first = stream.gathered.is_empty();
             stream.gathered.push(Frame { timestamp: pushed.timestamp, ..frame.clone() });
             if is_first {
                 self.gathered.push(source_id);
             }
+        }
+        if let Some(id) = hls.filter(|_| !pushed.dropped) {
+            self.hls_frame(id, &Frame { timestamp: pushed.timestamp, ..frame.clone() });
         }
         // The home of the stream has told it already.
         if let Some(codec) = pushed.codec.filter(|_| !is_replica) {
@@ -344,6 +352,7 @@ impl Server {
             stream.left = None;
             stream.measure.begin(now);
             let name = stream.name.clone();
+            self.hls_published(id);
             self.sync_renditions(&name);
         }
         self.tell_subscribers(id, true);
@@ -365,6 +374,7 @@ impl Server {
             stream.measure.end(now);
             stream.publisher = None;
             let name = stream.name.clone();
+            self.hls_unpublished(id);
             self.sync_renditions(&name);
         }
         self.tell_subscribers(id, false);

@@ -4,6 +4,7 @@
 //! one for its next flush. A deadline that has moved back since is found out when it comes, and armed
 //! anew: media cost no work here.
 
+use super::hls::HlsId;
 use crate::id::{ConnId, SourceId};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::collections::BinaryHeap;
@@ -16,6 +17,8 @@ pub(super) enum Owner {
     Conn(ConnId),
     /// The merge interval of a stream.
     Flush(SourceId),
+    /// Segments and playlists of a stream.
+    Hls(HlsId),
     /// The processes of all renditions.
     Renditions,
     Source(SourceId),

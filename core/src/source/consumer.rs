@@ -179,6 +179,12 @@ impl Consumer {
         self.viewer.is_some()
     }
 
+    /// What it is sent, if not chunks.
+    #[must_use]
+    pub fn container(&self) -> Option<Container> {
+        self.viewer.as_ref().map(|viewer| viewer.container())
+    }
+
     /// Bytes that are this player's alone.
     #[must_use]
     pub fn owned_bytes(&self) -> u64 {

@@ -101,6 +101,7 @@ limits!(
     http_head_len_max,
     http_idle_timeout,
     http_play_wait,
+    http_playlist_wait,
     http_request_timeout,
     http_target_len_max,
     incomplete_bytes_max,

@@ -10,7 +10,9 @@ use millstream_core::event::RefuseReason;
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::id::{ConnId, MessageStreamId};
 use millstream_core::name::{NameLimits, StreamName};
-use millstream_core::shard::{Claim, ShardId, ShardMessage, Subscription, SurveyId};
+use millstream_core::shard::{
+    Claim, Fetch, Found, HlsPart, ShardId, ShardMessage, Subscription, SurveyId,
+};
 use millstream_core::time::Timestamp;
 use std::fmt::Write as _;
 
@@ -90,6 +92,20 @@ pub(super) fn write_message(
             words("published", claim);
             write_frames(line, frames, detail);
         }
+        ShardMessage::Fetch { fetch, name, part } => {
+            let _ = match part {
+                HlsPart::Playlist => {
+                    write!(line, "fetch {}/{} playlist {name}", fetch.conn, fetch.serial)
+                }
+                HlsPart::Segment(sequence) => {
+                    write!(line, "fetch {}/{} {sequence} {name}", fetch.conn, fetch.serial)
+                }
+            };
+        }
+        ShardMessage::Fetched { fetch, found } => {
+            let _ = write!(line, "fetched {}/{}", fetch.conn, fetch.serial);
+            write_found(line, found.as_ref(), detail);
+        }
         ShardMessage::Subscribe { name, subscription } => {
             let _ = write!(line, "subscribe {} {name}", subscription.0);
         }
@@ -123,6 +139,12 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
         let conn = ConnId { slot: slot.parse().ok()?, generation: generation.parse().ok()? };
         Some(Claim { conn, stream: MessageStreamId(stream.parse().ok()?) })
     };
+    let fetch = || {
+        let (conn, serial) = subject.split_once('/')?;
+        let (slot, generation) = conn.split_once('.')?;
+        let conn = ConnId { slot: slot.parse().ok()?, generation: generation.parse().ok()? };
+        Some(Fetch { conn, serial: serial.parse().ok()? })
+    };
     let subscription = || Some(Subscription(subject.parse().ok()?));
     Some(match what {
         "claim" | "claim-rendition" => {
@@ -137,6 +159,15 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
         "revoked" => ShardMessage::Revoked { claim: claim()? },
         "released" => ShardMessage::Released { claim: claim()? },
         "published" => ShardMessage::Published { claim: claim()?, frames: read_frames(rest)? },
+        "fetch" => {
+            let (part, name) = rest.split_once(' ')?;
+            let part = match part {
+                "playlist" => HlsPart::Playlist,
+                sequence => HlsPart::Segment(sequence.parse().ok()?),
+            };
+            ShardMessage::Fetch { fetch: fetch()?, name: read_name(name)?, part }
+        }
+        "fetched" => ShardMessage::Fetched { fetch: fetch()?, found: read_found(rest)? },
         "subscribe" => {
             ShardMessage::Subscribe { subscription: subscription()?, name: read_name(rest)? }
         }
@@ -159,6 +190,30 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
         }
         _ => return None,
     })
+}
+
+fn write_found(line: &mut String, found: Option<&Found>, detail: Detail) {
+    let Some(Found { bytes, tag }) = found else { return line.push_str(" nothing") };
+    let _ = write!(line, " {tag}");
+    if detail == Detail::Full {
+        for part in bytes.iter() {
+            line.push_str(" .");
+            hex(line, part);
+        }
+    } else {
+        let sum = bytes.iter().fold(HASH_START, |sum, part| hash(sum, part));
+        let _ = write!(line, " {} {sum:08x}", bytes.len());
+    }
+}
+
+fn read_found(text: &str) -> Option<Option<Found>> {
+    if text == "nothing" {
+        return Some(None);
+    }
+    let mut words = text.split(' ');
+    let tag = words.next()?.parse().ok()?;
+    let part = |word: &str| Some(unhex(word.strip_prefix('.')?)?.into());
+    Some(Some(Found { tag, bytes: words.map(part).collect::<Option<_>>()? }))
 }
 
 fn write_frames(line: &mut String, frames: &[Frame], detail: Detail) {
@@ -228,7 +283,13 @@ mod tests {
             frame(FrameKind::Audio, FrameClass::SequenceHeader, b""),
             frame(FrameKind::Data, FrameClass::Metadata, b" "),
         ];
+        let fetch = Fetch { conn, serial: 12 };
+        let found = Some(Found { bytes: [&b"a"[..], b"", b"bc"].map(Into::into).into(), tag: 9 });
         let mut messages = vec![
+            ShardMessage::Fetch { fetch, name: name.clone(), part: HlsPart::Playlist },
+            ShardMessage::Fetch { fetch, name: name.clone(), part: HlsPart::Segment(77) },
+            ShardMessage::Fetched { fetch, found },
+            ShardMessage::Fetched { fetch, found: None },
             ShardMessage::Claim { is_rendition: true, claim, name: name.clone() },
             ShardMessage::Granted { claim, players: 4 },
             ShardMessage::Revoked { claim },

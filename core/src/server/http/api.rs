@@ -29,7 +29,7 @@ impl Server {
                 let give_up_at = Some(self.now.after(SURVEY_TIME));
                 if let Some(http) = &mut conn.http {
                     let request = Box::new(request);
-                    http.asked = Some(Asked { give_up_at, request, source: None });
+                    http.asked = Some(Asked { give_up_at, request, waits_for: None });
                 }
             }
         }

@@ -11,15 +11,15 @@ use quickcheck::quickcheck;
 use std::collections::BTreeMap;
 use std::format;
 
-struct Cluster {
+pub(super) struct Cluster {
     links: BTreeMap<(ShardId, ShardId), VecDeque<ShardMessage>>,
     messages: BTreeMap<&'static str, u32>,
     rng: Rng,
-    worlds: Vec<World>,
+    pub(super) worlds: Vec<World>,
 }
 
 impl Cluster {
-    fn new(shards: u16, seed: u64, config: &Config) -> Self {
+    pub(super) fn new(shards: u16, seed: u64, config: &Config) -> Self {
         let count = NonZeroU16::new(shards).unwrap();
         let worlds = (0..shards)
             .map(|own| World::new_shard(config.clone(), Placement { own: ShardId(own), count }))
@@ -55,15 +55,19 @@ impl Cluster {
         true
     }
 
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         while self.step() {}
     }
 
-    fn client(&mut self, shard: usize, intent: Intent, stream: &str) -> (usize, usize) {
+    pub(super) fn client(&mut self, shard: usize, intent: Intent, stream: &str) -> (usize, usize) {
         (shard, self.worlds[shard].client(intent, "live", stream))
     }
 
-    fn publish(&mut self, (shard, peer): (usize, usize), serials: core::ops::Range<u32>) {
+    pub(super) fn publish(
+        &mut self,
+        (shard, peer): (usize, usize),
+        serials: core::ops::Range<u32>,
+    ) {
         self.worlds[shard].publish(peer, serials);
     }
 
