@@ -236,6 +236,10 @@ impl Server {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
             }
+            if let Some((asker, snapshot)) = self.poll_survey() {
+                self.surveyed(asker, &snapshot);
+                continue;
+            }
             if let Some((asker, name, part)) = self.fetches.pop() {
                 self.fetch(asker, &name, part);
                 continue;
@@ -416,7 +420,6 @@ impl Server {
         } else {
             self.rtmp_wrote(conn, len);
         }
-        self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
         conn.sent = conn.sent.saturating_add(len as u64);
         self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
         if len < offered {

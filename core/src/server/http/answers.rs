@@ -5,15 +5,16 @@
 //! | `/APP/STREAM.flv`, `/APP/STREAM.ts` | a stream as one endless body |
 //! | `/APP/STREAM.m3u8` | what there is of it, in segments |
 //! | `/APP/STREAM-NUMBER.ts` | a segment; without that, the stream `STREAM-NUMBER` |
-//! | `/api/v1/...`, `/metrics` | documents about the server |
+//! | `/api/v1/...`, `/metrics` | what the server is like |
 //! | others | the pages of the configuration |
 
 use super::super::Server;
 use super::super::conn::Conn;
-use super::api::unavailable;
+use super::Awaited;
+use super::documents::document;
 use super::playlists::segment_of;
 use super::viewers::not_published;
-use crate::api;
+use crate::api::{self, Failure};
 use crate::event::RefuseReason;
 use crate::http::{Cache, Cors, EntityTag, Method, Request, Response, Status};
 use crate::name::{DEFAULT_VHOST, StreamName};
@@ -26,6 +27,9 @@ impl Server {
         let Some(path) = request.target.path() else {
             return self.http_respond(conn, &request, nothing_here());
         };
+        if request.target.as_sent().starts_with(api::PREFIX) || path == api::METRICS {
+            return self.serve_document(conn, request);
+        }
         match request.method {
             Method::Options => {
                 let response = Response::options(&request);
@@ -35,9 +39,6 @@ impl Server {
             Method::Delete | Method::Patch | Method::Post | Method::Put => {
                 return self.http_respond(conn, &request, Response::read_only());
             }
-        }
-        if api::has(path) {
-            return self.http_api(conn, request);
         }
         let Some((path, kind)) = split_kind(path) else {
             let response = self.page(path).unwrap_or_else(nothing_here);
@@ -63,11 +64,14 @@ impl Server {
     pub(super) fn give_up(&mut self, conn: &mut Conn) {
         let asked = conn.http.as_mut().and_then(|http| http.asked.take());
         if let Some(asked) = asked {
-            if let Some((_, name, _)) = &asked.waits_for {
-                self.hls_forget(conn.id, name);
-            }
-            let is_document = asked.request.target.path().is_some_and(api::has);
-            let response = if is_document { unavailable() } else { not_published() };
+            let response = match &asked.waits_for {
+                Awaited::Part(_, name, _) => {
+                    self.hls_forget(conn.id, name);
+                    not_published()
+                }
+                Awaited::Stream => not_published(),
+                Awaited::Survey(_) => document(Failure::Unavailable.answer()),
+            };
             self.http_respond(conn, &asked.request, response);
         }
     }
