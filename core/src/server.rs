@@ -434,7 +434,6 @@ impl Server {
         } else {
             self.rtmp_wrote(conn, len);
         }
-        self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
         conn.sent = conn.sent.saturating_add(len as u64);
         self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
         if len < offered {
