@@ -1,19 +1,23 @@
 //! The command line: `serve` (the default), `demo`, `bench`, `replay`, `case` and `sim`.
 
 mod bench;
+mod configuration;
 mod listen;
 mod replay;
 mod sim;
 
 pub use bench::{Bench, BenchLoad, BenchPlay, BenchPublish};
+pub use configuration::{Check, ConfigCommand, ConfigDoc, ConfigShow, Convert, Reload};
 pub use listen::Listen;
 pub use replay::{Case, CaseAdd, Replay};
 pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};
 
 use crate::quantity::parse_duration;
+use crate::settings::kind::Value;
+use crate::settings::{Override, Settings, Source};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use millstream_core::config::{Config, PithyPrint, PublishPolicy, SendDelay, TimeJitter, Vhost};
+use millstream_core::config::SendDelay;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -38,6 +42,7 @@ const EXAMPLES: &str = "\
 Examples:
   millstream                              serve on port 1935
   millstream --rtmp 127.0.0.1:2000        serve on one address only
+  millstream -c millstream.kdl            serve as a file says; `millstream config doc` tells what it may say
   millstream demo                         serve, and publish a built-in clip to live/demo
   millstream bench play rtmp://127.0.0.1/live/demo --players 100 --for 20s
   millstream replay x.pcap                what was said in a capture, and what this server answers
@@ -50,6 +55,15 @@ pub enum Command {
     Serve(ServeArgs),
     /// Serve, and publish a built-in clip to live/demo for ever
     Demo(ServeArgs),
+    /// Look at a configuration: tell all that is wrong with it
+    Check(Check),
+    /// Show settings, or the reference of all
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Turn a configuration of SRS into one of this server
+    Convert(Convert),
+    /// Let a running server read its configuration again
+    Reload(Reload),
     /// Put load on an RTMP server and measure what its players and publishers see
     #[command(subcommand)]
     Bench(Bench),
@@ -74,6 +88,10 @@ impl Cli {
 /// The flags of a server.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
+    /// Read the configuration from FILE; flags override it
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     // The brackets of an IPv6 address are no link, so the text is not a doc comment.
     #[arg(help = "Listen for RTMP on ADDR: a port (1935), an address with port (127.0.0.1:1935, \
         [::1]:1935), or port 0 for a free one; may be given several times [default: 1935 on all \
@@ -97,13 +115,13 @@ pub struct ServeArgs {
 
     /// What happens when a stream that has a publisher gets another one: the new one is refused
     /// (busy), or takes the stream over
-    #[arg(long, value_name = "POLICY", default_value = "busy")]
-    pub publish: PublishFlag,
+    #[arg(long, value_name = "POLICY")]
+    pub publish: Option<PublishFlag>,
 
     /// Mend the timestamps of publishers: close jumps and let players start at zero (full), only
     /// let players start at zero (zero), or leave them alone (off)
-    #[arg(long, value_name = "HOW", default_value = "full")]
-    pub time_jitter: TimeJitterFlag,
+    #[arg(long, value_name = "HOW")]
+    pub time_jitter: Option<TimeJitterFlag>,
 
     /// Seconds that players stay attached when their publisher has gone
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
@@ -122,12 +140,16 @@ pub struct ServeArgs {
     pub pithy_print: Option<Duration>,
 
     /// The form of log lines
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub log_format: LogFormat,
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 
     /// The least important log lines that are written
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub log: LogLevel,
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<LogLevel>,
+
+    /// Write the id of the process to FILE; `millstream reload` finds the server by it
+    #[arg(long, value_name = "FILE")]
+    pub pid: Option<String>,
 
     /// Write all that passes the sockets to FILE, for `millstream replay FILE`; needs one worker.
     /// A trace holds all bytes of all peers: keep it as secret as the stream keys in it
@@ -136,19 +158,60 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Where to listen; port 1935 on all addresses when no flag says otherwise.
+    /// Where the settings of the server come from: the file, the environment, these flags.
     #[must_use]
-    pub fn listeners(&self) -> Vec<Listen> {
-        if self.rtmp.is_empty() { vec![Listen::Any { port: 1935 }] } else { self.rtmp.clone() }
+    pub fn source(&self) -> Source {
+        Source::of_process(self.config.clone(), self.overrides())
     }
 
-    /// Threads that serve; one for each core when no flag says otherwise, and one for a trace.
+    /// What these flags set.
+    #[must_use]
+    pub fn overrides(&self) -> Vec<Override> {
+        let one = |flag, path, value: Option<Value>| {
+            value.map(|value| Override { flag, path, values: vec![value] })
+        };
+        let number = |number: Option<u64>| number.map(Value::Number);
+        let flags = [
+            (!self.rtmp.is_empty()).then(|| Override {
+                flag: "--rtmp",
+                path: "listen",
+                values: self.rtmp.iter().copied().map(Value::Address).collect(),
+            }),
+            one(
+                "--send-delay",
+                "vhost.send-delay",
+                self.send_delay.map(|SendDelayFlag(delay)| Value::SendDelay(delay)),
+            ),
+            one("--workers", "workers", number(self.workers.map(u64::from))),
+            one("--chunk-size", "chunk-size", number(self.chunk_size.map(u64::from))),
+            one("--publish", "vhost.publish", self.publish.map(word)),
+            one("--time-jitter", "vhost.time-jitter", self.time_jitter.map(word)),
+            one("--grace", "vhost.grace", self.grace.map(Value::Duration)),
+            one(
+                "--no-gop-cache",
+                "vhost.gop-cache",
+                self.no_gop_cache.then_some(Value::Switch(false)),
+            ),
+            one(
+                "--max-connections",
+                "max-connections",
+                number(self.max_connections.map(u64::from)),
+            ),
+            one("--pithy-print", "pithy-print.every", self.pithy_print.map(Value::Duration)),
+            one("--log-format", "log.format", self.log_format.map(word)),
+            one("--log", "log.level", self.log.map(word)),
+            one("--pid", "pid", self.pid.as_deref().map(|path| Value::Text(path.into()))),
+        ];
+        flags.into_iter().flatten().collect()
+    }
+
+    /// Threads that serve: one for each core when `settings` do not say, and one for a trace.
     ///
     /// # Errors
     /// `--trace` with several workers.
-    pub fn workers(&self) -> Result<u16, String> {
+    pub fn workers(&self, settings: &Settings) -> Result<u16, String> {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        match (self.workers, &self.trace) {
+        match (settings.workers, &self.trace) {
             (Some(workers @ 2..), Some(_)) => Err(format!(
                 "--trace records one worker, not {workers}; write --workers 1, or leave it out"
             )),
@@ -157,40 +220,53 @@ impl ServeArgs {
             (None, None) => Ok(u16::try_from(cores()).unwrap_or(1)),
         }
     }
+}
 
-    /// The configuration of the server.
-    #[must_use]
-    pub fn config(&self) -> Config {
-        let mut vhost = Vhost {
-            gop_cache: !self.no_gop_cache,
-            publish_policy: match self.publish {
-                PublishFlag::Busy => PublishPolicy::Busy,
-                PublishFlag::Takeover => PublishPolicy::Takeover,
-            },
-            time_jitter: match self.time_jitter {
-                TimeJitterFlag::Full => TimeJitter::Full,
-                TimeJitterFlag::Zero => TimeJitter::Zero,
-                TimeJitterFlag::Off => TimeJitter::Off,
-            },
-            ..Vhost::default()
-        };
-        if let Some(SendDelayFlag(send_delay)) = self.send_delay {
-            vhost.send_delay = send_delay;
+/// The word of a flag, which is the word of its setting too.
+fn word(flag: impl Word) -> Value {
+    Value::Word(flag.word())
+}
+
+trait Word {
+    fn word(self) -> &'static str;
+}
+
+impl Word for PublishFlag {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Takeover => "takeover",
         }
-        if let Some(grace) = self.grace {
-            vhost.grace = grace;
+    }
+}
+
+impl Word for TimeJitterFlag {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Zero => "zero",
+            Self::Off => "off",
         }
-        let mut config = Config::with_default_vhost(vhost);
-        if let Some(bytes) = self.chunk_size {
-            config.chunk_size = bytes;
+    }
+}
+
+impl Word for LogFormat {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::Json => "json",
         }
-        if let Some(interval) = self.pithy_print {
-            config.pithy_print = PithyPrint::every(interval);
+    }
+}
+
+impl Word for LogLevel {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
         }
-        if let Some(connections) = self.max_connections {
-            config.limits.connections_max = connections;
-        }
-        config
     }
 }
 

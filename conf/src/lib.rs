@@ -5,5 +5,7 @@
 
 pub mod banner;
 pub mod cli;
+pub mod program;
 pub mod quantity;
 pub mod report;
+pub mod settings;

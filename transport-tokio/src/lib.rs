@@ -6,6 +6,8 @@
 pub mod bench;
 pub mod clip;
 pub mod log;
+mod listeners;
+pub mod reload;
 pub mod replay;
 pub mod serve;
 pub mod sim;

@@ -3,14 +3,19 @@
 use crate::clip::Clip;
 use crate::demo;
 use crate::limits::raise_open_files;
+use crate::listeners::{self, Bound, Fresh};
 use crate::log::{Log, events_to_log};
-use crate::signals::Signals;
+use crate::reload::{self, Reloader};
+use crate::signals::{Signal, Signals};
 use crate::transport::{
-    BindError, EventSink, Links, ListenOptions, Listener, ShutdownHandle, TokioTransport, bind,
+    EventSink, Links, Listener, ShutdownHandle, TokioTransport,
 };
 use crate::{complain, say};
 use millstream_conf::banner::Banner;
-use millstream_conf::cli::{Listen, ServeArgs};
+use millstream_conf::cli::ServeArgs;
+use millstream_conf::program::render;
+use millstream_conf::settings::problem::Look;
+use millstream_conf::settings::{Loaded, Source};
 use millstream_core::config::Config;
 use millstream_core::drive::{Budget, Drive, Service, Transport};
 use millstream_core::server::Server;
@@ -146,16 +151,19 @@ pub enum Program {
 /// Runs the server as `args` say.
 #[must_use]
 pub fn run(args: &ServeArgs, program: Program) -> ExitCode {
-    let config = args.config();
-    let (listeners, trace) = match open(args) {
-        Ok(opened) => opened,
+    let start = match Start::new(args) {
+        Ok(start) => start,
         Err(error) => {
             complain(&error);
             return ExitCode::FAILURE;
         }
     };
-    let _log = Log::start(args.log_format, args.log);
-    warn_of_few_files(&config);
+    let settings = &start.loaded.settings;
+    let _log = Log::start(settings.log_format, settings.log_level);
+    for line in start.loaded.warnings.lines() {
+        tracing::warn!("{line}");
+    }
+    warn_of_few_files(&settings.config);
     let runtime = match runtime() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -163,7 +171,7 @@ pub fn run(args: &ServeArgs, program: Program) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let outcome = runtime.block_on(serve(args, program, config, listeners, trace));
+    let outcome = runtime.block_on(serve(start, program));
     runtime.shutdown_background();
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -174,33 +182,59 @@ pub fn run(args: &ServeArgs, program: Program) -> ExitCode {
     }
 }
 
+/// What was found and opened before the server runs.
+struct Start {
+    fresh: Vec<Fresh>,
+    loaded: Loaded,
+    source: Source,
+    trace: Option<File>,
+    workers: u16,
+}
+
+impl Start {
+    fn new(args: &ServeArgs) -> Result<Self, String> {
+        let source = args.source();
+        let loaded = source.load().map_err(|problems| render(&problems, Look::Plain))?;
+        let workers = args.workers(&loaded.settings)?;
+        let wanted = listeners::wanted(&loaded.settings);
+        let fresh = listeners::bind_new(&wanted, &[], workers)
+            .map_err(|error| listeners::complaint(&loaded, &error))?;
+        let create = |path: &Path| {
+            create_secret(path)
+                .map_err(|error| format!("{} cannot be written: {error}", path.display()))
+        };
+        let trace = args.trace.as_deref().map(create).transpose()?;
+        Ok(Self { fresh, loaded, source, trace, workers })
+    }
+}
+
 /// The runtime of one shard. Sockets are looked at after each turn of the loop: the loop itself
 /// serves many connections in one turn.
 pub(crate) fn runtime() -> io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().event_interval(1).build()
 }
 
-async fn serve(
-    args: &ServeArgs,
-    program: Program,
-    config: Config,
-    listeners: Vec<Vec<TcpListener>>,
-    trace: Option<File>,
-) -> Result<(), Box<dyn std::error::Error>> {
+async fn serve(start: Start, program: Program) -> Result<(), Box<dyn std::error::Error>> {
     let mut signals = Signals::new()?;
+    let Start { mut fresh, loaded, source, trace, workers } = start;
+    let bound: Vec<Bound> = fresh.iter().map(|fresh| fresh.bound).collect();
+    let mut config = loaded.settings.config.clone();
+    config.listeners = listeners::for_core(&bound);
     let config = Arc::new(config);
-    let count = u16::try_from(listeners.len()).ok().and_then(NonZeroU16::new);
-    let count = count.unwrap_or(NonZeroU16::MIN);
+    let count = NonZeroU16::new(workers).unwrap_or(NonZeroU16::MIN);
     let links = Links::new(count.get());
-    let mut shards = (0..).map(ShardId).zip(listeners).map(|(own, listeners)| {
-        let placement = Placement { own, count };
-        let links = links.clone();
-        let events = Box::new(events_to_log(args.log_format, placement));
-        let config = config.clone();
-        let rtmp = |socket| Listener { service: Service::Rtmp, socket };
-        let listeners = listeners.into_iter().map(rtmp).collect();
-        move || Shard::new_in(config, placement, links, listeners, events)
-    });
+    let shards: Vec<_> = (0..count.get())
+        .map(|own| {
+            let placement = Placement { own: ShardId(own), count };
+            let links = links.clone();
+            let events = Box::new(events_to_log(loaded.settings.log_format, placement));
+            let config = config.clone();
+            let listeners = listeners::take_shard(&mut fresh);
+            let listeners = listeners.into_iter().map(|(_, listener)| listener).collect();
+            move || Shard::new_in(config, placement, links, listeners, events)
+        })
+        .collect();
+    let mut shards = shards.into_iter();
     let first = shards.next().ok_or("no shard")?;
     let mut shard = first()?;
     if let Some(file) = trace {
@@ -213,19 +247,32 @@ async fn serve(
         shutdown.push(handle);
         threads.push(thread);
     }
-    let addresses = shard.local_addresses();
+    let rtmp = bound.iter().filter(|bound| bound.service == Service::Rtmp);
+    let addresses: Vec<SocketAddr> = rtmp.map(|bound| bound.address).collect();
     let demo = (program == Program::Demo).then_some(demo::STREAM);
     let banner = Banner { program: PROGRAM, listeners: &addresses, demo };
+    let shards = shutdown.clone();
+    let mut reloader = Reloader { bound, count: 0, loaded, shards, source, workers };
+    reloader.write_state("started");
     say(&banner.render());
     let mut task = tokio::spawn(shard.run());
     let publisher = match (program, addresses.first()) {
         (Program::Demo, Some(&address)) => Some(tokio::spawn(demo::run(address, Clip::demo()?))),
         _ => None,
     };
-    tokio::select! {
-        ended = &mut task => return Ok(ended?),
-        () = signals.next() => {}
+    loop {
+        let signal = tokio::select! {
+            ended = &mut task => return Ok(ended?),
+            signal = signals.next() => signal,
+        };
+        if signal == Signal::End {
+            break;
+        }
+        reloader.reload().await;
+        // Signals that come meanwhile are one.
+        tokio::time::sleep(reload::INTERVAL_MIN).await;
     }
+    reloader.remove_state();
     tracing::info!("shutting down; a second signal ends at once");
     if let Some(publisher) = publisher {
         publisher.abort();
@@ -244,7 +291,7 @@ async fn serve(
     let mut ended = std::pin::pin!(ended);
     let outcome: Result<(), JoinError> = tokio::select! {
         ended = &mut ended => ended,
-        () = signals.next() => {
+        () = signals.end() => {
             tracing::info!("ended at once");
             Ok(())
         }
@@ -256,17 +303,6 @@ async fn serve(
     Ok(outcome?)
 }
 
-/// Opens what the server needs of the machine: the listeners of each shard, and the file of the trace.
-fn open(args: &ServeArgs) -> Result<(Vec<Vec<TcpListener>>, Option<File>), String> {
-    let workers = args.workers()?;
-    let listeners = bind_all(&args.listeners(), workers).map_err(|error| error.to_string())?;
-    let create = |path: &Path| {
-        create_secret(path)
-            .map_err(|error| format!("{} cannot be written: {error}", path.display()))
-    };
-    Ok((listeners, args.trace.as_deref().map(create).transpose()?))
-}
-
 /// Replaces a file by an empty one that nobody else may read: a trace holds stream keys.
 fn create_secret(path: &Path) -> io::Result<File> {
     let mut options = File::options();
@@ -274,23 +310,6 @@ fn create_secret(path: &Path) -> io::Result<File> {
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)
-}
-
-/// The listeners of each shard, on the same addresses: the kernel spreads connections over them.
-fn bind_all(listen: &[Listen], workers: u16) -> Result<Vec<Vec<TcpListener>>, BindError> {
-    // Only alone can it be seen that another program has an address; so the first try is alone.
-    let alone = bind(listen, ListenOptions::default())?;
-    if workers <= 1 {
-        return Ok(vec![alone]);
-    }
-    let addresses: Vec<Listen> = listen
-        .iter()
-        .zip(&alone)
-        .map(|(listen, listener)| listen.with_port(listener.local_addr().map_or(0, |at| at.port())))
-        .collect();
-    drop(alone);
-    let options = ListenOptions { reuse_port: true };
-    (0..workers).map(|_| bind(&addresses, options)).collect()
 }
 
 /// Runs a shard on a thread of its own, with a runtime of its own.

@@ -1,14 +1,25 @@
-//! The signals that end the program.
+//! The signals that end the program, or change its configuration.
 
 use std::io;
 
-/// SIGINT and SIGTERM; Ctrl-C where there are no signals.
+/// SIGINT, SIGTERM and SIGHUP; Ctrl-C where there are no signals.
 #[derive(Debug)]
 pub(crate) struct Signals {
+    #[cfg(unix)]
+    hang_up: tokio::signal::unix::Signal,
     #[cfg(unix)]
     interrupt: tokio::signal::unix::Signal,
     #[cfg(unix)]
     terminate: tokio::signal::unix::Signal,
+}
+
+/// What a signal asks for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Signal {
+    /// SIGINT, SIGTERM.
+    End,
+    /// SIGHUP.
+    Reload,
 }
 
 impl Signals {
@@ -17,6 +28,7 @@ impl Signals {
     pub(crate) fn new() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
+            hang_up: signal(SignalKind::hangup())?,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
         })
@@ -27,17 +39,25 @@ impl Signals {
         Ok(Self {})
     }
 
-    /// Waits for the next one.
+    /// Waits for the next one; one that ends comes first.
     #[cfg(unix)]
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) -> Signal {
         tokio::select! {
-            _ = self.interrupt.recv() => {}
-            _ = self.terminate.recv() => {}
+            biased;
+            _ = self.interrupt.recv() => Signal::End,
+            _ = self.terminate.recv() => Signal::End,
+            _ = self.hang_up.recv() => Signal::Reload,
         }
     }
 
     #[cfg(not(unix))]
-    pub(crate) async fn next(&mut self) {
+    pub(crate) async fn next(&mut self) -> Signal {
         let _ = tokio::signal::ctrl_c().await;
+        Signal::End
+    }
+
+    /// Waits for the next one that ends.
+    pub(crate) async fn end(&mut self) {
+        while self.next().await != Signal::End {}
     }
 }

@@ -12,12 +12,13 @@ mod ready;
 #[cfg(test)]
 mod tests;
 
-pub use listen::{BindError, ListenOptions, Listener, bind};
-pub use ready::{Links, ShutdownHandle};
+pub use listen::{BindError, ListenOptions, Listener, bind, bind_beside};
+pub use ready::{Change, Links, ShutdownHandle};
 
 use conns::Conns;
 use dial::Dials;
 use listen::Acceptor;
+use millstream_core::config::Config;
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::event::Event;
 use millstream_core::id::{ConnId, JobId};
@@ -43,6 +44,8 @@ pub type EventSink = Box<dyn FnMut(Instant, Event) + Send>;
 pub struct TokioTransport {
     acceptor: Acceptor,
     clock: Clock,
+    /// Configurations that the server has not been told yet.
+    configs: VecDeque<Arc<Config>>,
     conns: Conns,
     dials: Dials,
     /// Jobs that are over.
@@ -94,6 +97,7 @@ impl TokioTransport {
         let clock = Clock::new();
         Ok(Self {
             acceptor: Acceptor::new(listeners)?,
+            configs: VecDeque::new(),
             conns: Conns::new(ready_list.clone()),
             dials: Dials::default(),
             done: VecDeque::new(),
@@ -160,6 +164,16 @@ impl TokioTransport {
             }
             News::Dialled { dial, result: Err(error) } => {
                 ready.push(Ready::DialFailed { dial, failure: failure_of(&error) });
+            }
+            News::Changed(change) => {
+                for id in change.closed {
+                    self.acceptor.close_one(id);
+                }
+                for (id, listener) in change.opened {
+                    self.acceptor.open(id, listener);
+                }
+                self.configs.push_back(change.config);
+                ready.push(Ready::Config);
             }
             News::JobDone { job, result } => self.done.push_back((job, result)),
         }
@@ -238,6 +252,10 @@ impl Transport for TokioTransport {
 
     fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
         self.said.pop_front()
+    }
+
+    fn receive_config(&mut self) -> Option<Arc<Config>> {
+        self.configs.pop_front()
     }
 
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
