@@ -151,8 +151,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "FILE")]
     pub pid: Option<String>,
 
-    /// Write all that passes the sockets to FILE, for `millstream replay FILE`; needs one worker.
-    /// A trace holds all bytes of all peers: keep it as secret as the stream keys in it
+    /// Write all that passes the sockets to FILE, for `millstream replay FILE`; one worker, or with
+    /// --workers a file for each: FILE, FILE.1 ... A trace holds all bytes of all peers: keep it as secret as the stream keys in it
     #[arg(long, value_name = "FILE")]
     pub trace: Option<PathBuf>,
 }
@@ -206,18 +206,13 @@ impl ServeArgs {
     }
 
     /// Threads that serve: one for each core when `settings` do not say, and one for a trace.
-    ///
-    /// # Errors
-    /// `--trace` with several workers.
-    pub fn workers(&self, settings: &Settings) -> Result<u16, String> {
+    #[must_use]
+    pub fn workers(&self, settings: &Settings) -> u16 {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
         match (settings.workers, &self.trace) {
-            (Some(workers @ 2..), Some(_)) => Err(format!(
-                "--trace records one worker, not {workers}; write --workers 1, or leave it out"
-            )),
-            (None, Some(_)) => Ok(1),
-            (Some(workers), _) => Ok(workers),
-            (None, None) => Ok(u16::try_from(cores()).unwrap_or(1)),
+            (Some(workers), _) => workers,
+            (None, Some(_)) => 1,
+            (None, None) => u16::try_from(cores()).unwrap_or(1),
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod banner;
 pub mod cli;
+pub mod convert;
 pub mod program;
 pub mod quantity;
 pub mod report;

@@ -1,8 +1,9 @@
 //! The commands that read a configuration and print: what they say, and how they end.
 
-use crate::cli::{Check, ConfigCommand};
+use crate::cli::{Check, ConfigCommand, Convert};
+use crate::convert::{self, Converted};
 use crate::settings::problem::{Look, Problems};
-use crate::settings::{Source, reference, show};
+use crate::settings::{Source, read_file, reference, show};
 
 /// What a command prints, and how it ends.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
@@ -76,4 +77,19 @@ pub fn config(command: &ConfigCommand, look: Look) -> Printed {
 #[must_use]
 pub fn render(problems: &[Problems], look: Look) -> String {
     problems.iter().map(|problems| problems.render(look)).collect()
+}
+
+/// `millstream convert`.
+#[must_use]
+pub fn convert(args: &Convert, look: Look) -> Printed {
+    let name = args.file.display().to_string();
+    let bytes = match read_file(&args.file) {
+        Ok(bytes) => bytes,
+        Err(message) => {
+            let problems = [Problems::unreadable(&name, message)];
+            return Printed { err: render(&problems, look), failed: true, ..Printed::default() };
+        }
+    };
+    let Converted { text, problems } = convert::convert(&name, &bytes);
+    Printed { err: problems.render(look), failed: problems.are_fatal(), out: text }
 }

@@ -4,6 +4,7 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "a function picks the events of its subject")]
 
 mod rate;
+mod rendition;
 mod words;
 
 #[cfg(test)]
@@ -215,6 +216,9 @@ fn render_stream(event: &Event) -> Line {
             let text = format!("publish {} jumped by {millis} ms, mended", short(name));
             Line::new("jumped", text).about(name).because("jumped")
         }
+        Event::RenditionStarted { .. }
+        | Event::RenditionEnded { .. }
+        | Event::RenditionRefused { .. } => rendition::render(event),
         // An event that is newer than this text still leaves a trace.
         other => Line::new("event", format!("{other:?}")).debug(),
     }

@@ -369,16 +369,20 @@ fn syntax(name: &str, text: &str, error: &kdl::KdlError) -> Problems {
         let start = diagnostic.span.offset().min(text.len());
         let end = (start + diagnostic.span.len()).min(text.len());
         let span = floor(text, start)..floor(text, end);
-        // An open brace is told once for each block around it.
-        if problems.iter().any(|known| known.span.start == span.start) {
+        let message = diagnostic.message.clone().unwrap_or_else(|| "this is no KDL".into());
+        // An open brace is told twice: of the brace itself, and of all that follows.
+        let is_known = problems.iter().any(|known| known.span.start == span.start);
+        if is_known || message.starts_with("Closing '}' was not found") {
             continue;
         }
-        let message = diagnostic.message.clone().unwrap_or_else(|| "this is no KDL".into());
         let mut problem = Problem::new(span, message);
         if let Some(label) = &diagnostic.label {
             problem = problem.label(label.clone());
         }
-        problem.help.clone_from(&diagnostic.help);
+        problem.help = match text.get(problem.span.clone()) {
+            Some(word @ ("true" | "false" | "null")) => Some(format!("write #{word}")),
+            _ => diagnostic.help.clone(),
+        };
         problems.push(problem);
     }
     if problems.is_empty() {
@@ -393,7 +397,7 @@ fn floor(text: &str, at: usize) -> usize {
 }
 
 /// The bytes of a file, a little more than may be at most.
-fn read_file(path: &Path) -> Result<Vec<u8>, String> {
+pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
     let failed = |error: std::io::Error| format!("it cannot be read: {error}");
     // A pipe or a device would be read for ever, and opening some waits.
     let metadata = std::fs::metadata(path).map_err(failed)?;

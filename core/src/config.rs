@@ -25,6 +25,8 @@ pub struct Config {
     /// Where peers come in, with the ports that were really bound. The server opens none of them
     /// itself: it has to know which addresses are its own.
     pub listeners: Vec<Listener>,
+    /// What is served by HTTP besides streams, such as the pages of a console.
+    pub pages: Arc<[Page]>,
     /// Times between two progress reports ("pithy print").
     pub pithy_print: PithyPrint,
     /// The vhosts by name, in lower case but for `__defaultVhost__`, which takes unknown ones.
@@ -37,6 +39,7 @@ impl Default for Config {
             chunk_size: 60_000,
             limits: Limits::default(),
             listeners: Vec::new(),
+            pages: Arc::default(),
             pithy_print: PithyPrint::default(),
             vhosts: BTreeMap::from([(Arc::from(DEFAULT_VHOST), Arc::default())]),
         }
@@ -69,6 +72,21 @@ impl Config {
     pub fn chunk_size_of(&self, vhost: &Vhost) -> u32 {
         vhost.chunk_size.unwrap_or(self.chunk_size)
     }
+}
+
+/// A file that is served by HTTP and never changes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Page {
+    /// The path of its URL; exactly this one.
+    pub path: &'static str,
+    /// Its media type.
+    pub content_type: &'static str,
+    /// What it holds.
+    pub bytes: &'static [u8],
+    /// A strong entity tag with its quotes.
+    pub etag: &'static str,
+    /// Further header fields, such as what a browser may do on the page.
+    pub fields: &'static [(&'static str, &'static str)],
 }
 
 /// A place where peers come in.

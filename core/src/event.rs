@@ -4,6 +4,7 @@
 
 use crate::flv::tag::Codec;
 use crate::handshake::HandshakeKind;
+use crate::http::{HttpError, Method, Status};
 use crate::id::{ConnId, ListenerId, SourceId};
 use crate::name::StreamName;
 use crate::session::{Ignored, SessionError};
@@ -36,6 +37,19 @@ pub enum Event {
         sent: u64,
         /// How long it lasted.
         age: Duration,
+    },
+    /// An HTTP request was answered; an endless body follows its answer.
+    Answered {
+        /// The connection.
+        conn: ConnId,
+        /// What was to be done; `None` for what was no request.
+        method: Option<Method>,
+        /// The path that was asked for, escaped; never its query, which may hold a secret.
+        path: Arc<str>,
+        /// The answer.
+        status: Status,
+        /// Bytes of its body, as far as they are known.
+        body_len: u64,
     },
     /// `connect` was accepted.
     Connected {
@@ -150,6 +164,37 @@ pub enum Event {
         /// Bytes waiting for the peer.
         lag_bytes: u64,
     },
+    /// A process for a rendition of a stream has begun.
+    RenditionStarted {
+        /// The stream that is transcoded.
+        name: StreamName,
+        /// The engine.
+        engine: Arc<str>,
+    },
+    /// A process for a rendition of a stream has ended; each `RenditionStarted` has one.
+    RenditionEnded {
+        /// The stream that is transcoded.
+        name: StreamName,
+        /// The engine.
+        engine: Arc<str>,
+        /// How.
+        end: RenditionEnd,
+        /// How long it ran.
+        ran: Duration,
+        /// It is started again after this pause; `None` if it is no longer wanted.
+        retry: Option<Duration>,
+        /// The server had told it to end.
+        was_asked: bool,
+    },
+    /// A rendition of a stream is not made.
+    RenditionRefused {
+        /// The stream that is not transcoded.
+        name: StreamName,
+        /// The engine.
+        engine: Arc<str>,
+        /// Why.
+        reason: RenditionRefusal,
+    },
     /// A periodic report of a stream.
     StreamProgress {
         /// The stream.
@@ -167,12 +212,47 @@ pub enum Event {
     },
 }
 
+/// How the process of a rendition ended.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum RenditionEnd {
+    /// It exited.
+    Exited {
+        /// What it returned; `None` when a signal ended it.
+        code: Option<i32>,
+        /// The signal that ended it.
+        signal: Option<i32>,
+        /// It was killed because it reported no progress.
+        was_silent: bool,
+        /// The last lines that it said.
+        last_words: Arc<str>,
+    },
+    /// It did not begin.
+    Failed {
+        /// In the words of the system.
+        reason: Arc<str>,
+    },
+}
+
+/// Why a rendition is not made.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+#[non_exhaustive]
+pub enum RenditionRefusal {
+    /// As many processes run as may.
+    ChildrenMax,
+    /// The server has no listener for RTMP that a process could play from.
+    NoListener,
+}
+
 /// Why a connection ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum CloseReason {
+    /// An HTTP response was the last one of its connection.
+    Answered,
     /// The peer broke the protocol, a limit or a deadline.
     Error(SessionError),
+    /// The peer's HTTP cannot be read, or does not go on.
+    Http(HttpError),
     /// The socket failed.
     Io(crate::drive::IoFailure),
     /// The peer closed.

@@ -13,6 +13,8 @@ pub struct Limits {
     pub app_len_max: usize,
     /// Chunk streams with state on one connection.
     pub chunk_streams_max: u16,
+    /// Processes that a shard runs at a time.
+    pub children_max: u32,
     /// Smallest chunk size that a peer may announce.
     pub chunk_size_min: u32,
     /// Time to complete `connect` after the handshake, however many bytes arrive.
@@ -33,6 +35,18 @@ pub struct Limits {
     pub gop_span_max: Duration,
     /// Time to complete the handshake, however many bytes arrive.
     pub handshake_timeout: Duration,
+    /// Bytes of the body of an HTTP request.
+    pub http_body_len_max: usize,
+    /// Bytes of the request line and header fields of an HTTP request.
+    pub http_head_len_max: usize,
+    /// How long an HTTP connection is kept without a request.
+    pub http_idle_timeout: Duration,
+    /// How long an HTTP request waits for a stream that nobody publishes.
+    pub http_play_wait: Duration,
+    /// Time to complete an HTTP request once it has begun, however many bytes arrive.
+    pub http_request_timeout: Duration,
+    /// Bytes of the target of an HTTP request: path and query.
+    pub http_target_len_max: usize,
     /// Bytes of incomplete messages on one connection, above the longest message allowed.
     pub incomplete_bytes_max: u32,
     /// Bytes of one message before a role was granted.
@@ -74,6 +88,7 @@ impl Default for Limits {
             amf_nodes_max: 4_096,
             app_len_max: 128,
             chunk_streams_max: 64,
+            children_max: 64,
             chunk_size_min: 128,
             connect_timeout: Duration::from_secs(10),
             connections_max: 10_000,
@@ -84,6 +99,12 @@ impl Default for Limits {
             gop_frames_max: 2_500,
             gop_span_max: Duration::from_secs(15),
             handshake_timeout: Duration::from_secs(10),
+            http_body_len_max: 64 << 10,
+            http_head_len_max: 16 << 10,
+            http_idle_timeout: Duration::from_secs(30),
+            http_play_wait: Duration::from_secs(5),
+            http_request_timeout: Duration::from_secs(10),
+            http_target_len_max: 4 << 10,
             incomplete_bytes_max: 256 << 10,
             message_len_max_early: 64 << 10,
             message_len_max: 8 << 20,

@@ -9,19 +9,23 @@
 
 mod admission;
 mod conn;
+mod http;
 mod merging;
 mod report;
 mod roles;
 mod shards;
 mod streams;
 mod timers;
+mod transcode;
 mod writes;
 
 use crate::chunk::ChunkSize;
 use crate::config::Config;
 use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event, RefuseReason};
-use crate::id::{ConnId, ListenerId, MessageStreamId, SourceId};
+use crate::http::HttpLimits;
+use crate::id::{ConnId, JobId, ListenerId, MessageStreamId, SourceId};
+use crate::job::Job;
 use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
 use crate::session::{Session, SessionConfig, SessionError, StatusLevel};
@@ -37,9 +41,11 @@ use bytes::Buf;
 use conn::Conn;
 use core::net::SocketAddr;
 use core::time::Duration;
+use http::Http;
 use shards::Shards;
 use streams::Stream;
 use timers::{Owner, Timers};
+use transcode::Renditions;
 
 /// How long a peer may take to read why its connection is closed.
 const LINGER: Duration = Duration::from_secs(2);
@@ -62,7 +68,9 @@ pub struct Server {
     names: BTreeMap<StreamName, SourceId>,
     now: Instant,
     outputs: VecDeque<Output>,
+    next_job: u32,
     queued: Vec<bool>,
+    renditions: Renditions,
     rng: Rng,
     session_config: Arc<SessionConfig>,
     shards: Shards,
@@ -136,7 +144,9 @@ impl Server {
             names: BTreeMap::new(),
             now,
             outputs: VecDeque::new(),
+            next_job: 0,
             queued: Vec::new(),
+            renditions: Renditions::default(),
             rng: Rng::new(seed),
             session_config: Arc::new(session_config),
             shards: Shards::new(placement),
@@ -156,15 +166,23 @@ impl Server {
         self.turn_started.get_or_insert(now);
         match input {
             Input::Opened { conn, via, peer } => match via {
-                Via::Listener { listener, service: Service::Rtmp } => {
-                    self.open(conn, listener, peer);
+                Via::Listener { listener, service } => {
+                    self.open(conn, listener, service, peer);
                 }
-                Via::Dial(_) | Via::Listener { service: Service::Http, .. } => {
-                    self.outputs.push_back(Output::Close { conn });
-                }
+                Via::Dial(_) => self.outputs.push_back(Output::Close { conn }),
             },
-            Input::DialFailed { .. } | Input::JobDone { .. } => {}
-            Input::Reload(config) => self.config = config,
+            Input::DialFailed { .. } => {}
+            Input::JobDone { job, result } => {
+                let is_known = self.rendition_done(job, &result);
+                debug_assert!(is_known, "each job has one end");
+            }
+            Input::Reload(config) => {
+                self.config = config;
+                let names: Vec<StreamName> = self.names.keys().cloned().collect();
+                for name in names {
+                    self.sync_renditions(&name);
+                }
+            }
             Input::Received { conn, bytes } => self.with_conn(conn, |server, conn| {
                 server.receive(conn, bytes);
             }),
@@ -230,6 +248,9 @@ impl Server {
     /// What to write to `conn` now; gives the bytes appended to `out`.
     pub fn slices<'a>(&'a self, conn: ConnId, out: &mut Slices<'a>) -> usize {
         let Some(conn) = self.conn(conn) else { return 0 };
+        if let Some(http) = &conn.http {
+            return http::slices(conn, http, out);
+        }
         match conn.sharing_player() {
             Some((source, consumer)) => match self.stream(source) {
                 Some(stream) => stream.source.slices(consumer, &conn.replies, out),
@@ -242,10 +263,10 @@ impl Server {
         }
     }
 
-    /// True once a shutdown is complete: no connection is left.
+    /// True once a shutdown is complete: no connection and no process is left.
     #[must_use]
     pub const fn is_drained(&self) -> bool {
-        self.is_shutting_down && self.conns_len == 0
+        self.is_shutting_down && self.conns_len == 0 && self.renditions.is_empty()
     }
 
     /// The wall clock now.
@@ -270,13 +291,17 @@ impl Server {
             stats.player_bytes = stats.player_bytes.saturating_add(owned.sum());
         }
         for conn in self.conns.iter().flatten() {
-            let bytes = conn.replies.len().saturating_add(conn.session.buffered());
+            let buffered = match &conn.http {
+                Some(http) => http.buffered(),
+                None => conn.session.buffered(),
+            };
+            let bytes = conn.replies.len().saturating_add(buffered);
             stats.session_bytes = stats.session_bytes.saturating_add(bytes as u64);
         }
         stats
     }
 
-    fn open(&mut self, id: ConnId, listener: ListenerId, peer: SocketAddr) {
+    fn open(&mut self, id: ConnId, listener: ListenerId, service: Service, peer: SocketAddr) {
         let limits = &self.config.limits;
         let admitted = self.admission.enter(self.now, peer.ip(), limits);
         let refused = if self.is_shutting_down {
@@ -289,6 +314,10 @@ impl Server {
         let seed = self.rng.next_u64();
         let session = Session::server(self.session_config.clone(), self.now, Rng::new(seed));
         let mut conn = Box::new(Conn::new(id, peer, session, self.now));
+        if service == Service::Http {
+            let limits = HttpLimits::from(&self.config.limits);
+            conn.http = Some(Box::new(Http::new(limits, self.now)));
+        }
         self.event(Event::Accepted { conn: id, listener, peer });
         self.conns_len = self.conns_len.saturating_add(1);
         if let Some(reason) = refused {
@@ -318,7 +347,9 @@ impl Server {
 
     fn receive(&mut self, conn: &mut Conn, bytes: &[u8]) {
         conn.received = conn.received.saturating_add(bytes.len() as u64);
-        if conn.waits {
+        if conn.http.is_some() {
+            self.http_receive(conn, bytes);
+        } else if conn.waits {
             conn.stash.extend_from_slice(bytes);
         } else {
             self.advance(conn, bytes);
@@ -350,6 +381,21 @@ impl Server {
     }
 
     fn wrote(&mut self, conn: &mut Conn, len: usize, offered: usize) {
+        if conn.http.is_some() {
+            Self::http_wrote(conn, len);
+        } else {
+            self.rtmp_wrote(conn, len);
+        }
+        conn.sent = conn.sent.saturating_add(len as u64);
+        if len < offered {
+            conn.block(self.now);
+        } else {
+            conn.unblock();
+            self.queue_write(conn.id);
+        }
+    }
+
+    fn rtmp_wrote(&mut self, conn: &mut Conn, len: usize) {
         let mut replies = len.min(conn.replies.len());
         if let Some((source, consumer)) = conn.sharing_player()
             && let Some(stream) = self.stream_mut(source)
@@ -367,13 +413,6 @@ impl Server {
                 self.outputs.push_back(Output::SetReading { conn: conn.id, enabled });
             }
         }
-        conn.sent = conn.sent.saturating_add(len as u64);
-        if len < offered {
-            conn.block(self.now);
-        } else {
-            conn.unblock();
-            self.queue_write(conn.id);
-        }
     }
 
     /// Readies the next write of a connection; closes it when it was closing and all is sent.
@@ -386,7 +425,11 @@ impl Server {
             if conn.blocked {
                 return;
             }
-            is_writable = server.prepare(conn) || !conn.replies.is_empty();
+            is_writable = if conn.http.is_some() {
+                server.http_prepare(conn)
+            } else {
+                server.prepare(conn) || !conn.replies.is_empty()
+            };
             if is_writable {
                 return;
             }
@@ -440,6 +483,7 @@ impl Server {
 
     fn shutdown(&mut self) {
         self.is_shutting_down = true;
+        self.end_renditions();
         let ids: Vec<ConnId> = self.conns.iter().flatten().map(|conn| conn.id).collect();
         for id in ids {
             self.with_conn(id, |server, conn| {
@@ -461,6 +505,7 @@ impl Server {
                     }
                 }),
                 Owner::Flush(id) => self.flush_timeout(id, at),
+                Owner::Renditions => self.renditions_timeout(at),
                 Owner::Source(id) => self.source_timeout(id, at),
             }
         }
@@ -478,7 +523,9 @@ impl Server {
             self.close_now(conn, CloseReason::SlowReader);
             return;
         }
-        if conn.session.poll_timeout().is_some_and(|deadline| deadline.at <= now)
+        if conn.http.is_some() && conn.closing.is_none() {
+            self.http_timeout(conn);
+        } else if conn.session.poll_timeout().is_some_and(|deadline| deadline.at <= now)
             && conn.closing.is_none()
             && let Err(error) = conn.session.handle_timeout(now, &mut conn.replies)
         {
@@ -526,6 +573,14 @@ impl Server {
 
     fn conn(&self, id: ConnId) -> Option<&Conn> {
         self.conns.get(id.slot as usize)?.as_deref().filter(|conn| conn.id == id)
+    }
+
+    /// Has a job done; the caller gets its end.
+    fn start(&mut self, work: Job) -> JobId {
+        let job = JobId(self.next_job);
+        self.next_job = self.next_job.wrapping_add(1);
+        self.outputs.push_back(Output::Start { job, work });
+        job
     }
 
     fn queue_write(&mut self, id: ConnId) {

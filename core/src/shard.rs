@@ -67,6 +67,8 @@ pub enum ShardMessage {
         claim: Claim,
         /// What it wants to publish.
         name: StreamName,
+        /// The publisher is a process that a shard has started: the stream is a rendition.
+        is_rendition: bool,
     },
     /// To the claimant: it may.
     Granted {

@@ -18,7 +18,7 @@ use crate::time::{Instant, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
-use consumer::Consumer;
+use consumer::{Consumer, Container};
 use core::time::Duration;
 
 /// What a source is told once.
@@ -66,6 +66,16 @@ pub struct Lapped {
     pub bytes: u64,
 }
 
+/// Which media a stream has.
+#[derive(Clone, Copy, Debug)]
+struct Kinds {
+    audio: bool,
+    video: bool,
+}
+
+/// Who sends one kind of media for so long, and does not tell of another, sends no other.
+const SETTLING_MS: i32 = 500;
+
 /// What a decoder needs before it can start, kept for players that join later.
 #[derive(Debug)]
 struct Header {
@@ -80,12 +90,16 @@ struct Header {
 pub struct Source {
     audio_codec: Option<Codec>,
     awaits_keyframe: bool,
+    /// The first time since the publisher came.
+    began: Option<Timestamp>,
     config: SourceConfig,
     consumers: Vec<Option<Box<Consumer>>>,
     consumers_len: u32,
     /// Slots without a player.
     free: Vec<u32>,
     headers: Vec<Header>,
+    /// All kinds of media have had the time to show themselves.
+    is_settled: bool,
     jitter: Jitter,
     metadata: Option<Bytes>,
     publisher: Option<ConnId>,
@@ -100,11 +114,13 @@ impl Source {
         Self {
             audio_codec: None,
             awaits_keyframe: true,
+            began: None,
             config,
             consumers: Vec::new(),
             consumers_len: 0,
             free: Vec::new(),
             headers: Vec::new(),
+            is_settled: false,
             jitter: Jitter::new(if config.is_replica {
                 TimeJitter::Off
             } else {
@@ -158,6 +174,8 @@ impl Source {
     /// The publisher has gone: what it left to start from goes too, players stay.
     pub fn unpublish(&mut self) {
         self.publisher = None;
+        self.began = None;
+        self.is_settled = false;
         self.metadata = None;
         self.headers.clear();
         self.audio_codec = None;
@@ -184,6 +202,10 @@ impl Source {
         pushed.timestamp = corrected.timestamp;
         let begun = self.tape.push(frame.kind, frame.class, corrected.timestamp, &frame.payload);
         self.tape.bound_gop(self.config.gop);
+        if !self.is_settled {
+            let began = *self.began.get_or_insert(corrected.timestamp);
+            self.is_settled = corrected.timestamp.delta(began) >= SETTLING_MS;
+        }
         if begun {
             self.trim(lapped);
         }
@@ -222,7 +244,22 @@ impl Source {
         stream: MessageStreamId,
         first_csid: Option<u8>,
     ) -> ConsumerId {
-        let consumer = Box::new(Consumer::new(now, conn, stream, first_csid));
+        self.insert(Consumer::new(now, conn, stream, first_csid))
+    }
+
+    /// Adds a player that is sent copies in a container, to be taken with `take_private` and then
+    /// `take_pieces`.
+    pub fn attach_viewer(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        container: Container,
+    ) -> ConsumerId {
+        self.insert(Consumer::new_viewer(now, conn, container))
+    }
+
+    fn insert(&mut self, consumer: Consumer) -> ConsumerId {
+        let consumer = Box::new(consumer);
         self.consumers_len = self.consumers_len.saturating_add(1);
         let index = self.free.pop().unwrap_or_else(|| {
             let index = u32::try_from(self.consumers.len()).unwrap_or(u32::MAX);
@@ -322,6 +359,11 @@ impl Source {
         }
     }
 
+    /// What follows the private bytes of a viewer: memory that all of them share.
+    pub fn take_pieces(&mut self, id: ConsumerId) -> impl Iterator<Item = Bytes> {
+        self.consumer_mut(id).into_iter().flat_map(Consumer::take_pieces)
+    }
+
     /// A player has nothing to send before more is published.
     #[must_use]
     pub fn is_at_end(&self, id: ConsumerId) -> bool {
@@ -354,6 +396,24 @@ impl Source {
             };
             write_message(header, payload, self.config.chunk_size, out);
         }
+    }
+
+    /// Metadata and sequence headers, in the order in which players want them.
+    fn introduction(&self) -> impl Iterator<Item = (FrameKind, &Bytes)> {
+        let metadata = self.metadata.iter().map(|payload| (FrameKind::Data, payload));
+        metadata.chain(self.headers.iter().map(|header| (header.kind, &header.payload)))
+    }
+
+    /// Whether the stream has audio and video, by what it has shown and what its metadata say.
+    /// `None` while another kind may still show itself.
+    fn kinds(&self) -> Option<Kinds> {
+        let says = |key: &[u8]| {
+            self.metadata.iter().any(|data| data.windows(key.len()).any(|part| part == key))
+        };
+        let audio = self.audio_codec.is_some() || says(b"\0\x0Caudiocodecid");
+        let video = self.video_codec.is_some() || says(b"\0\x0Cvideocodecid");
+        let is_told = self.metadata.is_some() || self.is_settled;
+        ((audio && video) || ((audio || video) && is_told)).then_some(Kinds { audio, video })
     }
 
     /// Keeps what players that join later need; false for an identical sequence header.

@@ -321,6 +321,12 @@ impl Tape {
         self.frames_since_keyframe = self.frames_since_keyframe.saturating_add(1);
         self.marks.push_back(mark);
         self.end = mark.end();
+        if let Some(last) = self.blocks.back_mut()
+            && !last.has_room(1)
+        {
+            // A long message fills its block: now it can be shared.
+            last.seal();
+        }
         begun
     }
 
@@ -379,8 +385,17 @@ impl Tape {
 
     /// Appends the memory of `from..to` to `out`, as far as it has room; gives the bytes appended.
     pub fn slices<'a>(&'a self, from: u64, to: u64, out: &mut Slices<'a>) -> usize {
-        let first = self.blocks.partition_point(|block| block.end() <= from);
         let mut at = from;
+        if at >= to {
+            return 0;
+        }
+        // Nearly all readers are near the end.
+        let last = self.blocks.len().saturating_sub(1);
+        let first = if self.blocks.back().is_some_and(|block| block.start <= from) {
+            last
+        } else {
+            self.blocks.partition_point(|block| block.end() <= from)
+        };
         for block in self.blocks.range(first..) {
             if at >= to || out.is_full() {
                 break;
@@ -424,6 +439,17 @@ impl Tape {
             BlockBytes::Sealed(bytes) if begin < end => bytes.slice(begin..end),
             BlockBytes::Sealed(_) => Bytes::new(),
         }
+    }
+
+    /// The payload of a message, chunk by chunk; shared where its block is full.
+    pub fn share_payload(&self, mark: &Mark) -> impl Iterator<Item = Bytes> {
+        let body = mark.offset.saturating_add(u64::from(DELTA_HEADER_LEN));
+        let all = self.share(body, mark.end());
+        let chunk = self.chunk_size.bytes() as usize;
+        let step = chunk.saturating_add(1);
+        (0..all.len())
+            .step_by(step)
+            .map(move |from| all.slice(from..from.saturating_add(chunk).min(all.len())))
     }
 
     /// Introduces the message at `mark` with absolute time `timestamp` on message stream `stream`:
@@ -493,7 +519,7 @@ impl Tape {
     }
 
     /// The payload of a message, chunk by chunk, without the headers in between.
-    fn payload_parts(&self, mark: &Mark) -> impl Iterator<Item = &[u8]> {
+    pub fn payload_parts(&self, mark: &Mark) -> impl Iterator<Item = &[u8]> {
         // A message never spans blocks, so one slice holds it.
         let mut slices = Slices::new();
         let body = mark.offset.saturating_add(u64::from(DELTA_HEADER_LEN));

@@ -91,10 +91,16 @@ pub enum TimerKind {
     Handshake,
     /// A publisher sent no media, or a player made no progress.
     Idle,
+    /// A process is to be started again, or has not ended when it was asked to.
+    Job,
+    /// A kept HTTP connection has no request.
+    KeepAlive,
     /// A peer gets a little time to read the reason of its refusal before the close.
     Linger,
     /// A periodic progress report ("pithy print") is due.
     Progress,
+    /// An HTTP request is not complete.
+    Request,
     /// A connected peer has neither published nor played.
     Role,
     /// The players of a stream without publisher have waited long enough.

@@ -1,7 +1,10 @@
 //! Captured conversations, from a pcap or pcapng file or from two raw byte streams.
 
+mod fuzz;
 #[cfg(test)]
 mod tests;
+
+pub use fuzz::fuzz_capture;
 
 use crate::pcap::{PacketFile, PcapError, Skip, decode};
 use crate::tcp::{
@@ -179,57 +182,4 @@ impl Capture {
         };
         Self { conversations: vec![conversation], warnings: Vec::new() }
     }
-}
-
-/// The body of a fuzz target: reads `data` as a capture file and checks what must hold of any.
-pub fn fuzz_capture(data: &[u8]) {
-    let Ok(capture) = Capture::read(data) else { return };
-    let end_micros = check_packets(data, &capture);
-    let mut delivered = 0;
-    for conversation in &capture.conversations {
-        let mut now_micros = conversation.opened_at_micros;
-        let mut over = [false; 2];
-        for event in &conversation.events {
-            assert!(event.at_micros >= now_micros, "time goes back");
-            now_micros = event.at_micros;
-            let over = &mut over[usize::from(event.direction == Direction::ServerToClient)];
-            match &event.action {
-                Action::Bytes(bytes) => {
-                    assert!(!bytes.is_empty() && !*over, "no or late bytes");
-                    delivered += bytes.len();
-                }
-                Action::Gap { len } => assert!(*len > 0 && !*over, "an empty or late gap"),
-                Action::Fin => assert!(!core::mem::replace(over, true), "a second end"),
-                Action::Reset => *over = true,
-            }
-        }
-        assert!(now_micros <= end_micros, "later than the last packet");
-        let _protocol = conversation.protocol();
-    }
-    assert!(delivered <= data.len(), "more bytes than were captured");
-}
-
-/// Checks that packets lie in the file, that none is counted twice, and that what stands in front
-/// does not depend on what follows it. Gives the time of the last one.
-fn check_packets(data: &[u8], capture: &Capture) -> u64 {
-    let file = PacketFile::read(data).expect("it was read before");
-    let captured: usize = file.packets.iter().map(|packet| packet.bytes.len()).sum();
-    assert!(captured <= data.len(), "more than the file has");
-    let without_segment: u64 = capture
-        .warnings
-        .iter()
-        .map(|warning| match warning {
-            Warning::OutsideOfWindow { segments: packets } | Warning::Skipped { packets, .. } => {
-                *packets
-            }
-            Warning::BrokenFile { .. } | Warning::UnknownInterface { .. } => 0,
-        })
-        .sum();
-    let packets = file.packets.len() as u64;
-    assert!(without_segment <= packets, "a packet counts once");
-    assert!(capture.conversations.len() as u64 <= packets, "a conversation has a packet");
-    if let Ok(front) = PacketFile::read(&data[..data.len() / 2]) {
-        assert!(file.packets.starts_with(&front.packets), "what follows does not matter");
-    }
-    file.packets.iter().map(|packet| packet.at_micros).max().unwrap_or_default()
 }

@@ -127,8 +127,12 @@ impl Pipe {
         self.profile.capacity.saturating_sub(self.queued)
     }
 
-    /// How many of `len` bytes a write takes: all that there is room for, or fewer on a whim.
+    /// How many of `len` bytes a write takes: all that there is room for, or fewer on a whim; after
+    /// the end all, for nothing.
     pub fn accept_len(&self, len: usize, entropy: &mut Entropy) -> usize {
+        if self.ended.is_some() {
+            return len;
+        }
         let room = self.room().min(len);
         if room > 0 && entropy.one_in(self.profile.short_write_one_in) {
             return entropy.range(0..=room as u64 - 1) as usize;
@@ -140,6 +144,9 @@ impl Pipe {
     pub fn send(&mut self, now: Micros, bytes: Bytes, entropy: &mut Entropy) -> Micros {
         let mut rest = bytes;
         let mut first = None;
+        if self.ended.is_some() {
+            return now;
+        }
         // Long writes are cut into longer segments: time is better spent on other runs.
         let longest = self.profile.segment_len_max.max(rest.len() / SEGMENTS_MAX);
         let longest = if self.profile.segment_len_max == 0 { 0 } else { longest };
@@ -278,6 +285,15 @@ mod tests {
         assert_eq!(read(&mut pipe, 1_000), (Arrival::Reset, vec![]));
         pipe.silence();
         assert_eq!(read(&mut pipe, 9_000), (Arrival::Pending(None), vec![]));
+    }
+
+    #[test]
+    fn nothing_comes_after_the_end() {
+        let mut pipe = Pipe::new(LinkProfile { latency: 10, ..LinkProfile::default() });
+        pipe.end(0, false);
+        assert_eq!(pipe.accept_len(30, &mut Entropy::empty()), 30);
+        pipe.send(5, Bytes::from_static(&[1; 30]), &mut Entropy::empty());
+        assert_eq!(read(&mut pipe, 1_000), (Arrival::End, vec![]));
     }
 
     #[test]

@@ -64,6 +64,10 @@ pub struct ServerPlan {
     pub send_delay: Option<Micros>,
     /// How timestamps are mended.
     pub jitter: TimeJitter,
+    /// Shards.
+    pub shards: u32,
+    /// What one shard says to another takes up to this.
+    pub shard_delay: Micros,
 }
 
 /// One that connects to the server, again and again.
@@ -207,11 +211,19 @@ impl Default for ServerPlan {
             takeover: false,
             send_delay: None,
             jitter: TimeJitter::Full,
+            shards: 1,
+            shard_delay: 1_000,
         }
     }
 }
 
 impl ServerPlan {
+    /// How much later one shard may know what another knows: two hops and their turns.
+    #[must_use]
+    pub const fn lag(&self) -> Micros {
+        if self.shards > 1 { 4 * self.shard_delay + 500_000 } else { 0 }
+    }
+
     /// The configuration of the server.
     #[must_use]
     pub fn config(&self) -> Config {

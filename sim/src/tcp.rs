@@ -220,16 +220,20 @@ impl<'a> Connection<'a> {
     /// Without a SYN: the end whose first bytes only a client sends; else the one that calls a
     /// well-known port; else the one with the higher port.
     fn guess_client(&self) -> usize {
-        let first_bytes = |end: usize| {
-            self.events.iter().find_map(|(index, _, action)| match action {
+        let sent = |end: usize| {
+            self.events.iter().filter_map(move |(index, _, action)| match action {
                 Action::Bytes(bytes) if *index == end => Some(bytes),
                 Action::Bytes(_) | Action::Fin | Action::Gap { .. } | Action::Reset => None,
             })
         };
-        let asks = [0, 1].map(|end| first_bytes(end).is_some_and(|bytes| is_http_request(bytes)));
+        // How they were cut into segments says nothing.
+        let first_bytes = [0, 1].map(|end| {
+            sent(end).flat_map(|bytes| bytes.iter().copied()).take(8).collect::<Vec<u8>>()
+        });
+        let asks = first_bytes.each_ref().map(|bytes| is_http_request(bytes));
         let listens = [0, 1].map(|end: usize| SERVER_PORTS.contains(&self.ends[end].port()));
         let speaks_first = self.events.iter().find_map(|(index, _, action)| match action {
-            Action::Bytes(bytes) if bytes.first() == Some(&3) => Some(*index),
+            Action::Bytes(_) if first_bytes[*index].first() == Some(&3) => Some(*index),
             Action::Bytes(_) | Action::Fin | Action::Gap { .. } | Action::Reset => None,
         });
         match (asks, listens, speaks_first) {

@@ -7,7 +7,7 @@
 //!
 //! | line | meaning |
 //! |---|---|
-//! | `ready accepted c1 ...`, `ready readable c1`, `ready writable c1`, `ready deadline`, `ready shutdown` | what the transport found |
+//! | `ready accepted c1 ...`, `ready readable c1`, `ready writable c1`, `ready shards`, `ready deadline`, `ready shutdown` | what the transport found |
 //! | `ready dialled c2 ...`, `ready dial-failed 3 refused`, `ready jobs`, `job 4 done` | how the server's own attempts and jobs ended |
 //! | `wait` | nothing was ready |
 //! | `now 12` | the clock was read |
@@ -16,15 +16,17 @@
 //! | `do reading c1 off`, `do close c1`, `do dial 3 host 1935`, `do start 4 remove x.ts` | an output |
 //! | `event published ...` | an event |
 //! | `deadline 99 idle`, `deadline none` | when the server wants to be called |
+//! | `shard 1 live 7 true`, `shard none`, `do shard 1 ...` | what another shard has said, and what this one says |
 //!
 //! A full trace holds all bytes that peers sent, stream keys and tokens included. It is the trace of
-//! the only shard of a server: what shards tell each other passes, but is not recorded.
+//! one shard; those of a simulation hold all shards, and name theirs on each line: `[1] wait`.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is new is written as it is")]
 
 mod event;
 mod fold;
 mod replay;
 mod setup;
+mod shard;
 
 pub use event::describe;
 pub use fold::fold;
@@ -37,6 +39,7 @@ use millstream_core::id::{ConnId, JobId};
 use millstream_core::job::{Exit, Job, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
+use shard::{Way, write_message};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
@@ -64,6 +67,8 @@ pub struct Traced<T, W> {
     line: String,
     names: Names,
     output: W,
+    /// What each line begins with.
+    prefix: String,
     start: Option<Instant>,
 }
 
@@ -73,7 +78,16 @@ impl<T: Transport, W: Write> Traced<T, W> {
     #[must_use]
     pub const fn new(inner: T, output: W, detail: Detail) -> Self {
         let names = Names::new();
-        Self { detail, failure: None, inner, line: String::new(), names, output, start: None }
+        Self {
+            detail,
+            failure: None,
+            inner,
+            line: String::new(),
+            names,
+            output,
+            prefix: String::new(),
+            start: None,
+        }
     }
 
     /// Writes a full trace of a server that is made as `setup` says.
@@ -81,9 +95,16 @@ impl<T: Transport, W: Write> Traced<T, W> {
     pub fn with_setup(inner: T, output: W, setup: &Setup) -> Self {
         let mut traced = Self::new(inner, output, Detail::Full);
         traced.start = Some(setup.start);
+        traced.names.own = setup.placement.own;
         traced.line = setup.write();
         traced.emit();
         traced
+    }
+
+    /// From now on the lines are those of another shard.
+    pub fn enter(&mut self, own: ShardId) {
+        self.names.own = own;
+        self.prefix = format!("[{}] ", own.0);
     }
 
     /// The transport.
@@ -116,6 +137,10 @@ impl<T: Transport, W: Write> Traced<T, W> {
     }
 
     fn emit(&mut self) {
+        if !self.prefix.is_empty() {
+            let lines = self.line.lines();
+            self.line = lines.flat_map(|line| [&self.prefix, line, "\n"]).collect();
+        }
         if self.failure.is_none()
             && let Err(error) = self.output.write_all(self.line.as_bytes())
         {
@@ -200,7 +225,12 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
     }
 
     fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
-        self.inner.receive_shard()
+        let said = self.inner.receive_shard();
+        if self.is_on() {
+            shard_line(&mut self.line, said.as_ref(), self.detail, &mut self.names);
+            self.emit();
+        }
+        said
     }
 
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
@@ -238,16 +268,21 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
 #[derive(Clone, Debug)]
 struct Names {
     count: u64,
-    known: BTreeMap<ConnId, u64>,
+    known: BTreeMap<(ShardId, ConnId), u64>,
+    own: ShardId,
 }
 
 impl Names {
     const fn new() -> Self {
-        Self { count: 0, known: BTreeMap::new() }
+        Self { count: 0, known: BTreeMap::new(), own: ShardId(0) }
     }
 
     fn name(&mut self, conn: ConnId) -> String {
-        let number = self.known.entry(conn).or_insert_with(|| {
+        self.name_on(self.own, conn)
+    }
+
+    fn name_on(&mut self, shard: ShardId, conn: ConnId) -> String {
+        let number = self.known.entry((shard, conn)).or_insert_with(|| {
             self.count += 1;
             self.count
         });
@@ -255,7 +290,7 @@ impl Names {
     }
 
     fn forget(&mut self, conn: ConnId) {
-        self.known.remove(&conn);
+        self.known.remove(&(self.own, conn));
     }
 }
 
@@ -281,6 +316,7 @@ fn ready_line(line: &mut String, ready: Ready, detail: Detail, names: &mut Names
         Ready::Jobs => writeln!(line, "ready jobs"),
         Ready::Readable(conn) => writeln!(line, "ready readable {}", names.name(conn)),
         Ready::Writable(conn) => writeln!(line, "ready writable {}", names.name(conn)),
+        Ready::Shards => writeln!(line, "ready shards"),
         Ready::Deadline => writeln!(line, "ready deadline"),
         Ready::Shutdown => writeln!(line, "ready shutdown"),
         other => writeln!(line, "ready {other:?}"),
@@ -304,6 +340,23 @@ fn write_line(line: &mut String, name: &str, slices: &[&[u8]], result: Result<us
     };
 }
 
+fn shard_line(
+    line: &mut String,
+    said: Option<&(ShardId, ShardMessage)>,
+    detail: Detail,
+    names: &mut Names,
+) {
+    match said {
+        Some((from, message)) => {
+            let _ = write!(line, "shard {} ", from.0);
+            let way = Way { from: *from, to: names.own };
+            write_message(line, message, detail, way, names);
+        }
+        None => line.push_str("shard none"),
+    }
+    line.push('\n');
+}
+
 fn output_line(line: &mut String, output: &Output, names: &mut Names) {
     let _ = match output {
         Output::SetReading { conn, enabled } => {
@@ -314,6 +367,12 @@ fn output_line(line: &mut String, output: &Output, names: &mut Names) {
             let name = names.name(*conn);
             names.forget(*conn);
             writeln!(line, "do close {name}")
+        }
+        Output::Shard { to, message } => {
+            let _ = write!(line, "do shard {} ", to.0);
+            let way = Way { from: names.own, to: *to };
+            write_message(line, message, Detail::Brief, way, names);
+            writeln!(line)
         }
         Output::Event(event) => {
             writeln!(line, "event {}", describe(event, &mut |conn| names.name(conn)))

@@ -5,15 +5,21 @@
 //! is off. All happens on the virtual clock, and every call of `now` costs a little of it.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what core adds is not known here")]
 
+mod link;
+mod port;
+
+pub use link::{Link, Told, conn_of};
+
 use crate::entropy::Entropy;
 use crate::net::{Arrival, LinkProfile, Micros, Pipe};
 use bytes::{Bytes, BytesMut};
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
-use millstream_core::event::Event;
 use millstream_core::id::{ConnId, ListenerId};
+use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
+use port::{Port, Wires};
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap};
+use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::task::{Context, Poll};
 
@@ -25,6 +31,8 @@ const IDLE_TURNS_MAX: u32 = 10_000;
 pub enum Due {
     /// A connection arrives at the server.
     Accept(usize),
+    /// What one shard has said arrives at another: from and to.
+    Said(usize, usize),
     /// The server may have something to read.
     Readable(usize),
     /// The server may write again.
@@ -50,108 +58,65 @@ pub enum SlotOrder {
     Shifted,
 }
 
-/// One connection between an actor and the server.
-#[derive(Debug)]
-pub struct Link {
-    /// The actor.
-    pub owner: usize,
-    /// Its id on the server, from the accept to the close.
-    pub conn: Option<ConnId>,
-    /// The server closed it.
-    pub is_closed: bool,
-    /// A write was short: the server waits for Writable.
-    pub is_full: bool,
-    /// Bytes that the server has read.
-    pub read: u64,
-    /// When the client is woken next.
-    client_at: Option<Micros>,
-    client_waits: bool,
-    down: Pipe,
-    entropy: Entropy,
-    is_reset: bool,
-    peer: SocketAddr,
-    profile: LinkProfile,
-    reads: bool,
-    /// When the server is woken next.
-    server_at: Option<Micros>,
-    up: Pipe,
-}
-
-/// An event of the server, and how its connection was at that moment.
-#[derive(Debug)]
-pub struct Told {
-    /// When.
-    pub at: Micros,
-    /// What.
-    pub event: Event,
-    /// The link that it is about.
-    pub link: Option<usize>,
-    /// The socket of the connection was full.
-    pub is_full: bool,
-}
-
-/// The network, its clock and everything that is due.
+/// The network, its clock and everything that is due. It is the transport of one shard at a time:
+/// of the one that was entered last.
 #[derive(Debug)]
 pub struct SimTransport {
     /// Events that nobody has taken yet.
     pub told: Vec<Told>,
     /// All links that ever were.
     pub links: Vec<Link>,
-    accepts: Vec<usize>,
     agenda: BinaryHeap<Reverse<(Micros, u64, Due)>>,
     clock: Micros,
-    deadline: Option<Deadline>,
     entropy: Entropy,
     epoch: Micros,
-    has_run: bool,
     idle_turns: u32,
-    /// The server has ended.
-    is_gone: bool,
-    order: SlotOrder,
-    readable: BTreeSet<usize>,
+    /// The shard whose transport this is now.
+    own: usize,
+    ports: Vec<Port>,
     sequence: u64,
-    shutdown: bool,
-    slots: Vec<Slot>,
     step: Micros,
-    writable: BTreeSet<usize>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Slot {
-    generation: u32,
-    link: Option<usize>,
+    wires: Wires,
 }
 
 impl SimTransport {
-    /// An empty network. Each call of `now` takes `step`; `epoch` is what the server's clock says
-    /// at the start.
+    /// An empty network of one shard. Each call of `now` takes `step`; `epoch` is what the server's
+    /// clock says at the start.
     #[must_use]
     pub fn new(step: Micros, epoch: Micros, order: SlotOrder, entropy: Entropy) -> Self {
-        let reserved = Slot { generation: 0, link: Some(usize::MAX) };
-        let slots = match order {
-            SlotOrder::Lowest => Vec::new(),
-            SlotOrder::Shifted => vec![reserved; 3],
-        };
         Self {
             told: Vec::new(),
             links: Vec::new(),
-            accepts: Vec::new(),
             agenda: BinaryHeap::new(),
             clock: 0,
-            deadline: None,
             entropy,
             epoch,
-            has_run: false,
             idle_turns: 0,
-            is_gone: false,
-            order,
-            readable: BTreeSet::new(),
+            own: 0,
+            ports: vec![Port::new(order)],
             sequence: 0,
-            shutdown: false,
-            slots,
             step: step.max(1),
-            writable: BTreeSet::new(),
+            wires: Wires::new(1, 0),
         }
+    }
+
+    /// The same with several shards; what one says to another takes up to `delay_max`.
+    #[must_use]
+    pub fn with_shards(mut self, count: usize, delay_max: Micros) -> Self {
+        let order = self.ports[0].order;
+        self.ports = (0..count).map(|_| Port::new(order)).collect();
+        self.wires = Wires::new(count, delay_max);
+        self
+    }
+
+    /// From now on this is the transport of shard `own`.
+    pub const fn enter(&mut self, own: usize) {
+        self.own = own;
+    }
+
+    /// A shard, drawn.
+    pub fn draw_shard(&mut self) -> usize {
+        self.entropy.range(0..=self.ports.len() as u64 - 1) as usize
     }
 
     /// The virtual time since the start.
@@ -166,10 +131,17 @@ impl SimTransport {
         Instant::from_micros(self.epoch + self.clock)
     }
 
-    /// The server's deadline, in time since the start.
+    /// The deadline of a shard, in time since the start.
+    fn deadline_at(&self, shard: usize) -> Option<Micros> {
+        let deadline = self.ports[shard].deadline;
+        deadline.map(|deadline| deadline.at.as_micros().saturating_sub(self.epoch))
+    }
+
+    /// A shard has something to do now.
     #[must_use]
-    pub fn deadline_at(&self) -> Option<Micros> {
-        self.deadline.map(|deadline| deadline.at.as_micros().saturating_sub(self.epoch))
+    pub fn has_work(&self, shard: usize) -> bool {
+        let is_late = self.deadline_at(shard).is_some_and(|at| at <= self.clock);
+        is_late || self.ports[shard].has_run || self.has_ready(shard)
     }
 
     /// The loop has taken very many turns while nothing happened.
@@ -187,11 +159,12 @@ impl SimTransport {
     /// When the loop or an actor has something to do next; `None` for never.
     #[must_use]
     pub fn next_at(&self) -> Option<Micros> {
-        if self.has_ready() {
+        let shards = 0..self.ports.len();
+        if shards.clone().any(|shard| self.has_ready(shard)) {
             return Some(self.clock);
         }
         let agenda = self.agenda.peek().map(|Reverse((at, _, _))| *at);
-        agenda.into_iter().chain(self.deadline_at()).min()
+        agenda.into_iter().chain(shards.filter_map(|shard| self.deadline_at(shard))).min()
     }
 
     /// Moves the clock on.
@@ -212,17 +185,32 @@ impl SimTransport {
             self.agenda.pop();
             self.idle_turns = 0;
             match due {
-                Due::Accept(link) if self.is_gone => self.refuse(link),
-                Due::Accept(link) => self.accepts.push(link),
+                Due::Accept(link) => {
+                    let port = &mut self.ports[self.links[link].shard];
+                    if port.is_gone {
+                        self.refuse(link);
+                    } else {
+                        port.accepts.push(link);
+                    }
+                }
+                Due::Said(from, to) => {
+                    while let Some(message) = self.wires.receive(self.clock, (from, to)) {
+                        let port = &mut self.ports[to];
+                        // Who has ended hears nothing.
+                        if !port.is_gone {
+                            port.inbox.push_back((ShardId(from as u16), message));
+                        }
+                    }
+                }
                 Due::Readable(link) => {
                     self.links[link].server_at = None;
                     if self.links[link].conn.is_some() {
-                        self.readable.insert(link);
+                        self.ports[self.links[link].shard].readable.insert(link);
                     }
                 }
                 Due::Writable(link) => {
                     if self.links[link].is_full {
-                        self.writable.insert(link);
+                        self.ports[self.links[link].shard].writable.insert(link);
                     }
                 }
                 Due::Client(link) => {
@@ -239,12 +227,14 @@ impl SimTransport {
         let index = self.links.len();
         let host = Ipv4Addr::new(10, 0, (owner >> 8) as u8, owner as u8);
         let port = 1_024 + (index % 60_000) as u16;
+        let shard = self.draw_shard();
         self.links.push(Link {
             owner,
             conn: None,
             is_closed: false,
             is_full: false,
             read: 0,
+            shard,
             client_at: None,
             client_waits: false,
             down: Pipe::new(profile),
@@ -329,16 +319,27 @@ impl SimTransport {
 
     /// The operator ends the server.
     pub fn shut(&mut self) {
-        self.shutdown = true;
+        for port in &mut self.ports {
+            port.shutdown = true;
+        }
     }
 
-    /// The server is gone: who connects finds nobody.
-    pub fn refuse_all(&mut self) {
-        self.is_gone = true;
-        self.deadline = None;
-        for link in std::mem::take(&mut self.accepts) {
+    /// A shard is gone: who connects to it finds nobody.
+    pub fn end_shard(&mut self, shard: usize) {
+        let port = &mut self.ports[shard];
+        port.is_gone = true;
+        port.deadline = None;
+        port.has_run = false;
+        port.inbox.clear();
+        for link in std::mem::take(&mut port.accepts) {
             self.refuse(link);
         }
+    }
+
+    /// A shard is gone.
+    #[must_use]
+    pub fn is_gone(&self, shard: usize) -> bool {
+        self.ports[shard].is_gone
     }
 
     fn refuse(&mut self, index: usize) {
@@ -349,18 +350,19 @@ impl SimTransport {
         self.wake_client(index, at);
     }
 
-    /// The link of a connection of the server.
+    /// The link of a connection of the shard whose transport this is now.
     #[must_use]
     pub fn link_of(&self, conn: ConnId) -> Option<usize> {
-        let slot = self.slots.get(conn.slot as usize)?;
-        slot.link.filter(|_| slot.generation == conn.generation)
+        self.ports[self.own].link_of(conn)
     }
 
-    fn has_ready(&self) -> bool {
-        !self.accepts.is_empty()
-            || !self.writable.is_empty()
-            || self.shutdown
-            || self.readable.iter().any(|&link| self.is_readable(link))
+    fn has_ready(&self, shard: usize) -> bool {
+        let port = &self.ports[shard];
+        !port.accepts.is_empty()
+            || !port.writable.is_empty()
+            || port.shutdown
+            || !port.inbox.is_empty()
+            || port.readable.iter().any(|&link| self.is_readable(link))
     }
 
     fn is_readable(&self, index: usize) -> bool {
@@ -368,32 +370,14 @@ impl SimTransport {
         link.reads && link.conn.is_some()
     }
 
-    fn allocate(&mut self, link: usize) -> ConnId {
-        let free = self.slots.iter().position(|slot| slot.link.is_none());
-        if free.is_none() {
-            let generation = if self.order == SlotOrder::Shifted { 8 } else { 0 };
-            self.slots.push(Slot { generation, link: None });
-        }
-        let index = free.unwrap_or(self.slots.len() - 1);
-        let slot = &mut self.slots[index];
-        slot.generation += 1;
-        slot.link = Some(link);
-        let id = ConnId { slot: index as u32, generation: slot.generation };
-        self.links[link].conn = Some(id);
-        id
-    }
-
     fn close(&mut self, conn: ConnId) {
-        let Some(index) = self.link_of(conn) else { return };
-        self.slots[conn.slot as usize].link = None;
+        let Some(index) = self.ports[self.own].free(conn) else { return };
         let clock = self.clock;
         let link = &mut self.links[index];
         link.is_closed = true;
         link.conn = None;
         link.is_full = false;
         let at = link.down.end(clock, false);
-        self.readable.remove(&index);
-        self.writable.remove(&index);
         self.wake_client(index, at);
     }
 
@@ -416,13 +400,15 @@ impl Transport for SimTransport {
     fn poll_ready(&mut self, _cx: &mut Context<'_>, ready: &mut Vec<Ready>) -> Poll<()> {
         self.idle_turns += 1;
         let is_late = self.agenda.peek().is_some_and(|Reverse((at, _, _))| *at <= self.clock);
-        if (std::mem::take(&mut self.has_run) && is_late) || self.is_spinning() {
+        let own = self.own;
+        if (std::mem::take(&mut self.ports[own].has_run) && is_late) || self.is_spinning() {
             return Poll::Pending;
         }
-        for link in std::mem::take(&mut self.accepts) {
-            let conn = self.allocate(link);
+        for link in std::mem::take(&mut self.ports[own].accepts) {
+            let conn = self.ports[own].allocate(link);
+            self.links[link].conn = Some(conn);
             let peer = self.links[link].peer;
-            self.readable.insert(link);
+            self.ports[own].readable.insert(link);
             ready.push(Ready::Accepted {
                 conn,
                 listener: ListenerId(0),
@@ -430,14 +416,17 @@ impl Transport for SimTransport {
                 peer,
             });
         }
-        for &link in &self.readable {
+        for &link in &self.ports[own].readable {
             if let Some(conn) = self.links[link].conn.filter(|_| self.is_readable(link)) {
                 ready.push(Ready::Readable(conn));
             }
         }
-        for link in std::mem::take(&mut self.writable) {
+        for link in std::mem::take(&mut self.ports[own].writable) {
             self.links[link].is_full = false;
             ready.extend(self.links[link].conn.map(Ready::Writable));
+        }
+        if !self.ports[own].inbox.is_empty() {
+            ready.push(Ready::Shards);
         }
         if ready.len() > 1 {
             let turn = self.entropy.range(0..=ready.len() as u64 - 1) as usize;
@@ -445,16 +434,16 @@ impl Transport for SimTransport {
             // A connection is accepted before anything else is known of it.
             ready.sort_by_key(|ready| !matches!(ready, Ready::Accepted { .. }));
         }
-        if self.deadline_at().is_some_and(|at| at <= self.clock) {
+        if self.deadline_at(own).is_some_and(|at| at <= self.clock) {
             ready.push(Ready::Deadline);
         }
-        if std::mem::take(&mut self.shutdown) {
+        if std::mem::take(&mut self.ports[own].shutdown) {
             ready.push(Ready::Shutdown);
         }
         if ready.is_empty() {
             return Poll::Pending;
         }
-        self.has_run = true;
+        self.ports[own].has_run = true;
         Poll::Ready(())
     }
 
@@ -483,7 +472,7 @@ impl Transport for SimTransport {
                 Ok(Read::Bytes(len))
             }
             Arrival::Pending(at) => {
-                self.readable.remove(&index);
+                self.ports[self.own].readable.remove(&index);
                 if let Some(at) = at {
                     self.wake_server(index, at);
                 }
@@ -520,8 +509,21 @@ impl Transport for SimTransport {
         Ok(len)
     }
 
+    fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
+        let said = self.ports[self.own].inbox.pop_front();
+        if said.is_some() {
+            self.idle_turns = 0;
+        }
+        said
+    }
+
     fn perform(&mut self, output: Output) {
         match output {
+            Output::Shard { to, message } => {
+                let way = (self.own, usize::from(to.0));
+                let at = self.wires.send(self.clock, way, message, &mut self.entropy);
+                self.schedule(at, Due::Said(way.0, way.1));
+            }
             Output::SetReading { conn, enabled } => {
                 if let Some(link) = self.link_of(conn) {
                     self.links[link].reads = enabled;
@@ -538,25 +540,6 @@ impl Transport for SimTransport {
     }
 
     fn set_deadline(&mut self, deadline: Option<Deadline>) {
-        self.deadline = deadline;
-    }
-}
-
-/// The connection that an event is about.
-#[must_use]
-pub const fn conn_of(event: &Event) -> Option<ConnId> {
-    match event {
-        Event::Accepted { conn, .. }
-        | Event::Closed { conn, .. }
-        | Event::Connected { conn, .. }
-        | Event::Published { conn, .. }
-        | Event::Unpublished { conn, .. }
-        | Event::Played { conn, .. }
-        | Event::Stopped { conn, .. }
-        | Event::Skipped { conn, .. }
-        | Event::Refused { conn, .. }
-        | Event::Ignored { conn, .. }
-        | Event::Progress { conn, .. } => Some(*conn),
-        _ => None,
+        self.ports[self.own].deadline = deadline;
     }
 }

@@ -13,8 +13,10 @@ use crate::trace::{Detail, Traced};
 use crate::transport::{Due, SimTransport, SlotOrder};
 use millstream_core::drive::{Budget, Drive};
 use millstream_core::server::Server;
+use millstream_core::shard::{Placement, ShardId};
 use millstream_core::time::{Instant, WallClock};
 use std::fmt::Write as _;
+use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Waker};
@@ -68,11 +70,12 @@ pub struct Figures {
 /// Everything of a run.
 pub struct World {
     actors: Vec<Actor>,
-    drive: Drive,
+    /// Chooses which shard goes first.
+    entropy: Entropy,
     is_over: bool,
     oracle: Oracle,
     scenario: Scenario,
-    server: Server,
+    shards: Vec<(Server, Drive)>,
     shut: bool,
     transport: Traced<SimTransport, Vec<u8>>,
     wants_check: bool,
@@ -96,9 +99,11 @@ impl World {
     /// A world at its start.
     #[must_use]
     pub fn new(scenario: &Scenario, origin: Origin, detail: Detail) -> Self {
-        let Scenario { server: ServerPlan { step, .. }, seed, .. } = *scenario;
+        let ServerPlan { step, shards, shard_delay, .. } = scenario.server;
+        let count = u16::try_from(shards).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN);
         let entropy = scenario.entropy(u64::MAX);
-        let mut net = SimTransport::new(step, origin.epoch, origin.order, entropy);
+        let mut net = SimTransport::new(step, origin.epoch, origin.order, entropy)
+            .with_shards(usize::from(count.get()), shard_delay);
         let actors: Vec<Actor> = (0..)
             .zip(&scenario.actors)
             .map(|(index, plan)| {
@@ -115,14 +120,20 @@ impl World {
         let wall = WallClock { unix_millis: 1_700_000_000_000 };
         let config = Arc::new(scenario.server.config());
         let start = Instant::from_micros(origin.epoch);
-        let server = Server::new(config, seed, start, wall);
+        let shards = (0..count.get()).map(|own| {
+            let placement = Placement { own: ShardId(own), count };
+            let seed = scenario.seed.wrapping_add(u64::from(own) << 32);
+            let server = Server::new_shard(config.clone(), placement, seed, start, wall);
+            (server, Drive::new(Budget::default()))
+        });
+        let shards = shards.collect();
         Self {
             actors,
-            drive: Drive::new(Budget::default()),
+            entropy: scenario.entropy(u64::MAX - 1),
             is_over: false,
             oracle: Oracle::new(scenario),
             scenario: scenario.clone(),
-            server,
+            shards,
             shut: false,
             transport: Traced::new(net, Vec::new(), detail),
             wants_check: false,
@@ -142,7 +153,11 @@ impl World {
         }
         let until = self.net().clock() + DRAIN;
         self.run_until(until);
-        self.oracle.check_empty(self.transport.inner().clock(), &self.server);
+        let clock = self.net().clock();
+        for (server, _) in &self.shards {
+            self.oracle.check_empty(clock, server);
+        }
+        self.oracle.check_all_gone(clock);
     }
 
     /// Runs until a time, or until something goes wrong.
@@ -157,8 +172,12 @@ impl World {
                 if next.is_some_and(|at| at <= self.net().clock()) {
                     self.wants_check = true;
                 } else {
-                    let Self { oracle, transport, server, actors, .. } = self;
-                    oracle.check(transport.inner(), server, actors);
+                    let Self { oracle, transport, shards, actors, .. } = self;
+                    oracle.check(
+                        transport.inner(),
+                        shards.iter().map(|(server, _)| server),
+                        actors,
+                    );
                 }
             }
             let Some(next) = next.filter(|at| *at <= until) else { break };
@@ -204,17 +223,29 @@ impl World {
         2 * idle + grace.max(play_wait) + 4 * longest_pause.unwrap_or(0) + 14_000_000
     }
 
+    /// Lets all shards that have something to do take a turn, in an order that is drawn.
     fn turn(&mut self) {
         let mut cx = Context::from_waker(Waker::noop());
-        let drained = self.drive.poll(&mut self.server, &mut self.transport, &mut cx).is_ready();
-        let told = std::mem::take(&mut self.net_mut().told);
-        for told in &told {
-            self.oracle.on_event(self.transport.inner(), told);
-        }
-        if drained {
-            self.shut = true;
-            // What still arrives finds nobody.
-            self.net_mut().refuse_all();
+        let count = self.shards.len();
+        let first = self.entropy.range(0..=count as u64 - 1) as usize;
+        for own in (0..count).map(|index| (first + index) % count) {
+            if self.net().is_gone(own) || !self.net().has_work(own) {
+                continue;
+            }
+            self.net_mut().enter(own);
+            if count > 1 {
+                self.transport.enter(ShardId(own as u16));
+            }
+            let (server, drive) = &mut self.shards[own];
+            if drive.poll(server, &mut self.transport, &mut cx).is_ready() {
+                self.shut = true;
+                // What still arrives finds nobody.
+                self.net_mut().end_shard(own);
+            }
+            let told = std::mem::take(&mut self.net_mut().told);
+            for told in &told {
+                self.oracle.on_event(self.transport.inner(), told);
+            }
         }
     }
 
@@ -245,7 +276,7 @@ impl World {
                 self.oracle.shut();
                 self.net_mut().shut();
             }
-            Due::Accept(_) | Due::Readable(_) | Due::Writable(_) => {}
+            Due::Accept(_) | Due::Said(..) | Due::Readable(_) | Due::Writable(_) => {}
         }
     }
 
@@ -269,4 +300,14 @@ impl std::fmt::Debug for World {
 pub fn run_entropy(bytes: Vec<u8>) -> Outcome {
     let scenario = Scenario::draw(&mut Entropy::new(bytes));
     run(&scenario, Origin::FIRST, Detail::None)
+}
+
+/// The body of a fuzz target: any bytes are a run that is well.
+///
+/// # Panics
+/// Something did not hold.
+pub fn fuzz_world(data: &[u8]) {
+    if let Some(failure) = run_entropy(data.to_vec()).failure {
+        panic!("at {} us: {}", failure.at, failure.what);
+    }
 }

@@ -12,25 +12,17 @@ use table::TARGETS;
 #[global_allocator]
 static HEAP: Cap<System> = Cap::new(System, usize::MAX);
 
-/// Bytes that a body may hold at once, whatever its input.
-const HEAP_LEN_MIN: usize = 64 << 10;
-
-/// Bytes that a body may hold at once for each byte of its input. Far below what a length that is
-/// only announced could ask for (2^24 bytes in a chunk, 2^32 in AMF), and far above what the values
-/// that the bytes become take, several copies of them included.
-const HEAP_PER_BYTE: usize = 512;
-
 /// Runs the body called `name`.
 ///
 /// # Panics
 /// A promise is broken, or there is no such body.
 pub fn run(name: &str, data: &[u8]) {
     let target = TARGETS.iter().find(|target| target.name == name);
-    let body = target.expect("the table has every target").body;
-    let linear = data.len().saturating_mul(HEAP_PER_BYTE).saturating_add(HEAP_LEN_MIN);
+    let target = target.expect("the table has every target");
+    let linear = data.len().saturating_mul(target.heap_per_byte).saturating_add(target.heap_len_min);
     LIFT.call_once(lift_limit_on_panic);
     HEAP.set_limit(HEAP.allocated().saturating_add(linear)).expect("there is room for less");
-    body(data);
+    (target.body)(data);
     HEAP.set_limit(usize::MAX).expect("there is room for all");
 }
 

@@ -20,9 +20,6 @@ use table::{TARGETS, Target};
 /// Changed copies of each file that are tried, unless its corpus has too many files for that.
 const CHANGES_PER_FILE: usize = 1_000;
 
-/// Changed copies that are tried of each corpus.
-const CHANGES_PER_TARGET: usize = 20_000;
-
 /// Bytes of all corpora.
 const CORPORA_LEN_MAX: usize = 2 << 20;
 
@@ -103,7 +100,7 @@ fn corpus(target: &Target) -> Vec<Input> {
 /// Tries an input as it is, and then changed; the first that fails ends it.
 fn try_all(target: &Target, corpus: &[Input], input: &Input) -> Result<(), String> {
     try_one(target, &input.name, &input.bytes)?;
-    let count = CHANGES_PER_FILE.min(CHANGES_PER_TARGET / corpus.len());
+    let count = CHANGES_PER_FILE.min(target.changes / corpus.len());
     for seed in 0..count {
         let mut rng = Rng::new(seed as u64);
         let other = &corpus[below(&mut rng, corpus.len())];

@@ -20,6 +20,7 @@ const CORE_MAY_LINK: &[&str] = &[
     "hash32",
     "heapless",
     "hmac",
+    "httparse",
     "hybrid-array",
     "libc",
     "sha2",
@@ -91,7 +92,7 @@ fn dependencies_point_inward() {
     assert_eq!(ours("millstream-core"), [""; 0]);
     let inner: [(&str, &[&str]); 5] = [
         ("millstream-conf", &["millstream-core"]),
-        ("millstream-host", &["millstream-core"]),
+        ("millstream-host", &["millstream-core", "millstream-conf", "millstream-sim"]),
         ("millstream-sim", &["millstream-core", "millstream-conf"]),
         ("millstream-async-std", TRANSPORTS_MAY_LINK),
         ("millstream-tokio", TRANSPORTS_MAY_LINK),

@@ -1,48 +1,7 @@
 //! The `millstream` server on tokio.
 
-use clap::Parser as _;
-use millstream_conf::cli::{Cli, Command};
-use millstream_conf::program::{self, Printed};
-use millstream_conf::settings::problem::Look;
-use millstream_host::exec;
-use millstream_tokio::bench;
-use millstream_tokio::reload;
-use millstream_tokio::replay;
-use millstream_tokio::serve::{self, Program};
-use millstream_tokio::sim;
-use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if let Some(ended) = exec::intercept() {
-        return ended;
-    }
-    match Cli::parse().into_command() {
-        Command::Check(args) => print(&program::check(&args, look())),
-        Command::Config(command) => print(&program::config(&command, look())),
-        Command::Convert(_) => ExitCode::FAILURE,
-        Command::Reload(args) => print(&reload::run(&args, look())),
-        Command::Serve(args) => serve::run(&args, Program::Serve),
-        Command::Demo(args) => serve::run(&args, Program::Demo),
-        Command::Bench(bench) => bench::run(&bench),
-        Command::Replay(args) => replay::run(&args),
-        Command::Case(case) => replay::run_case(&case),
-        Command::Sim(sim) => sim::run(&sim),
-    }
-}
-
-/// Says what a command has to say.
-fn print(printed: &Printed) -> ExitCode {
-    let _ = std::io::stderr().write_all(printed.err.as_bytes());
-    let _ = std::io::stdout().write_all(printed.out.as_bytes());
-    if printed.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
-}
-
-/// Colours are for terminals, and for those who want them.
-fn look() -> Look {
-    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    match std::io::stderr().is_terminal() && !is_plain {
-        true => Look::Coloured,
-        false => Look::Plain,
-    }
+    millstream_host::program::run::<millstream_tokio::Tokio>()
 }

@@ -12,7 +12,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_millstream");
-const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/assets/demo.flv");
+const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conf/host/assets/demo.flv");
 
 /// A server in a process of its own; killed when dropped.
 struct Server {
@@ -341,14 +341,35 @@ fn files_that_are_no_whole_trace_are_refused_in_words() {
 }
 
 #[test]
-fn a_trace_needs_one_worker_and_a_place() {
-    let check = |args: &[&str], hint: &str| {
-        let (code, said, complaint) = ends(&[args, &["--rtmp", "127.0.0.1:0"]].concat());
-        assert_eq!((code, said.as_str()), (Some(1), ""), "{complaint}");
-        assert!(complaint.contains(hint), "{complaint}");
+fn a_trace_needs_a_place() {
+    let (code, said, complaint) = ends(&["demo", "--trace", "/nonexistent/file", "--rtmp", ":0"]);
+    assert_eq!((code, said.as_str()), (Some(1), ""), "{complaint}");
+    assert!(complaint.contains("/nonexistent/file cannot be written"), "{complaint}");
+}
+
+#[test]
+fn a_trace_of_several_workers_replays_shard_by_shard() {
+    let file = scratch("shards.trace");
+    let server = Server::start(&["--workers", "3", "--trace", &file, "--log", "debug"]);
+    let url = server.url("live/load");
+    let result = bench(&["play", &url, "--publish", CLIP, "--players", "12", "--for", "1s"]);
+    assert_eq!(result["started"], 12, "{result}");
+    server.signal(Signal::TERM);
+    let (status, _, log) = server.wait(Duration::from_secs(10));
+    assert_eq!(status.code(), Some(0), "{log}");
+
+    let read = |end: &str| std::fs::read_to_string(format!("{file}{end}")).expect("a trace");
+    let traces = ["", ".1", ".2"].map(read);
+    let count = |begin: &str| {
+        let lines = traces.iter().flat_map(|trace| trace.lines());
+        lines.filter(|line| line.starts_with(begin)).count()
     };
-    check(&["--trace", &scratch("never"), "--workers", "2"], "--workers 1");
-    check(&["demo", "--trace", "/nonexistent/file"], "/nonexistent/file cannot be written");
+    assert_eq!((count("event published"), count("event played")), (1, 12));
+    // Where each connection lands is up to the kernel: it is not likely that all are at home.
+    assert!(count("shard 0 ") + count("shard 1 ") + count("shard 2 ") > 0);
+    let (code, said, complaint) = ends(&["replay", &file]);
+    assert_eq!(code, Some(0), "{complaint}");
+    assert_eq!(said.lines().filter(|line| line.starts_with("identical")).count(), 3, "{said}");
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! Bodies of fuzz targets.
 
+mod reference;
+
 use super::{ChunkError, ChunkLimits, ChunkReader, ChunkWriter, Message, MessageHeader};
 use crate::chunk::ChunkStreamId;
 use crate::id::MessageStreamId;
@@ -29,6 +31,9 @@ pub fn fuzz_reader(data: &[u8]) {
         LIMITS,
     );
     assert_eq!(whole, pieces, "the result depends on the segmentation");
+    if let Some(plain) = reference::read(data) {
+        assert_eq!(whole.0, plain, "the reader and the specification differ");
+    }
     write_again(&whole.0);
 }
 
@@ -56,6 +61,7 @@ fn read(
             }
         }
         assert!(piece.is_empty(), "all was consumed");
+        reader.check();
         let max = limits.message_len_max.saturating_add(limits.incomplete_bytes_max);
         assert!(reader.buffered() <= max as usize);
     }

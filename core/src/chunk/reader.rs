@@ -129,6 +129,18 @@ impl ChunkReader {
         self.buffered
     }
 
+    /// Asserts what holds between the parts of a reader.
+    ///
+    /// # Panics
+    /// It does not hold.
+    pub(super) fn check(&self) {
+        let held = self.streams.iter().map(|stream| stream.payload.len()).sum::<usize>();
+        assert_eq!(self.buffered, held, "what is counted is what is held");
+        assert!(self.streams.is_sorted_by(|before, after| before.csid < after.csid));
+        assert!(self.streams.len() <= usize::from(self.limits.chunk_streams_max));
+        assert!(self.streams.iter().all(|stream| stream.open || stream.payload.is_empty()));
+    }
+
     fn advance(&mut self, input: &mut &[u8]) -> Result<Option<Message>, ChunkError> {
         while !(self.held.is_empty() && input.is_empty()) {
             match self.position {

@@ -14,6 +14,7 @@ pub fn tag(body: &[u8]) {
     {
         let tracks: Vec<_> = tag::tracks(body, kind).collect();
         assert_eq!(tracks.len(), info.map_or(0, |info| usize::from(info.tracks)));
+        assert!(tracks.len() <= 8, "a tag has a few tracks");
         assert_eq!(classify(kind, body), info.map(|info| info.class));
         if let (Ok(info), Some(first)) = (info, tracks.first()) {
             assert_eq!((info.codec, info.track), (first.codec, first.id));
@@ -89,6 +90,8 @@ fn assert_units(frame: &[u8], length_size: u8) {
     let mut joined = Vec::new();
     for unit in units.clone() {
         assert!(!unit.is_empty());
+        let ends_clean = !unit.ends_with(&[0]) && !unit.windows(3).any(|part| part == [0, 0, 1]);
+        assert!(ends_clean || !units.is_annex_b(), "a start code is no part of a unit");
         joined.extend_from_slice(&u32::try_from(unit.len()).unwrap_or(u32::MAX).to_be_bytes());
         joined.extend_from_slice(unit);
     }

@@ -1,6 +1,8 @@
 //! The fuzz body of names.
 
-use super::{Address, NameLimits, StreamArgument, StreamName, escape, refer_matches};
+use super::{
+    Address, DEFAULT_VHOST, NameLimits, StreamArgument, StreamName, escape, refer_matches,
+};
 use alloc::format;
 
 const LIMITS: NameLimits =
@@ -60,6 +62,9 @@ fn check_escaped(text: &[u8], max: usize) {
 fn check_address(address: &Address) {
     let Address { scheme, host, port, vhost, app, query } = address;
     assert!(!query.chars().any(char::is_control), "{query:?}");
+    for name in [host, vhost] {
+        assert!(**name == *DEFAULT_VHOST || !name.contains(char::is_uppercase), "{name}");
+    }
     assert!(*port > 0 && !app.is_empty() && app.len() <= LIMITS.app_len_max);
     let bracketed = if host.contains(':') { format!("[{host}]") } else { (**host).into() };
     let url = format!("{scheme}://{bracketed}:{port}/a?vhost={vhost}");

@@ -1,10 +1,12 @@
 //! What the server keeps of one connection.
 
+use super::http::Http;
 use crate::event::{CloseReason, RefuseReason};
 use crate::handshake::HandshakeKind;
 use crate::id::{ConnId, ConsumerId, MessageStreamId, SourceId};
 use crate::session::{Ignored, Refusal, Session};
 use crate::time::{Deadline, Instant, TimerKind};
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use bytes::BytesMut;
 use core::net::SocketAddr;
@@ -21,6 +23,8 @@ pub(super) struct Conn {
     pub(super) blocked: bool,
     pub(super) closing: Option<CloseReason>,
     pub(super) handshake: HandshakeKind,
+    /// What speaks HTTP; the session sleeps then.
+    pub(super) http: Option<Box<Http>>,
     pub(super) id: ConnId,
     /// Kinds of messages that were ignored, a bit each.
     ignored: [u64; 5],
@@ -51,6 +55,8 @@ pub(super) struct Conn {
 #[derive(Clone, Debug)]
 pub(super) struct App {
     pub(super) app: Arc<str>,
+    /// The client is a process that this server has started.
+    pub(super) is_engine: bool,
     /// The page that the client comes from; empty when it has none.
     pub(super) page_url: Arc<[u8]>,
     pub(super) vhost: Arc<str>,
@@ -108,6 +114,7 @@ impl Conn {
             blocked: false,
             closing: None,
             handshake: HandshakeKind::Simple,
+            http: None,
             id,
             ignored: [0; 5],
             linger_at: None,
@@ -194,7 +201,11 @@ impl Conn {
             (self.role_again_at, TimerKind::Role),
         ];
         let own = own.into_iter().filter_map(|(at, reason)| Some(Deadline { at: at?, reason }));
-        own.chain(self.session.poll_timeout()).min_by_key(|deadline| deadline.at)
+        let spoken = match &self.http {
+            Some(http) => http.deadline(),
+            None => self.session.poll_timeout(),
+        };
+        own.chain(spoken).min_by_key(|deadline| deadline.at)
     }
 
     /// True the first time that something of this kind is ignored on this connection.

@@ -5,6 +5,7 @@
 
 use super::Server;
 use super::conn::{Action, App, Asked, Conn, Role, refusal};
+use super::transcode::ENGINE_VERSION;
 use crate::config::{PublishPolicy, Vhost};
 use crate::event::{CloseReason, Event, RefuseReason};
 use crate::id::{ConsumerId, MessageStreamId, RequestId, SourceId};
@@ -80,7 +81,9 @@ impl Server {
         // streams.
         let is_asked = address.vhost != address.host;
         let vhost = if is_asked { address.vhost } else { vhost };
-        let app = App { app: address.app, page_url, vhost };
+        // A rendition of ours, by whatever name of this machine it comes back.
+        let is_engine = request.flash_ver.as_bytes() == ENGINE_VERSION.as_bytes();
+        let app = App { app: address.app, is_engine, page_url, vhost };
         let granted = conn.session.accept(self.now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
         self.event(Event::Connected {
@@ -124,6 +127,7 @@ impl Server {
             self.refuse(conn, request.request, reason, Asked::Publish, name.as_str());
             return;
         }
+        stream.is_rendition = conn.app.as_ref().is_some_and(|app| app.is_engine);
         let players = stream.source.players();
         let granted = conn.session.accept(now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
@@ -153,7 +157,7 @@ impl Server {
         let Some(action) = player else { return };
         self.add_role(conn, request.stream, Some(source), action);
         let live = self.stream(source).is_some_and(|stream| stream.source.publisher().is_some());
-        self.arm_patience(source);
+        self.arm_patience(source, self.config.limits.play_wait);
         self.event(Event::Played { conn: conn.id, source, name, live });
         self.queue_write(conn.id);
     }
@@ -175,7 +179,7 @@ impl Server {
 
     /// Whether a client from a page may use a vhost, and do what `refer` is about; gives the name
     /// of the vhost that it is.
-    fn admit(
+    pub(super) fn admit(
         &self,
         vhost: &str,
         page_url: &[u8],
@@ -268,7 +272,7 @@ impl Server {
             let role = conn.roles.remove(index);
             self.drop_role(conn, role);
         }
-        if conn.roles.is_empty() {
+        if conn.roles.is_empty() && conn.http.is_none() {
             conn.role_again_at = Some(self.now.after(self.config.limits.role_again_timeout));
         }
     }
@@ -329,6 +333,10 @@ impl Server {
         if conn.closing.is_some() {
             return;
         }
+        if conn.http.is_some() {
+            self.end_viewer(conn);
+            return;
+        }
         let Conn { session, replies, .. } = conn;
         if was_live {
             session.stream_eof(id, replies);
@@ -348,6 +356,10 @@ impl Server {
 
     /// The server shuts down: everyone is told.
     pub(super) fn say_good_bye(&mut self, conn: &mut Conn) {
+        if conn.http.is_some() {
+            super::http::end_body(conn);
+            return;
+        }
         let Conn { session, replies, roles, .. } = conn;
         for role in roles.iter() {
             if role.action.player().is_some() {

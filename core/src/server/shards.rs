@@ -100,13 +100,16 @@ impl Server {
         };
         self.shards.claimed.insert(claim, claimed);
         conn.waits = true;
-        self.tell(home, ShardMessage::Claim { claim, name });
+        let is_rendition = conn.app.as_ref().is_some_and(|app| app.is_engine);
+        self.tell(home, ShardMessage::Claim { claim, name, is_rendition });
     }
 
     /// Takes what another shard says.
     pub(super) fn shard_message(&mut self, from: ShardId, message: ShardMessage) {
         match message {
-            ShardMessage::Claim { claim, name } => self.answer_claim(from, claim, &name),
+            ShardMessage::Claim { claim, name, is_rendition } => {
+                self.answer_claim(from, claim, &name, is_rendition);
+            }
             ShardMessage::Granted { claim, players } => {
                 self.with_conn(claim.conn, |server, conn| server.granted(conn, claim, players));
             }
@@ -248,7 +251,7 @@ impl Server {
         self.unpublish(source);
     }
 
-    fn answer_claim(&mut self, from: ShardId, claim: Claim, name: &StreamName) {
+    fn answer_claim(&mut self, from: ShardId, claim: Claim, name: &StreamName, is_rendition: bool) {
         if self.publish_policy(name) == PublishPolicy::Takeover
             && let Some(&source) = self.names.get(name)
         {
@@ -261,6 +264,9 @@ impl Server {
         match granted {
             Ok((source, players)) => {
                 self.shards.claims.insert((from, claim), source);
+                if let Some(stream) = self.stream_mut(source) {
+                    stream.is_rendition = is_rendition;
+                }
                 self.stream_published(source);
                 self.tell(from, ShardMessage::Granted { claim, players });
             }

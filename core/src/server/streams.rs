@@ -30,6 +30,8 @@ pub(super) struct Stream {
     /// Media wait for their players since the last flush.
     flush_at: Option<Instant>,
     flushed: Option<Instant>,
+    /// It comes from a process that a shard of this server has started.
+    pub(super) is_rendition: bool,
     /// Players without a publisher are looked after then.
     linger_at: Option<Instant>,
     pub(super) name: StreamName,
@@ -65,6 +67,9 @@ impl Stream {
     fn patience(&self, consumer: &Consumer, config: &Config) -> Instant {
         match self.left {
             Some(left) if left >= consumer.attached() => left.after(self.vhost.grace),
+            Some(_) | None if consumer.is_viewer() => {
+                consumer.attached().after(config.limits.http_play_wait)
+            }
             Some(_) | None => consumer.attached().after(config.limits.play_wait),
         }
     }
@@ -101,6 +106,7 @@ impl Server {
             bytes: 0,
             flush_at: None,
             flushed: None,
+            is_rendition: false,
             linger_at: None,
             name: name.clone(),
             gathered: Vec::new(),
@@ -329,6 +335,8 @@ impl Server {
         if let Some(stream) = self.stream_mut(id) {
             stream.linger_at = None;
             stream.left = None;
+            let name = stream.name.clone();
+            self.sync_renditions(&name);
         }
         self.tell_subscribers(id, true);
     }
@@ -347,6 +355,8 @@ impl Server {
         if let Some(stream) = self.stream_mut(id) {
             stream.left = Some(now);
             stream.publisher = None;
+            let name = stream.name.clone();
+            self.sync_renditions(&name);
         }
         self.tell_subscribers(id, false);
         self.arm_linger(id);
@@ -366,8 +376,8 @@ impl Server {
     }
 
     /// Looks after a player that has just come to a stream without publisher.
-    pub(super) fn arm_patience(&mut self, id: SourceId) {
-        let at = self.now.after(self.config.limits.play_wait);
+    pub(super) fn arm_patience(&mut self, id: SourceId, wait: Duration) {
+        let at = self.now.after(wait);
         let Some(stream) = self.stream_mut(id) else { return };
         if stream.source.publisher().is_none() {
             stream.linger_at = Some(stream.linger_at.map_or(at, |earlier| earlier.min(at)));

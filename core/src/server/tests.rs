@@ -1,6 +1,8 @@
 //! The rules of the server, seen by client sessions on a virtual clock.
 
+mod http;
 mod mended;
+mod renditions;
 mod rows_amf;
 mod rows_chunk;
 mod rows_codec;

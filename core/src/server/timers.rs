@@ -16,6 +16,8 @@ pub(super) enum Owner {
     Conn(ConnId),
     /// The merge interval of a stream.
     Flush(SourceId),
+    /// The processes of all renditions.
+    Renditions,
     Source(SourceId),
 }
 

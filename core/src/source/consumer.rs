@@ -4,6 +4,10 @@
 //! the prelude when it joins, and an introduction (a header of type 0) for the first message of
 //! each kind and at breaks. In between it sends the tape as it is, up to the next such place.
 
+mod viewer;
+
+pub use viewer::Container;
+
 use super::Source;
 use crate::chunk::ChunkStreamId;
 use crate::config::TimeJitter;
@@ -12,7 +16,9 @@ use crate::frame::{FrameClass, FrameKind};
 use crate::id::{ConnId, MessageStreamId};
 use crate::tape::{Lane, Mark, Tape};
 use crate::time::{Instant, Timestamp};
+use alloc::boxed::Box;
 use bytes::{Buf, Bytes, BytesMut};
+use viewer::Viewer;
 
 /// How far audio and video may lie apart where a player starts and still both be counted for its
 /// zero.
@@ -77,6 +83,8 @@ pub struct Consumer {
     run_end: u64,
     stream: MessageStreamId,
     unwanted: Lanes,
+    /// What a player is sent that does not take chunks.
+    viewer: Option<Box<Viewer>>,
     /// End of the message that the cursor is inside of; not above the cursor at a boundary.
     within: u64,
 }
@@ -109,8 +117,14 @@ impl Consumer {
             run_end: 0,
             stream,
             unwanted: Lanes::NONE,
+            viewer: None,
             within: 0,
         }
+    }
+
+    pub(super) fn new_viewer(attached: Instant, conn: ConnId, container: Container) -> Self {
+        let viewer = Some(Box::new(Viewer::new(container)));
+        Self { viewer, ..Self::new(attached, conn, MessageStreamId(0), None) }
     }
 
     /// When it came.
@@ -159,10 +173,17 @@ impl Consumer {
         self.duration = millis;
     }
 
+    /// It is sent an endless body by HTTP.
+    #[must_use]
+    pub const fn is_viewer(&self) -> bool {
+        self.viewer.is_some()
+    }
+
     /// Bytes that are this player's alone.
     #[must_use]
     pub fn owned_bytes(&self) -> u64 {
-        self.private.len() as u64
+        let pieces = self.viewer.as_ref().map_or(0, |viewer| viewer.pieces_len());
+        self.private.len().saturating_add(pieces) as u64
     }
 
     pub(super) fn position(&self) -> Option<u64> {
@@ -254,10 +275,13 @@ impl Consumer {
             self.leave(source.tape());
             return false;
         }
+        if !self.joined && self.viewer.as_ref().is_some_and(|viewer| !viewer.may_begin(source)) {
+            return false;
+        }
         if !self.joined {
             self.join(source);
         }
-        if self.first_csid.is_some() {
+        if self.first_csid.is_some() || self.viewer.is_some() {
             self.copy_messages(source);
             return !self.private.is_empty();
         }
@@ -294,11 +318,14 @@ impl Consumer {
             _ => Timestamp(0),
         };
         let mut prelude = BytesMut::new();
-        source.write_prelude(self, timestamp, &mut prelude);
+        match &mut self.viewer {
+            Some(viewer) => viewer.write_prelude(source, timestamp, &mut prelude),
+            None => source.write_prelude(self, timestamp, &mut prelude),
+        }
         // The introduction of the keyframe goes with it, in the same write.
         self.private = prelude;
         self.private_from = self.cursor;
-        if self.first_csid.is_none() {
+        if self.first_csid.is_none() && self.viewer.is_none() {
             self.find_run(source);
         }
     }
@@ -369,6 +396,7 @@ impl Consumer {
             special.insert(Lane::Video);
         }
         self.first_csid.is_none()
+            && self.viewer.is_none()
             && self.duration.is_none()
             && tape.last_break().is_none_or(|at| at < self.cursor)
             // A lane may stay silent for ever, as timed data mostly do.
@@ -383,15 +411,20 @@ impl Consumer {
             if self.private.len() >= COPY_BYTES_MAX || self.is_past_end(mark) {
                 break;
             }
-            if !self.skips(mark)
-                && let Some(csid) = self.own_csid(mark.lane())
-            {
+            if !self.skips(mark) {
                 let timestamp = self.time_of(source, mark);
-                tape.write_copy(mark, csid, self.stream, timestamp, &mut self.private);
+                if let Some(viewer) = &mut self.viewer {
+                    viewer.write(tape, mark, timestamp, &mut self.private);
+                } else if let Some(csid) = self.own_csid(mark.lane()) {
+                    tape.write_copy(mark, csid, self.stream, timestamp, &mut self.private);
+                }
                 self.taken(mark);
             }
             self.cursor = mark.end();
             self.run_end = self.cursor;
+            if self.viewer.as_ref().is_some_and(|viewer| viewer.has_pieces()) {
+                break;
+            }
         }
     }
 
@@ -418,7 +451,8 @@ impl Consumer {
     }
 
     fn time_of(&mut self, source: &Source, mark: &Mark) -> Timestamp {
-        if mark.lane() == Lane::Metadata {
+        // A file has one time line, so there metadata have the time at which they came.
+        if mark.lane() == Lane::Metadata && self.viewer.is_none() {
             return Timestamp(0);
         }
         self.set_base(source, mark);
@@ -524,9 +558,19 @@ impl Consumer {
     }
 
     pub(super) fn take_private(&mut self, out: &mut BytesMut) {
-        out.extend_from_slice(&self.private);
-        self.private = BytesMut::new();
+        if out.is_empty() {
+            *out = core::mem::take(&mut self.private);
+        } else {
+            out.extend_from_slice(&self.private);
+            self.private = BytesMut::new();
+        }
         self.private_begun = false;
+    }
+
+    /// What follows the private bytes.
+    pub(super) fn take_pieces(&mut self) -> impl Iterator<Item = Bytes> {
+        let pieces = self.viewer.as_mut().map(|viewer| viewer.take_pieces());
+        pieces.into_iter().flatten()
     }
 
     /// The rest of the message that has begun.

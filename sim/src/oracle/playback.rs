@@ -13,6 +13,9 @@ use millstream_core::time::Timestamp;
 
 /// Where a player's time may begin, in milliseconds.
 const START_MAX_MS: u32 = 6_000;
+/// The same where it follows a replica, which counts from the headers that it is made with: a
+/// keyframe may be a GOP away.
+const START_OF_REPLICA_MAX_MS: u32 = 30_000;
 /// A jump may leave a gap up to this, in milliseconds.
 const JUMP_GAP_MAX_MS: i32 = 1_600;
 
@@ -22,6 +25,8 @@ pub struct Playback {
     /// When the last frame came.
     pub last_at: Micros,
     awaits_keyframe: bool,
+    /// The publishing that the first message of all came from, a header perhaps.
+    began_in: Option<u32>,
     /// Runs that may begin without a reason that the frames themselves show.
     breaks: u32,
     epoch: Option<u32>,
@@ -29,8 +34,11 @@ pub struct Playback {
     floor: Option<(u32, u32)>,
     /// It pauses or skips: where it goes on is not known yet.
     floats: bool,
+    /// Nor is it before this time.
+    floats_until: Micros,
     /// The newest keyframe that was sent when the player joined a live stream: it starts no later.
     first_max: Option<(u32, u32)>,
+    follows_replica: bool,
     goes_back: bool,
     headers: [Option<(u32, u32)>; 2],
     jitter: TimeJitter,
@@ -62,11 +70,14 @@ impl Playback {
         Self {
             last_at: 0,
             awaits_keyframe: true,
+            began_in: None,
             breaks: 0,
             epoch: None,
             floor: None,
             floats: false,
+            floats_until: 0,
             first_max: None,
+            follows_replica: false,
             goes_back: false,
             headers: [None; 2],
             jitter,
@@ -103,6 +114,16 @@ impl Playback {
         }
     }
 
+    /// It follows a replica of the stream, which may have to be made, until `until` at most: it goes
+    /// on at the newest keyframe of the home once that has heard of it.
+    pub const fn follow_replica(&mut self, until: Micros) {
+        self.breaks += 1;
+        self.floats = true;
+        self.floats_until = until;
+        self.follows_replica = true;
+        self.first_max = None;
+    }
+
     /// The server says that it skips.
     pub const fn skip(&mut self) {
         self.breaks += 1;
@@ -111,8 +132,9 @@ impl Playback {
     }
 
     /// The server has had `known` when it surely had seen that this player goes on.
-    pub fn settle(&mut self, known: Option<(u32, u32)>) {
-        if std::mem::take(&mut self.floats) {
+    pub fn settle(&mut self, at: Micros, known: Option<(u32, u32)>) {
+        if self.floats && self.floats_until <= at {
+            self.floats = false;
             self.floor = known;
         }
     }
@@ -140,6 +162,7 @@ impl Playback {
         if !self.joined {
             return Err(format!("a frame before the server says that it plays: {stamp:?}"));
         }
+        self.began_in.get_or_insert(stamp.epoch);
         match frame.class {
             FrameClass::SequenceHeader => {
                 if let Some(slot) = slot(frame.kind) {
@@ -281,7 +304,14 @@ impl Playback {
         let is_full = self.jitter == TimeJitter::Full;
         let last = self.tracks[slot];
         let Some(last) = last else {
-            if received.0 > START_MAX_MS && self.tracks == [None; 2] {
+            // What lies between its first header and its first frame is mended, or it is not.
+            let has_jumped = ledger.epoch(stamp.epoch).jumped || self.began_in != Some(stamp.epoch);
+            let is_first = self.tracks == [None; 2] && (is_full || !has_jumped);
+            let start_max = match self.follows_replica {
+                true => START_OF_REPLICA_MAX_MS,
+                false => START_MAX_MS,
+            };
+            if received.0 > start_max && is_first {
                 return Err(format!("{stamp:?} begins at {} ms", received.0));
             }
             self.tracks[slot] = Some(self.learn(slot, stamp, received, ledger)?);

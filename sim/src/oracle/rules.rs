@@ -2,6 +2,9 @@
 //!
 //! A name has at most one publisher. A second one is refused, or takes the stream over. Players
 //! without a publisher wait: for a grace period after one has left, for a while before the first.
+//!
+//! Several shards know the same at different times. What one decides by what it has not heard yet is
+//! right, as long as it may still be on its way.
 #![expect(
     clippy::wildcard_enum_match_arm,
     reason = "the rules are about the events that they name"
@@ -19,7 +22,12 @@ const SLACK: Micros = 1_500_000;
 /// The model.
 #[derive(Debug)]
 pub struct Rules {
+    /// When a connection that publishes a stream has ended last. Its home may have granted what the
+    /// connection never heard of: then its players saw a publisher come and go.
+    attempts: BTreeMap<u32, Micros>,
     grace: Micros,
+    /// How much later a shard may know what another one knows; 0 where there is one alone.
+    lag: Micros,
     links: BTreeMap<usize, State>,
     play_wait: Micros,
     publishings: u32,
@@ -39,12 +47,26 @@ struct Stream {
     left: Option<Micros>,
     /// Links, and since when they play.
     players: Vec<(usize, Micros)>,
-    publisher: Option<usize>,
+    /// Links, and since when they publish: one, or several while a takeover goes round the shards.
+    publishers: Vec<(usize, Micros)>,
 }
 
 impl Stream {
     fn since(&self, link: usize) -> Option<Micros> {
         self.players.iter().find(|(player, _)| *player == link).map(|(_, since)| *since)
+    }
+
+    fn publishes(&self, link: usize) -> bool {
+        self.publishers.iter().any(|(publisher, _)| *publisher == link)
+    }
+
+    fn is_idle(&self) -> bool {
+        self.players.is_empty() && self.publishers.is_empty()
+    }
+
+    /// It has had a publisher for longer than `lag`.
+    fn is_surely_live(&self, at: Micros, lag: Micros) -> bool {
+        self.publishers.iter().any(|(_, since)| since + lag <= at)
     }
 }
 
@@ -53,7 +75,9 @@ impl Rules {
     #[must_use]
     pub fn new(scenario: &Scenario) -> Self {
         Self {
+            attempts: BTreeMap::new(),
             grace: scenario.server.grace,
+            lag: scenario.server.lag(),
             links: BTreeMap::new(),
             play_wait: scenario.server.play_wait,
             publishings: 0,
@@ -69,19 +93,33 @@ impl Rules {
         self.publishings
     }
 
-    /// The link that publishes a stream.
+    /// The link that publishes a stream; `None` also while it is not known which one does.
     #[must_use]
     pub fn publisher(&self, stream: u32) -> Option<usize> {
         let name = crate::actor::stream_name(stream);
         let found = self.streams.iter().find(|(full, _)| full.ends_with(&format!("/{name}")));
-        found?.1.publisher
+        match found?.1.publishers[..] {
+            [(link, _)] => Some(link),
+            _ => None,
+        }
+    }
+
+    /// Somebody publishes a stream.
+    #[must_use]
+    pub fn is_live(&self, stream: u32) -> bool {
+        self.streams().contains(&stream)
     }
 
     /// The simulated streams that have a publisher.
     #[must_use]
     pub fn streams(&self) -> Vec<u32> {
-        let live = self.streams.iter().filter(|(_, stream)| stream.publisher.is_some());
+        let live = self.streams.iter().filter(|(_, stream)| !stream.publishers.is_empty());
         live.filter_map(|(name, _)| name.rsplit_once("/stream-")?.1.parse().ok()).collect()
+    }
+
+    /// A connection that publishes a stream, or wants to, has ended.
+    pub fn attempted(&mut self, stream: u32, at: Micros) {
+        self.attempts.insert(stream, at);
     }
 
     /// Takes an event; fails when it breaks the rules.
@@ -116,10 +154,13 @@ impl Rules {
         match &told.event {
             Event::Published { name, players, .. } => {
                 let stream = self.streams.entry(name.as_str().to_owned()).or_default();
-                if let Some(other) = stream.publisher.replace(link) {
+                let overlaps = self.takeover && self.lag > 0;
+                if let Some((other, _)) = stream.publishers.first().filter(|_| !overlaps) {
                     return Err(format!("{name} is published by links {other} and {link}"));
                 }
-                if *players as usize != stream.players.len() {
+                stream.publishers.push((link, at));
+                // A home knows its own players only.
+                if self.lag == 0 && *players as usize != stream.players.len() {
                     let known = stream.players.len();
                     return Err(format!("{name} has {known} players waiting, not {players}"));
                 }
@@ -128,18 +169,20 @@ impl Rules {
             }
             Event::Unpublished { name, .. } => {
                 let stream = self.streams.entry(name.as_str().to_owned()).or_default();
-                if stream.publisher.take() != Some(link) {
+                let index = stream.publishers.iter().position(|(other, _)| *other == link);
+                let Some(index) = index else {
                     return Err(format!("link {link} ends {name} but does not publish it"));
-                }
+                };
+                stream.publishers.remove(index);
                 stream.left = Some(at);
-                if stream.players.is_empty() {
+                if stream.is_idle() {
                     self.streams.remove(name.as_str());
                 }
             }
             Event::Played { name, live, .. } => {
                 let stream = self.streams.entry(name.as_str().to_owned()).or_default();
                 stream.players.push((link, at));
-                if *live != stream.publisher.is_some() {
+                if self.lag == 0 && *live == stream.publishers.is_empty() {
                     return Err(format!("{name}: played with live {live}, which is not so"));
                 }
             }
@@ -150,7 +193,7 @@ impl Rules {
                     return Err(format!("link {link} stops {name} but does not play it"));
                 };
                 stream.players.remove(index);
-                if stream.players.is_empty() && stream.publisher.is_none() {
+                if stream.is_idle() {
                     self.streams.remove(name.as_str());
                 }
             }
@@ -173,8 +216,9 @@ impl Rules {
         }
         match reason {
             RefuseReason::Busy => {
-                let publisher = self.streams.get(subject).and_then(|stream| stream.publisher);
-                if self.takeover || publisher.is_none() {
+                let stream = self.streams.get(subject);
+                let is_live = stream.is_some_and(|stream| !stream.publishers.is_empty());
+                if self.takeover || (!is_live && self.lag == 0) {
                     return Err(format!("{subject} was refused as busy, and is not"));
                 }
             }
@@ -190,8 +234,7 @@ impl Rules {
     }
 
     fn closed(&mut self, link: usize, reason: CloseReason, at: Micros) -> Result<(), String> {
-        let holds =
-            |stream: &Stream| stream.publisher == Some(link) || stream.since(link).is_some();
+        let holds = |stream: &Stream| stream.since(link).is_some() || stream.publishes(link);
         if let Some((name, _)) = self.streams.iter().find(|(_, stream)| holds(stream)) {
             return Err(format!("link {link} is closed and still holds {name}"));
         }
@@ -218,8 +261,14 @@ impl Rules {
         let Some((name, stream, since)) = found else {
             return Err(format!("link {link} waited for nothing"));
         };
-        let until = self.patience(stream, since);
-        if stream.publisher.is_some() || at + SLACK < until || !is_right(stream.left, since) {
+        let mut until = self.patience(stream, since);
+        if self.lag > 0 {
+            // Where it plays the publisher may never have been heard of.
+            until = until.min(since + self.play_wait);
+        }
+        let is_live = stream.is_surely_live(at, self.lag);
+        let is_right = self.lag > 0 || is_right(stream.left, since);
+        if is_live || at + SLACK < until || !is_right {
             return Err(format!("link {link} was sent away from {name} too early"));
         }
         Ok(())
@@ -242,10 +291,23 @@ impl Rules {
     /// # Errors
     /// Says who.
     pub fn check(&self, at: Micros) -> Result<(), String> {
-        for (name, stream) in self.streams.iter().filter(|(_, s)| s.publisher.is_none()) {
+        // Who has lost its stream hears of it.
+        let is_old = |(_, since): &(usize, Micros)| since + self.lag + SLACK < at;
+        let lasting = |stream: &&Stream| stream.publishers.iter().filter(|p| is_old(p)).count() > 1;
+        if let Some(stream) = self.streams.values().find(lasting) {
+            return Err(format!("a stream has several publishers: {stream:?}"));
+        }
+        for (name, stream) in self.streams.iter().filter(|(_, s)| s.publishers.is_empty()) {
             for &(link, since) in &stream.players {
                 // Who is sent away may take two seconds to read why.
-                if at > self.patience(stream, since) + 3_000_000 + SLACK {
+                let mut heard = self.patience(stream, since);
+                if self.lag > 0 {
+                    let attempts = self.attempts.iter();
+                    let of_it = attempts.filter(|(other, _)| may_be(**other, name));
+                    let last = of_it.map(|(_, at)| *at).max().unwrap_or(0);
+                    heard = heard.max(last + self.grace) + self.lag;
+                }
+                if at > heard + 3_000_000 + SLACK {
                     return Err(format!("link {link} still waits for {name}"));
                 }
             }
@@ -261,10 +323,15 @@ impl Rules {
         if let Some((link, _)) = self.links.iter().find(|(_, state)| !state.closed) {
             return Err(format!("link {link} was never closed"));
         }
-        let holds = |stream: &&Stream| stream.publisher.is_some() || !stream.players.is_empty();
+        let holds = |stream: &&Stream| !stream.is_idle();
         match self.streams.values().find(holds) {
             Some(stream) => Err(format!("still there: {stream:?}")),
             None => Ok(()),
         }
     }
+}
+
+/// A stream is the one called `name`; attackers publish under any name that damage has made.
+fn may_be(stream: u32, name: &str) -> bool {
+    stream >= 900 || name.ends_with(&format!("/{}", crate::actor::stream_name(stream)))
 }

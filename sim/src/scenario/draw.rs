@@ -105,6 +105,8 @@ fn draw_server(entropy: &mut Entropy) -> ServerPlan {
             TimeJitter::Zero,
             TimeJitter::Off,
         ]),
+        shards: entropy.choose(&[1, 1, 2, 3, 4]),
+        shard_delay: entropy.choose(&[1_000, 0, 30_000, 300_000]),
     }
 }
 

@@ -38,7 +38,7 @@ pub fn shrink(
 type Step = fn(&mut Scenario);
 type ActorStep = fn(&mut ActorPlan);
 
-const STEPS: [Step; 22] = [
+const STEPS: [Step; 25] = [
     |scenario| scenario.entropy_len = 0,
     |scenario| scenario.entropy_len /= 16,
     |scenario| scenario.entropy_len /= 2,
@@ -57,6 +57,9 @@ const STEPS: [Step; 22] = [
     |scenario| scenario.server.takeover = false,
     |scenario| scenario.server.send_delay = None,
     |scenario| scenario.server.jitter = ServerPlan::default().jitter,
+    |scenario| scenario.server.shards = 1,
+    |scenario| scenario.server.shards = (scenario.server.shards - 1).max(1),
+    |scenario| scenario.server.shard_delay = 1_000,
     |scenario| scenario.duration /= 2,
     |scenario| scenario.duration = scenario.duration / 4 * 3,
     |scenario| scenario.seed = 0,

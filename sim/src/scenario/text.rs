@@ -116,6 +116,8 @@ properties! {
         takeover = "takeover",
         send_delay = "send-delay",
         jitter = "time-jitter",
+        shards = "shards",
+        shard_delay = "shard-delay",
     }
     ActorPlan, write_actor, set_actor: {
         stream = "stream",

@@ -322,6 +322,23 @@ fn the_client_of_a_capture_without_syn() {
     }
 }
 
+/// A second segment that begins like a handshake, and a request in two parts, were misread.
+#[test]
+fn how_first_bytes_are_cut_does_not_tell_the_client() {
+    let check = |parts: [&str; 2], is_client: bool| {
+        let (a, b) = ("10.0.0.1:29360", "10.0.0.2:29350");
+        let (a, b) = if is_client { (b, a) } else { (a, b) };
+        let len = parts[0].len() as u32;
+        let segments =
+            [Tcp::new(b, a, 1, parts[0].as_bytes()), Tcp::new(b, a, 1 + len, parts[1].as_bytes())];
+        let client = reassemble(&segments)[0].client;
+        // Else the end with the higher port is the client.
+        assert_eq!(client, address("10.0.0.1:29360"), "{parts:?}");
+    };
+    check(["\u{1}x", "\u{3}c0"], false);
+    check(["GE", "T / HTTP/1.1"], true);
+}
+
 #[test]
 fn time_never_goes_back() {
     let segments = opening();

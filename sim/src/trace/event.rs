@@ -41,6 +41,17 @@ pub fn describe(event: &Event, name: &mut dyn FnMut(ConnId) -> String) -> String
         Event::Jumped { name: stream, millis, .. } => {
             format!("jumped stream={stream} millis={millis}")
         }
+        Event::RenditionStarted { name: stream, engine } => {
+            format!("rendition started stream={stream} engine={engine}")
+        }
+        Event::RenditionEnded { name: stream, engine, end, ran, retry, .. } => {
+            format!(
+                "rendition ended stream={stream} engine={engine} {end:?} ran={ran:?} retry={retry:?}"
+            )
+        }
+        Event::RenditionRefused { name: stream, engine, reason } => {
+            format!("rendition refused stream={stream} engine={engine} {reason:?}")
+        }
         Event::Progress {
             conn,
             name: stream,

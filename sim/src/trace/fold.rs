@@ -11,12 +11,16 @@ pub fn fold(trace: &str) -> String {
     let mut writes = (0_u64, 0_u64);
     let mut now = "0";
     for line in trace.lines() {
-        let mut words = line.split(' ');
+        let shard = line.strip_prefix('[').and_then(|rest| rest.split_once("] "));
+        let bare = shard.map_or(line, |(_, bare)| bare);
+        let mut words = bare.split(' ');
         let (verb, _, len) = (words.next(), words.next(), words.next().unwrap_or_default());
         match verb {
-            Some("now") => now = line.get(4..).unwrap_or_default(),
+            Some("now") => now = bare.get(4..).unwrap_or_default(),
             Some("wait" | "deadline") => {}
-            Some("ready") if !line.starts_with("ready accepted") => {}
+            Some("ready") if !bare.starts_with("ready accepted") => {}
+            Some("shard") if matches!(len, "" | "frames" | "published") => {}
+            Some("do") if ["frames", "published"].contains(&words.next().unwrap_or_default()) => {}
             Some("read") if len != "end" && len != "failed" => {
                 reads.0 += u64::from(len != "pending");
                 reads.1 += len.parse::<u64>().unwrap_or(0);

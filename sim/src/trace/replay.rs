@@ -1,5 +1,6 @@
 //! A trace fed back into the server: it must do the same again.
 
+use super::shard::read_message;
 use super::{
     Detail, FAILURES, Names, Setup, deadline_line, failure_name, output_line, ready_line,
     write_line,
@@ -7,6 +8,7 @@ use super::{
 use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::id::{ConnId, DialId, JobId, ListenerId};
 use millstream_core::job::{Exit, JobResult};
+use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -67,6 +69,7 @@ pub fn replay(trace: &str) -> Result<usize, Divergence> {
     let mut server = setup.server();
     let mut drive = Drive::new(Budget::default());
     let mut replayed = Replayed::new(lines, line, setup.start);
+    replayed.names.own = setup.placement.own;
     let mut cx = Context::from_waker(Waker::noop());
     while replayed.next.is_some() && replayed.divergence.is_none() {
         if drive.poll(&mut server, &mut replayed, &mut cx).is_ready() {
@@ -168,6 +171,7 @@ impl<'a> Replayed<'a> {
             "jobs" => Some(Ready::Jobs),
             "readable" => Some(Ready::Readable(self.conn(subject)?)),
             "writable" => Some(Ready::Writable(self.conn(subject)?)),
+            "shards" => Some(Ready::Shards),
             "deadline" => Some(Ready::Deadline),
             "shutdown" => Some(Ready::Shutdown),
             _ => None,
@@ -256,6 +260,26 @@ impl Transport for Replayed<'_> {
         result
     }
 
+    fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
+        // A trace that was cut short ends here.
+        let rest = self.next.and(self.rest("shard "))?;
+        if rest == "none" {
+            self.take();
+            return None;
+        }
+        let said = rest.split_once(' ').and_then(|(from, message)| {
+            Some((ShardId(from.parse().ok()?), read_message(message)?))
+        });
+        match said {
+            Some(_) => self.take(),
+            None => {
+                self.differs(UNREADABLE);
+                None
+            }
+        };
+        said
+    }
+
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
         let rest = self.rest("job ")?;
         let ended = match job_result(rest) {
@@ -331,7 +355,7 @@ fn number(word: &str) -> Option<Option<i32>> {
     if word == "-" { Some(None) } else { word.parse().ok().map(Some) }
 }
 
-fn unhex(digits: &str) -> Option<Vec<u8>> {
+pub(super) fn unhex(digits: &str) -> Option<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
     let pairs = digits.as_bytes().chunks(2);
     pairs.map(|pair| Some(digit(pair[0])? << 4 | digit(*pair.get(1)?)?)).collect()

@@ -5,6 +5,7 @@ use millstream_core::config::{
 };
 use millstream_core::limits::Limits;
 use millstream_core::server::Server;
+use millstream_core::shard::{Placement, ShardId};
 use millstream_core::time::{Instant, WallClock};
 use std::fmt::Write as _;
 use std::sync::Arc;
@@ -20,6 +21,8 @@ const TITLE: &str = "millstream-trace 2";
 pub struct Setup {
     /// The configuration.
     pub config: Config,
+    /// Which shard it is, of how many.
+    pub placement: Placement,
     /// Makes ids and handshakes.
     pub seed: u64,
     /// The start on the monotonic clock.
@@ -83,6 +86,7 @@ limits!(
     amf_nodes_max,
     app_len_max,
     chunk_streams_max,
+    children_max,
     chunk_size_min,
     connect_timeout,
     connections_max,
@@ -93,6 +97,12 @@ limits!(
     gop_frames_max,
     gop_span_max,
     handshake_timeout,
+    http_body_len_max,
+    http_head_len_max,
+    http_idle_timeout,
+    http_play_wait,
+    http_request_timeout,
+    http_target_len_max,
     incomplete_bytes_max,
     message_len_max_early,
     message_len_max,
@@ -118,23 +128,35 @@ impl Setup {
         bytes.starts_with(NAME.as_bytes())
     }
 
+    /// What the begin of a full trace says; `None` when a line is not known.
+    #[must_use]
+    pub fn parse(trace: &str) -> Option<Self> {
+        Self::read(&mut trace.lines())
+    }
+
     /// A server that was just made.
     #[must_use]
     pub fn server(&self) -> Server {
-        Server::new(Arc::new(self.config.clone()), self.seed, self.start, self.wall)
+        let config = Arc::new(self.config.clone());
+        Server::new_shard(config, self.placement, self.seed, self.start, self.wall)
     }
 
     /// The lines of a trace that say it.
     #[must_use]
     pub fn write(&self) -> String {
         // The addresses are those of the machine that recorded; nothing is bound in a replay.
-        let Config { chunk_size, limits, listeners: _, pithy_print, vhosts } = &self.config;
+        let Config { chunk_size, limits, listeners: _, pages: _, pithy_print, vhosts } =
+            &self.config;
         let mut text = format!(
             "{TITLE}\nseed {}\nstart {}\nwall {}\nchunk-size {chunk_size}\n",
             self.seed,
             self.start.as_micros(),
             self.wall.unix_millis,
         );
+        if self.placement != Placement::SINGLE {
+            let Placement { own, count } = self.placement;
+            let _ = writeln!(text, "shard {} of {count}", own.0);
+        }
         let PithyPrint { forward, hls, play, publish, transcode } = *pithy_print;
         let intervals = [forward, hls, play, publish, transcode];
         let _ = writeln!(text, "pithy-print{}", numbers(intervals.map(|time| time.as_micros())));
@@ -153,6 +175,7 @@ impl Setup {
         }
         let mut setup = Self {
             config: Config::default(),
+            placement: Placement::SINGLE,
             seed: 0,
             start: Instant::from_micros(0),
             wall: WallClock { unix_millis: 0 },
@@ -182,6 +205,14 @@ impl Setup {
             "seed" => self.seed = value.parse().ok()?,
             "start" => self.start = Instant::from_micros(value.parse().ok()?),
             "wall" => self.wall = WallClock { unix_millis: value.parse().ok()? },
+            "shard" => {
+                let (own, count) = value.split_once(" of ")?;
+                let own = ShardId(own.parse().ok()?);
+                self.placement = Placement { own, count: count.parse().ok()? };
+                if own.0 >= self.placement.count.get() {
+                    return None;
+                }
+            }
             "chunk-size" => config.chunk_size = value.parse().ok()?,
             "pithy-print" => {
                 let [forward, hls, play, publish, transcode] = durations(value)?;

@@ -8,6 +8,7 @@ use millstream_core::config::{PublishPolicy, Refer, SendDelay, TimeJitter, Vhost
 use millstream_core::drive::{Budget, Drive};
 use millstream_core::rng::Rng;
 use millstream_core::session::{ClientRequest, Intent, Session, SessionConfig};
+use millstream_core::shard::Placement;
 use millstream_core::time::WallClock;
 use pretty_assertions::assert_eq;
 use std::sync::Arc;
@@ -28,7 +29,13 @@ fn setup() -> Setup {
     };
     config.vhosts.insert("other.example".into(), Arc::new(vhost));
     let wall = WallClock { unix_millis: 1_700_000_000_000 };
-    Setup { config, seed: 5, start: Instant::from_micros(77_000), wall }
+    Setup {
+        config,
+        placement: Placement::SINGLE,
+        seed: 5,
+        start: Instant::from_micros(77_000),
+        wall,
+    }
 }
 
 /// The full trace of a client that connects, is damaged or not, and leaves.

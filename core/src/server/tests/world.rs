@@ -213,6 +213,15 @@ impl World {
 
     /// A socket without a client behind it.
     pub(super) fn raw(&mut self, ip: &str) -> usize {
+        self.open(ip, RTMP)
+    }
+
+    /// A socket to the listener for HTTP.
+    pub(super) fn http(&mut self, ip: &str) -> usize {
+        self.open(ip, Via::Listener { listener: ListenerId(1), service: Service::Http })
+    }
+
+    fn open(&mut self, ip: &str, via: Via) -> usize {
         let index = self.peers.len();
         let id = ConnId { slot: u32::try_from(index).unwrap(), generation: 1 };
         self.peers.push(Peer {
@@ -230,7 +239,7 @@ impl World {
         });
         let ip: IpAddr = ip.parse().unwrap();
         let peer = SocketAddr::new(ip, 40_000);
-        self.input(Input::Opened { conn: id, via: RTMP, peer });
+        self.input(Input::Opened { conn: id, via, peer });
         index
     }
 

@@ -1,0 +1,96 @@
+//! What is served where.
+//!
+//! | path | what |
+//! |---|---|
+//! | `/APP/STREAM.flv` | a stream as one endless body |
+//! | others | the pages of the configuration |
+
+use super::super::Server;
+use super::super::conn::Conn;
+use super::viewers::not_published;
+use crate::event::RefuseReason;
+use crate::http::{Cache, Cors, EntityTag, Method, Request, Response, Status};
+use crate::name::{DEFAULT_VHOST, StreamName};
+use bytes::Bytes;
+
+impl Server {
+    /// Answers a request, or lets it wait.
+    pub(super) fn http_serve(&mut self, conn: &mut Conn, request: Request) {
+        let Some(path) = request.target.path() else {
+            return self.http_respond(conn, &request, nothing_here());
+        };
+        match request.method {
+            Method::Options => {
+                let response = Response::options(&request);
+                return self.http_respond(conn, &request, response);
+            }
+            Method::Get | Method::Head => {}
+            Method::Delete | Method::Patch | Method::Post | Method::Put => {
+                return self.http_respond(conn, &request, Response::read_only());
+            }
+        }
+        if let Some(stream) = path.strip_suffix(".flv") {
+            match self.http_stream_name(&request, stream) {
+                Ok(name) if !self.config.vhost(name.vhost()).is_some_and(|v| v.http_flv) => {
+                    self.http_respond(conn, &request, nothing_here());
+                }
+                Ok(name) => self.view(conn, request, name),
+                Err(response) => self.http_respond(conn, &request, response),
+            }
+            return;
+        }
+        let response = self.page(path).unwrap_or_else(nothing_here);
+        self.http_respond(conn, &request, response);
+    }
+
+    /// A request has waited long enough.
+    pub(super) fn give_up(&mut self, conn: &mut Conn) {
+        let asked = conn.http.as_mut().and_then(|http| http.asked.take());
+        if let Some(asked) = asked {
+            self.http_respond(conn, &asked.request, not_published());
+        }
+    }
+
+    /// The stream at `/APP/STREAM` that a request may play.
+    pub(super) fn http_stream_name(
+        &self,
+        request: &Request,
+        path: &str,
+    ) -> Result<StreamName, Response> {
+        let parts = path.strip_prefix('/').and_then(|path| path.rsplit_once('/'));
+        let (app, stream) = parts.ok_or_else(nothing_here)?;
+        let asked = request.target.value("vhost");
+        let vhost = match (&asked, request.host()) {
+            (Some(vhost), _) => vhost,
+            (None, Some(host)) => host,
+            (None, None) => DEFAULT_VHOST,
+        };
+        let page_url = request.field("referer").unwrap_or_default();
+        let found = self.admit(&vhost.to_ascii_lowercase(), page_url, |vhost| &vhost.refer.play);
+        let vhost = match (found, asked) {
+            // Whoever names a vhost means a world of its own, as RTMP players do.
+            (Ok(_), Some(asked)) => alloc::string::String::from(asked),
+            (Ok(found), None) => alloc::string::String::from(&*found),
+            (Err(RefuseReason::Refer), _) => {
+                let words = "Clients of this page may not play here.";
+                return Err(Response::words(Status::Forbidden, words));
+            }
+            (Err(_), _) => return Err(nothing_here()),
+        };
+        StreamName::new(&vhost, app, stream, self.name_limits()).map_err(|_| nothing_here())
+    }
+
+    fn page(&self, path: &str) -> Option<Response> {
+        let page = self.config.pages.iter().find(|page| page.path == path)?;
+        Some(Response {
+            cache: Cache::Ask,
+            etag: EntityTag::new(page.etag.trim_matches('"')),
+            fields: page.fields,
+            ..Response::new(Status::Ok, page.content_type, Bytes::from_static(page.bytes))
+        })
+    }
+}
+
+fn nothing_here() -> Response {
+    Response { cors: Cors::Any, ..Response::words(Status::NotFound, "There is nothing here.") }
+}

@@ -1,0 +1,106 @@
+//! Viewers: players that are sent an endless body.
+
+use super::super::Server;
+use super::super::conn::{Action, Conn};
+use super::{Asked, LAST_CHUNK};
+use crate::event::{CloseReason, Event};
+use crate::http::{Body, Cors, Framing, Method, Request, Response, Status, Version};
+use crate::id::MessageStreamId;
+use crate::name::StreamName;
+use crate::source::consumer::Container;
+use alloc::boxed::Box;
+use bytes::Bytes;
+
+impl Server {
+    /// A request for a stream as one endless body. It is answered once the stream shows itself.
+    pub(super) fn view(&mut self, conn: &mut Conn, request: Request, name: StreamName) {
+        let framing = match request.version {
+            Version::Http10 => Framing::Close,
+            Version::Http11 => Framing::Chunks,
+        };
+        let Some(source) = self.find_or_create(&name) else {
+            let words = "The server has as many streams as it may: try again later.";
+            self.http_respond(conn, &request, Response::words(Status::ServiceUnavailable, words));
+            return;
+        };
+        let (now, id) = (self.now, conn.id);
+        let Some(stream) = self.stream_mut(source) else { return };
+        let live = stream.source.publisher().is_some();
+        let consumer = stream.source.attach_viewer(now, id, Container::Flv(framing));
+        if let Some(http) = &mut conn.http {
+            let request = Box::new(request);
+            http.asked = Some(Asked { give_up_at: None, request, source: Some(source) });
+        }
+        self.add_role(conn, MessageStreamId(0), Some(source), Action::PlayCopy(consumer));
+        self.arm_patience(source, self.config.limits.http_play_wait);
+        self.event(Event::Played { conn: id, source, name, live });
+        self.queue_write(id);
+    }
+
+    /// Readies what a viewer gets next; true when there is something.
+    pub(super) fn prepare_viewer(&mut self, conn: &mut Conn) -> bool {
+        let role = conn.roles.first().copied();
+        let Some((source, consumer)) =
+            role.and_then(|role| Some((role.source?, role.action.player()?)))
+        else {
+            return false;
+        };
+        let Some(stream) = self.stream_mut(source) else { return false };
+        if !stream.source.prepare(consumer) {
+            return false;
+        }
+        let asked = conn.http.as_mut().and_then(|http| http.asked.take());
+        if let Some(Asked { request, .. }) = asked {
+            self.http_respond(conn, &request, endless());
+            if request.method == Method::Head {
+                self.end_role(conn, MessageStreamId(0));
+                return true;
+            }
+        }
+        let Conn { http, replies, roles, .. } = conn;
+        let (Some(http), Some(stream)) = (http, self.stream_mut(source)) else { return false };
+        let before = replies.len();
+        stream.source.take_private(consumer, replies);
+        http.pieces.extend(stream.source.take_pieces(consumer));
+        let pieces = http.pieces.iter().map(Bytes::len).fold(0, usize::saturating_add);
+        let len = replies.len().saturating_sub(before).saturating_add(pieces);
+        if let Some(role) = roles.first_mut() {
+            role.bytes = role.bytes.saturating_add(len as u64);
+        }
+        true
+    }
+
+    /// The stream of a viewer has ended, or has not come in time.
+    pub(in crate::server) fn end_viewer(&mut self, conn: &mut Conn) {
+        let asked = conn.http.as_mut().and_then(|http| http.asked.take());
+        match asked {
+            Some(Asked { request, .. }) => {
+                self.end_role(conn, MessageStreamId(0));
+                self.http_respond(conn, &request, not_published());
+            }
+            None => {
+                end_body(conn);
+                self.begin_close(conn, CloseReason::StreamEnded);
+            }
+        }
+    }
+}
+
+/// An endless body ends where a reader expects it.
+pub(in crate::server) fn end_body(conn: &mut Conn) {
+    if let Some(http) = &mut conn.http
+        && http.endless.take() == Some(Framing::Chunks)
+    {
+        http.pieces.push_back(Bytes::from_static(LAST_CHUNK));
+    }
+}
+
+/// Nobody publishes what was asked for.
+pub(super) fn not_published() -> Response {
+    let words = "Nobody publishes this stream.";
+    Response { cors: Cors::Any, ..Response::words(Status::NotFound, words) }
+}
+
+fn endless() -> Response {
+    Response { cors: Cors::Any, ..Response::new(Status::Ok, "video/x-flv", Body::Endless) }
+}

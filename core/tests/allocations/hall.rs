@@ -1,0 +1,200 @@
+//! A shard with one publisher and many players, without sockets: bytes go through vectors that are
+//! grown beforehand, so that what is measured is the server alone.
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use millstream_core::config::{Config, PithyPrint, SendDelay, Vhost};
+use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Service, Transport};
+use millstream_core::frame::{Frame, FrameClass, FrameKind};
+use millstream_core::id::{ConnId, ListenerId};
+use millstream_core::rng::Rng;
+use millstream_core::server::Server;
+use millstream_core::session::{ClientRequest, Intent, Session, SessionConfig};
+use millstream_core::time::{Deadline, Instant, Timestamp, WallClock};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+/// The shard, its publisher, and what lies between them.
+pub(crate) struct Hall {
+    drive: Drive,
+    frames: u32,
+    peers: Vec<Session>,
+    server: Server,
+    wires: Wires,
+}
+
+/// What a transport has instead of sockets.
+#[derive(Default)]
+pub(crate) struct Wires {
+    /// Writes since the start.
+    pub(crate) writes: u64,
+    /// Bytes written since the start.
+    pub(crate) bytes: u64,
+    micros: u64,
+    ready: Vec<Ready>,
+    sent: Vec<BytesMut>,
+    received: Vec<BytesMut>,
+    /// What is written is kept for the peers, not only counted.
+    keeps: bool,
+}
+
+impl Hall {
+    /// A publisher and `players`, all of whom have joined.
+    pub(crate) fn new(players: u32) -> Self {
+        let vhost = Vhost { send_delay: SendDelay::Fixed(Duration::ZERO), ..Vhost::default() };
+        let config = Config {
+            pithy_print: PithyPrint::every(Duration::from_secs(1 << 20)),
+            ..Config::with_default_vhost(vhost)
+        };
+        let wall = WallClock { unix_millis: 0 };
+        let mut hall = Self {
+            drive: Drive::new(Budget::default()),
+            frames: 0,
+            peers: Vec::new(),
+            server: Server::new(Arc::new(config), 7, Instant::from_micros(0), wall),
+            wires: Wires { keeps: true, ..Wires::default() },
+        };
+        hall.join(Intent::Publish);
+        hall.send(header(FrameKind::Video));
+        hall.send(header(FrameKind::Audio));
+        hall.publish(0..50);
+        for _ in 0..players {
+            hall.join(Intent::Play);
+        }
+        assert_eq!(hall.server.stats().players, players);
+        hall.wires.keeps = false;
+        hall
+    }
+
+    /// Publishes frames: 25 pictures and 43 audio frames are a second.
+    pub(crate) fn publish(&mut self, frames: std::ops::Range<u32>) {
+        for _ in frames {
+            self.queue();
+            self.run();
+        }
+    }
+
+    /// Puts the next frame on the publisher's wire.
+    pub(crate) fn queue(&mut self) {
+        let frame = frame(self.frames);
+        self.frames += 1;
+        self.put(&frame);
+    }
+
+    /// Lets the server do all that there is to do.
+    pub(crate) fn run(&mut self) {
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(self.drive.poll(&mut self.server, &mut self.wires, &mut cx).is_pending());
+    }
+
+    /// What was written.
+    pub(crate) const fn wires(&self) -> &Wires {
+        &self.wires
+    }
+
+    fn send(&mut self, frame: Frame) {
+        self.put(&frame);
+        self.run();
+    }
+
+    fn put(&mut self, frame: &Frame) {
+        let (publisher, wire) = (&mut self.peers[0], &mut self.wires.sent[0]);
+        publisher.send(frame, wire).expect("it may publish");
+        self.wires.ready.push(Ready::Readable(conn(0)));
+    }
+
+    fn join(&mut self, intent: Intent) {
+        let slot = self.peers.len();
+        let request = ClientRequest {
+            intent,
+            app: "live".into(),
+            tc_url: "rtmp://127.0.0.1/live".into(),
+            stream: "hall".into(),
+        };
+        let mut out = BytesMut::with_capacity(64 << 10);
+        let config = Arc::new(SessionConfig::default());
+        let now = self.wires.now();
+        let seed = Rng::new(slot as u64);
+        let mut peer = Session::client(config, request, now, seed, &mut out);
+        self.wires.sent.push(out);
+        self.wires.received.push(BytesMut::with_capacity(64 << 10));
+        let address = SocketAddr::from(([127, 0, 0, 1], 40_000));
+        let (listener, service, conn) = (ListenerId(0), Service::Rtmp, conn(slot));
+        self.wires.ready.push(Ready::Accepted { conn, listener, service, peer: address });
+        while !self.wires.sent[slot].is_empty() {
+            self.wires.ready.push(Ready::Readable(conn));
+            self.run();
+            let now = self.wires.now();
+            let received = self.wires.received[slot].split();
+            let mut input = &received[..];
+            let sent = &mut self.wires.sent[slot];
+            while peer.receive(now, &mut input, sent).expect("legal answers").is_some() {}
+        }
+        self.peers.push(peer);
+    }
+}
+
+impl Transport for Wires {
+    fn poll_ready(&mut self, _: &mut Context<'_>, ready: &mut Vec<Ready>) -> Poll<()> {
+        ready.append(&mut self.ready);
+        if ready.is_empty() { Poll::Pending } else { Poll::Ready(()) }
+    }
+
+    fn now(&mut self) -> Instant {
+        self.micros += 1;
+        Instant::from_micros(self.micros)
+    }
+
+    fn read(&mut self, conn: ConnId, scratch: &mut [u8]) -> Result<Read, IoFailure> {
+        let wire = &mut self.sent[conn.slot as usize];
+        let len = wire.len().min(scratch.len());
+        if len == 0 {
+            return Ok(Read::Pending);
+        }
+        wire.copy_to_slice(&mut scratch[..len]);
+        Ok(Read::Bytes(len))
+    }
+
+    fn write(&mut self, conn: ConnId, slices: &[&[u8]]) -> Result<usize, IoFailure> {
+        let len = slices.iter().map(|slice| slice.len()).sum::<usize>();
+        self.writes += 1;
+        self.bytes += len as u64;
+        if self.keeps {
+            let wire = &mut self.received[conn.slot as usize];
+            slices.iter().for_each(|slice| wire.extend_from_slice(slice));
+        }
+        Ok(len)
+    }
+
+    fn perform(&mut self, _: Output) {}
+
+    fn set_deadline(&mut self, _: Option<Deadline>) {}
+}
+
+fn conn(slot: usize) -> ConnId {
+    ConnId { slot: u32::try_from(slot).expect("few peers"), generation: 1 }
+}
+
+fn header(kind: FrameKind) -> Frame {
+    let payload = match kind {
+        FrameKind::Audio => Bytes::from_static(&[0xAF, 0, 0x12, 0x10]),
+        FrameKind::Video | FrameKind::Data => Bytes::from_static(&[0x17, 0, 0, 0, 0, 1, 2, 3]),
+    };
+    Frame { kind, class: FrameClass::SequenceHeader, timestamp: Timestamp(0), payload }
+}
+
+/// About 500 kbit/s: a picture after each two frames of audio, each 50th picture a keyframe.
+fn frame(number: u32) -> Frame {
+    let is_picture = number.is_multiple_of(3);
+    let is_key = number.is_multiple_of(150);
+    let (kind, head, len): (_, &[u8], usize) = match (is_picture, is_key) {
+        (true, true) => (FrameKind::Video, &[0x17, 1, 0, 0, 0], 20_000),
+        (true, false) => (FrameKind::Video, &[0x27, 1, 0, 0, 0], 2_000),
+        (false, _) => (FrameKind::Audio, &[0xAF, 1], 180),
+    };
+    let mut payload = BytesMut::from(head);
+    payload.resize(len, 0x55);
+    let class = if is_key { FrameClass::Keyframe } else { FrameClass::Coded };
+    Frame { kind, class, timestamp: Timestamp(number * 15), payload: payload.freeze() }
+}

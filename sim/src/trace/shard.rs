@@ -1,0 +1,252 @@
+//! What shards tell each other, as one line each.
+//!
+//! A full line holds everything and can be read again: `frames 7 vk:40:1701... ac:46:af01...`. A
+//! brief one has the number of frames and a hash of them in their place.
+
+use super::replay::unhex;
+use super::{Detail, HASH_START, Names, hash, hex};
+use millstream_core::event::RefuseReason;
+use millstream_core::frame::{Frame, FrameClass, FrameKind};
+use millstream_core::id::{ConnId, MessageStreamId};
+use millstream_core::name::{NameLimits, StreamName};
+use millstream_core::shard::{Claim, ShardId, ShardMessage, Subscription};
+use millstream_core::time::Timestamp;
+use std::fmt::Write as _;
+
+/// Names in a trace were legal once: no limit refuses them now.
+const LIMITS: NameLimits =
+    NameLimits { app_len_max: 1 << 16, stream_len_max: 1 << 16, tc_url_len_max: 1 << 16 };
+
+const KINDS: [(FrameKind, char); 3] =
+    [(FrameKind::Audio, 'a'), (FrameKind::Data, 'd'), (FrameKind::Video, 'v')];
+
+const CLASSES: [(FrameClass, char); 5] = [
+    (FrameClass::Coded, 'c'),
+    (FrameClass::Control, 'x'),
+    (FrameClass::Keyframe, 'k'),
+    (FrameClass::Metadata, 'm'),
+    (FrameClass::SequenceHeader, 'h'),
+];
+
+const REASONS: [RefuseReason; 9] = [
+    RefuseReason::BadName,
+    RefuseReason::Busy,
+    RefuseReason::ConnectRate,
+    RefuseReason::ConnectionsMax,
+    RefuseReason::ConnectionsPerIp,
+    RefuseReason::Shutdown,
+    RefuseReason::SourcesMax,
+    RefuseReason::StreamNotFound,
+    RefuseReason::Vhost,
+];
+
+/// Between which shards a message goes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Way {
+    pub(super) from: ShardId,
+    pub(super) to: ShardId,
+}
+
+/// Appends a message to a line. A brief line calls connections by their names.
+pub(super) fn write_message(
+    line: &mut String,
+    message: &ShardMessage,
+    detail: Detail,
+    way: Way,
+    names: &mut Names,
+) {
+    let claimant = match message {
+        ShardMessage::Granted { .. }
+        | ShardMessage::Denied { .. }
+        | ShardMessage::Revoked { .. } => way.to,
+        _ => way.from,
+    };
+    let mut words = |what: &str, claim: &Claim| {
+        let _ = match detail {
+            Detail::Full => write!(line, "{what} {}/{}", claim.conn, claim.stream.0),
+            Detail::Brief | Detail::None => {
+                let conn = names.name_on(claimant, claim.conn);
+                write!(line, "{what} {conn}/{}", claim.stream.0)
+            }
+        };
+    };
+    match message {
+        ShardMessage::Claim { claim, name, is_rendition } => {
+            words(if *is_rendition { "claim-rendition" } else { "claim" }, claim);
+            let _ = write!(line, " {name}");
+        }
+        ShardMessage::Granted { claim, players } => {
+            words("granted", claim);
+            let _ = write!(line, " {players}");
+        }
+        ShardMessage::Denied { claim, reason } => {
+            words("denied", claim);
+            let _ = write!(line, " {}", reason.as_str());
+        }
+        ShardMessage::Revoked { claim } => words("revoked", claim),
+        ShardMessage::Released { claim } => words("released", claim),
+        ShardMessage::Published { claim, frames } => {
+            words("published", claim);
+            write_frames(line, frames, detail);
+        }
+        ShardMessage::Subscribe { name, subscription } => {
+            let _ = write!(line, "subscribe {} {name}", subscription.0);
+        }
+        ShardMessage::Unsubscribe { name, subscription } => {
+            let _ = write!(line, "unsubscribe {} {name}", subscription.0);
+        }
+        ShardMessage::Live { subscription, live } => {
+            let _ = write!(line, "live {} {live}", subscription.0);
+        }
+        ShardMessage::Frames { subscription, frames } => {
+            let _ = write!(line, "frames {}", subscription.0);
+            write_frames(line, frames, detail);
+        }
+    }
+}
+
+/// Reads a message that was written in full.
+pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
+    let (what, rest) = text.split_once(' ')?;
+    let (subject, rest) = rest.split_once(' ').unwrap_or((rest, ""));
+    let claim = || {
+        let (conn, stream) = subject.split_once('/')?;
+        let (slot, generation) = conn.split_once('.')?;
+        let conn = ConnId { slot: slot.parse().ok()?, generation: generation.parse().ok()? };
+        Some(Claim { conn, stream: MessageStreamId(stream.parse().ok()?) })
+    };
+    let subscription = || Some(Subscription(subject.parse().ok()?));
+    Some(match what {
+        "claim" | "claim-rendition" => {
+            let is_rendition = what == "claim-rendition";
+            ShardMessage::Claim { claim: claim()?, name: read_name(rest)?, is_rendition }
+        }
+        "granted" => ShardMessage::Granted { claim: claim()?, players: rest.parse().ok()? },
+        "denied" => {
+            let reason = REASONS.into_iter().find(|reason| reason.as_str() == rest)?;
+            ShardMessage::Denied { claim: claim()?, reason }
+        }
+        "revoked" => ShardMessage::Revoked { claim: claim()? },
+        "released" => ShardMessage::Released { claim: claim()? },
+        "published" => ShardMessage::Published { claim: claim()?, frames: read_frames(rest)? },
+        "subscribe" => {
+            ShardMessage::Subscribe { subscription: subscription()?, name: read_name(rest)? }
+        }
+        "unsubscribe" => {
+            ShardMessage::Unsubscribe { subscription: subscription()?, name: read_name(rest)? }
+        }
+        "live" => ShardMessage::Live { subscription: subscription()?, live: rest.parse().ok()? },
+        "frames" => {
+            let frames = read_frames(rest)?.into();
+            ShardMessage::Frames { subscription: subscription()?, frames }
+        }
+        _ => return None,
+    })
+}
+
+fn write_frames(line: &mut String, frames: &[Frame], detail: Detail) {
+    let mut sum = HASH_START;
+    for Frame { kind, class, timestamp, payload } in frames {
+        let kind = KINDS.iter().find(|(known, _)| known == kind).map_or('?', |known| known.1);
+        let class = CLASSES.iter().find(|(known, _)| known == class).map_or('?', |known| known.1);
+        if detail == Detail::Full {
+            let _ = write!(line, " {kind}{class}:{}:", timestamp.0);
+            hex(line, payload);
+        } else {
+            sum = hash(sum, format!("{kind}{class}{}", timestamp.0).as_bytes());
+            sum = hash(sum, payload);
+        }
+    }
+    if detail != Detail::Full {
+        let _ = write!(line, " {} {sum:08x}", frames.len());
+    }
+}
+
+fn read_frames(text: &str) -> Option<Vec<Frame>> {
+    let frames = text.split(' ').filter(|word| !word.is_empty());
+    frames.map(read_frame).collect()
+}
+
+fn read_frame(text: &str) -> Option<Frame> {
+    let mut parts = text.splitn(3, ':');
+    let mut letters = parts.next()?.chars();
+    let (kind, class) = (letters.next()?, letters.next()?);
+    Some(Frame {
+        kind: KINDS.iter().find(|known| known.1 == kind)?.0,
+        class: CLASSES.iter().find(|known| known.1 == class)?.0,
+        timestamp: Timestamp(parts.next()?.parse().ok()?),
+        payload: unhex(parts.next()?)?.into(),
+    })
+}
+
+/// A name from `vhost/app/stream`: the stream has no slash where the app may have some.
+fn read_name(text: &str) -> Option<StreamName> {
+    let (vhost, rest) = text.split_once('/')?;
+    let slashes = rest.match_indices('/').map(|(at, _)| at);
+    let names =
+        slashes.filter_map(|at| StreamName::new(vhost, &rest[..at], &rest[at + 1..], LIMITS).ok());
+    // An app has one part, or two with its instance: what is left is the stream.
+    names.into_iter().next()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn messages_are_read_as_they_were_written() {
+        let conn = ConnId { slot: 3, generation: 9 };
+        let claim = Claim { conn, stream: MessageStreamId(1) };
+        let name = StreamName::new("__defaultVhost__", "live", "cam", LIMITS).unwrap();
+        let subscription = Subscription(7);
+        let frame = |kind, class, payload: &'static [u8]| Frame {
+            kind,
+            class,
+            timestamp: Timestamp(u32::MAX),
+            payload: payload.into(),
+        };
+        let frames = vec![
+            frame(FrameKind::Video, FrameClass::Keyframe, b"\x17\x01\xFF"),
+            frame(FrameKind::Audio, FrameClass::SequenceHeader, b""),
+            frame(FrameKind::Data, FrameClass::Metadata, b" "),
+        ];
+        let mut messages = vec![
+            ShardMessage::Claim { is_rendition: true, claim, name: name.clone() },
+            ShardMessage::Granted { claim, players: 4 },
+            ShardMessage::Revoked { claim },
+            ShardMessage::Released { claim },
+            ShardMessage::Published { claim, frames: frames.clone() },
+            ShardMessage::Published { claim, frames: Vec::new() },
+            ShardMessage::Subscribe { name: name.clone(), subscription },
+            ShardMessage::Unsubscribe { name, subscription },
+            ShardMessage::Live { subscription, live: true },
+            ShardMessage::Frames { subscription, frames: frames.into() },
+        ];
+        messages.extend(REASONS.map(|reason| ShardMessage::Denied { claim, reason }));
+        for message in messages {
+            let mut line = String::new();
+            let way = Way { from: ShardId(0), to: ShardId(1) };
+            write_message(&mut line, &message, Detail::Full, way, &mut Names::new());
+            assert_eq!(read_message(&line).as_ref(), Some(&message), "{line}");
+            assert!(!line.contains('\n'));
+        }
+    }
+
+    #[test]
+    fn names_of_every_shape_are_read_again() {
+        for (app, stream) in [("live", "cam"), ("live/inst", "cam"), ("live", "a/b/c")] {
+            let name = StreamName::new("a.example", app, stream, LIMITS).unwrap();
+            assert_eq!(read_name(name.as_str()).as_ref(), Some(&name));
+        }
+    }
+
+    #[test]
+    fn what_is_damaged_is_refused() {
+        for text in
+            ["", "claim 3.9/1", "frames x", "live 3 maybe", "frames 3 vz:1:00", "frames 3 vk:1:0"]
+        {
+            assert_eq!(read_message(text), None, "{text}");
+        }
+    }
+}
