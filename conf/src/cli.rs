@@ -1,13 +1,18 @@
-//! The command line: `serve` (the default), `demo`, `bench`, `replay`, `case` and `sim`.
+//! The command line: `serve` (the default), `demo`, `bench`, `inspect`, `replay`, `case` and `sim`.
 
 mod bench;
 mod configuration;
+mod inspect;
 mod listen;
 mod replay;
 mod sim;
 
-pub use bench::{Bench, BenchLoad, BenchPlay, BenchPublish};
+pub use bench::{
+    Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchNullServe, BenchPlay,
+    BenchPublish,
+};
 pub use configuration::{Check, ConfigCommand, ConfigDoc, ConfigShow, Convert, Reload};
+pub use inspect::Inspect;
 pub use listen::Listen;
 pub use replay::{Case, CaseAdd, Replay};
 pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};
@@ -17,7 +22,8 @@ use crate::settings::kind::Value;
 use crate::settings::{Override, Settings, Source};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use millstream_core::config::SendDelay;
+use millstream_core::config::forward::ForwardError;
+use millstream_core::config::{Forward, SendDelay};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -45,6 +51,7 @@ Examples:
   millstream -c millstream.kdl            serve as a file says; `millstream config doc` tells what it may say
   millstream demo                         serve, and publish a built-in clip to live/demo
   millstream bench play rtmp://127.0.0.1/live/demo --players 100 --for 20s
+  millstream inspect x.m3u8               tracks, times, gaps and faults of a file, and a verdict
   millstream replay x.pcap                what was said in a capture, and what this server answers
   millstream sim swarm --for 60s          break things on purpose; a failure says how to repeat it";
 
@@ -67,6 +74,8 @@ pub enum Command {
     /// Put load on an RTMP server and measure what its players and publishers see
     #[command(subcommand)]
     Bench(Bench),
+    /// Look into a media file (FLV, MPEG-TS, HLS playlist, capture) and say whether it is well
+    Inspect(Inspect),
     /// Replay a capture or a trace: its clients talk to this server, on a virtual clock
     Replay(Replay),
     /// Keep captures as permanent tests
@@ -100,6 +109,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR", value_parser = Listen::parse)]
     pub rtmp: Vec<Listen>,
 
+    // As above.
+    #[arg(help = "Serve HTTP on ADDR: HLS, HTTP-FLV and HTTP-TS; given as for --rtmp, several \
+        times too, or \"off\" [default: 8080 on the address of the first --rtmp, or a free port \
+        where that asks for one]")]
+    #[expect(missing_docs, reason = "see above")]
+    #[arg(long, value_name = "ADDR", value_parser = HttpFlag::parse)]
+    pub http: Vec<HttpFlag>,
+
     /// Merge media for up to MS milliseconds when the server is busy; 0 sends each frame at once;
     /// fixed:MS merges always
     #[arg(long, value_name = "MS", value_parser = parse_send_delay)]
@@ -122,6 +139,14 @@ pub struct ServeArgs {
     /// let players start at zero (zero), or leave them alone (off)
     #[arg(long, value_name = "HOW")]
     pub time_jitter: Option<TimeJitterFlag>,
+
+    // The brackets are no link.
+    #[arg(help = "Publish each stream to another server too: rtmp://HOST[:PORT]/APP[/STREAM], \
+        with {vhost}, {app} and {stream} for the names of the stream, or HOST[:PORT] for the same \
+        names; may be given several times")]
+    #[expect(missing_docs, reason = "see above")]
+    #[arg(long, value_name = "URL", value_parser = parse_forward)]
+    pub forward: Vec<Forward>,
 
     /// Seconds that players stay attached when their publisher has gone
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
@@ -176,6 +201,16 @@ impl ServeArgs {
                 flag: "--rtmp",
                 path: "listen",
                 values: self.rtmp.iter().copied().map(Value::Address).collect(),
+            }),
+            (!self.http.is_empty()).then(|| Override {
+                flag: "--http",
+                path: "http.listen",
+                values: self.http.iter().map(|flag| flag.value()).collect(),
+            }),
+            (!self.forward.is_empty()).then(|| Override {
+                flag: "--forward",
+                path: "vhost.forward",
+                values: self.forward.iter().cloned().map(Value::Destination).collect(),
             }),
             one(
                 "--send-delay",
@@ -265,6 +300,28 @@ impl Word for LogLevel {
     }
 }
 
+/// The value of `--http`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HttpFlag {
+    /// An address.
+    At(Listen),
+    /// None.
+    Off,
+}
+
+impl HttpFlag {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "off" { Ok(Self::Off) } else { Listen::parse(text).map(Self::At) }
+    }
+
+    const fn value(self) -> Value {
+        match self {
+            Self::At(listen) => Value::Address(listen),
+            Self::Off => Value::Word("off"),
+        }
+    }
+}
+
 /// The value of `--send-delay`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SendDelayFlag(pub SendDelay);
@@ -322,6 +379,19 @@ fn parse_send_delay(text: &str) -> Result<SendDelayFlag, String> {
     let delay = Duration::from_millis(millis);
     let fixed = fixed || millis == 0;
     Ok(SendDelayFlag(if fixed { SendDelay::Fixed(delay) } else { SendDelay::Adaptive(delay) }))
+}
+
+fn parse_forward(text: &str) -> Result<Forward, String> {
+    Forward::parse(text).map_err(|error| {
+        let words = match error {
+            ForwardError::Host => "expected a host name or address, then rtmp://HOST/APP or more",
+            ForwardError::Placeholder => "only {vhost}, {app} and {stream} stand in braces",
+            ForwardError::Port => "the port is a number from 1 to 65535",
+            ForwardError::Scheme => "streams are forwarded by plain RTMP: rtmp://HOST/APP/STREAM",
+            _ => "expected rtmp://HOST/APP/STREAM, or HOST",
+        };
+        words.to_owned()
+    })
 }
 
 /// A day bounds every interval: longer ones are slips of the finger.

@@ -41,7 +41,9 @@ const PREFIX: &str = "MILLSTREAM_";
 pub struct Settings {
     /// What the core is told. The listeners are left to who binds them.
     pub config: Config,
-    /// Addresses for HTTP.
+    /// There is HTTP.
+    pub http_enabled: bool,
+    /// Addresses for HTTP; none for the usual one.
     pub http_listen: Vec<Listen>,
     /// Addresses for RTMP.
     pub listen: Vec<Listen>,
@@ -59,6 +61,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             config: Config::default(),
+            http_enabled: true,
             http_listen: Vec::new(),
             listen: vec![Listen::Any { port: 1935 }],
             log_format: LogFormat::Human,
@@ -70,6 +73,24 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// Where to listen for HTTP, and what it means when that is not possible.
+    #[must_use]
+    pub fn http_listeners(&self) -> HttpListeners {
+        let is_default = self.http_listen.is_empty();
+        let usual = || match self.listen.first() {
+            Some(Listen::At(at)) if at.port() == 0 => Listen::At(*at),
+            Some(Listen::Any { port: 0 }) => Listen::Any { port: 0 },
+            Some(first) => first.with_port(HTTP_PORT),
+            None => Listen::Any { port: HTTP_PORT },
+        };
+        let listen = match (self.http_enabled, is_default) {
+            (false, _) => Vec::new(),
+            (true, true) => vec![usual()],
+            (true, false) => self.http_listen.clone(),
+        };
+        HttpListeners { listen, is_default }
+    }
+
     /// All settings with their values, in the order of the reference.
     #[must_use]
     pub fn rows(&self) -> Vec<Row> {
@@ -103,6 +124,18 @@ impl Settings {
         let is_known = schema::set_path(table::SETTINGS, self, path, values);
         assert!(is_known, "{path} is no setting");
     }
+}
+
+/// The port of HTTP when nobody says another one.
+const HTTP_PORT: u16 = 8_080;
+
+/// Where to listen for HTTP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HttpListeners {
+    /// The addresses.
+    pub listen: Vec<Listen>,
+    /// Nobody asked for it: the server starts without it if another program has the port.
+    pub is_default: bool,
 }
 
 /// Where a value comes from.

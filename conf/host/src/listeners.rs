@@ -3,7 +3,7 @@
 use crate::transport::{BindError, ListenOptions, Listener, bind_beside};
 use millstream_conf::cli::Listen;
 use millstream_conf::settings::problem::{Look, Problems};
-use millstream_conf::settings::{Loaded, Settings};
+use millstream_conf::settings::{HttpListeners, Loaded, Settings};
 use millstream_core::config;
 use millstream_core::drive::Service;
 use millstream_core::id::ListenerId;
@@ -27,49 +27,58 @@ pub(crate) struct Fresh {
     pub(crate) sockets: Vec<TcpListener>,
 }
 
+/// A place where settings want the server to listen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Wanted {
+    /// Nobody has asked for it: the server does without.
+    pub(crate) is_optional: bool,
+    pub(crate) listen: Listen,
+    pub(crate) service: Service,
+}
+
 /// Where settings want the server to listen.
-pub(crate) fn wanted(settings: &Settings) -> Vec<(Service, Listen)> {
-    let rtmp = settings.listen.iter().map(|listen| (Service::Rtmp, *listen));
-    let http = settings.http_listen.iter().map(|listen| (Service::Http, *listen));
+pub(crate) fn wanted(settings: &Settings) -> Vec<Wanted> {
+    let HttpListeners { listen, is_default } = settings.http_listeners();
+    let rtmp = settings.listen.iter().map(|listen| Wanted {
+        is_optional: false,
+        listen: *listen,
+        service: Service::Rtmp,
+    });
+    let http = listen.into_iter().map(|listen| Wanted {
+        is_optional: is_default,
+        listen,
+        service: Service::Http,
+    });
     rtmp.chain(http).collect()
 }
 
-/// Binds what is wanted and not bound yet, for so many shards: all of it, or nothing. The kernel
-/// spreads connections over the shards.
+/// Binds what is wanted and not bound yet, for so many shards: all of it, or nothing. What may be
+/// done without is told when it cannot be bound.
 pub(crate) fn bind_new(
-    wanted: &[(Service, Listen)],
+    wanted: &[Wanted],
     bound: &[Bound],
     workers: u16,
-) -> Result<Vec<Fresh>, BindError> {
-    let beside: Vec<Listen> = wanted.iter().map(|(_, listen)| *listen).collect();
-    let is_bound = |(service, listen): &&(Service, Listen)| {
-        bound.iter().any(|known| known.service == *service && known.listen == *listen)
-    };
-    let new: Vec<(Service, Listen)> =
-        wanted.iter().filter(|wanted| !is_bound(wanted)).copied().collect();
-    let mut listen: Vec<Listen> = new.iter().map(|(_, listen)| *listen).collect();
-    // Only alone can it be seen that another program has an address; so the first try is alone.
-    let alone = bind_beside(&listen, &beside, ListenOptions::default())?;
-    let mut sockets: Vec<Vec<TcpListener>> = Vec::new();
-    if workers <= 1 {
-        sockets.extend(alone.into_iter().map(|socket| vec![socket]));
-    } else {
-        for (listen, socket) in listen.iter_mut().zip(&alone) {
-            *listen = listen.with_port(socket.local_addr().map_or(0, |at| at.port()));
-        }
-        drop(alone);
-        sockets.resize_with(listen.len(), Vec::new);
-        for _ in 0..workers {
-            let options = ListenOptions { reuse_port: true };
-            let shard = bind_beside(&listen, &beside, options)?;
-            for (sockets, socket) in sockets.iter_mut().zip(shard) {
-                sockets.push(socket);
-            }
-        }
-    }
+) -> Result<(Vec<Fresh>, Option<String>), BindError> {
+    let beside: Vec<Listen> = wanted.iter().map(|wanted| wanted.listen).collect();
     let mut taken: Vec<ListenerId> = bound.iter().map(|bound| bound.id).collect();
-    let mut fresh = Vec::new();
-    for ((service, listen), sockets) in new.into_iter().zip(sockets) {
+    let (mut fresh, mut warning) = (Vec::new(), None);
+    for &Wanted { is_optional, listen, service } in wanted {
+        if bound.iter().any(|known| known.service == service && known.listen == listen) {
+            continue;
+        }
+        let flag = match service {
+            Service::Http => "--http",
+            Service::Rtmp => "--rtmp",
+        };
+        let options = ListenOptions { flag, ..ListenOptions::default() };
+        let sockets = match bind_all(listen, &beside, options, workers) {
+            Ok(sockets) => sockets,
+            Err(error) if is_optional => {
+                warning = Some(format!("no HTTP: {error}"));
+                continue;
+            }
+            Err(error) => return Err(error),
+        };
         let id = (0..u16::MAX).map(ListenerId).find(|id| !taken.contains(id));
         let id = id.unwrap_or(ListenerId(u16::MAX));
         taken.push(id);
@@ -77,7 +86,29 @@ pub(crate) fn bind_new(
         let address = address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], listen.port())));
         fresh.push(Fresh { bound: Bound { address, id, listen, service }, sockets });
     }
-    Ok(fresh)
+    Ok((fresh, warning))
+}
+
+/// A socket for each shard, on the same address: the kernel spreads connections over them.
+fn bind_all(
+    listen: Listen,
+    beside: &[Listen],
+    options: ListenOptions,
+    workers: u16,
+) -> Result<Vec<TcpListener>, BindError> {
+    // Only alone can it be seen that another program has an address; so the first try is alone.
+    let alone = bind_beside(&[listen], beside, options)?;
+    if workers <= 1 {
+        return Ok(alone);
+    }
+    let port = alone.first().and_then(|socket| socket.local_addr().ok()).map_or(0, |at| at.port());
+    drop(alone);
+    let options = ListenOptions { reuse_port: true, ..options };
+    let mut sockets = Vec::new();
+    for _ in 0..workers {
+        sockets.extend(bind_beside(&[listen.with_port(port)], beside, options)?);
+    }
+    Ok(sockets)
 }
 
 /// The listeners of one shard out of those of all.

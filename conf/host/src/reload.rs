@@ -7,6 +7,7 @@
 //! settings in force. It holds keys of streams, so nobody else may read it.
 
 use crate::listeners::{self, Bound};
+use crate::serve::config_of;
 use crate::transport::{Change, ShutdownHandle};
 use millstream_conf::cli::Reload;
 use millstream_conf::program::{Printed, render};
@@ -64,19 +65,22 @@ impl Reloader {
     fn apply(&mut self, loaded: Loaded) -> Result<Plan, Vec<Problems>> {
         let plan = Plan::new(&self.loaded.settings, &loaded.settings);
         let wanted = listeners::wanted(&loaded.settings);
-        let mut fresh =
-            listeners::bind_new(&wanted, &self.bound, self.workers).map_err(|error| {
-                let unknown = || Problems::unreadable("listen", error.to_string());
-                vec![listeners::explain(&loaded, &error).unwrap_or_else(unknown)]
-            })?;
-        let stays = |bound: &Bound| wanted.contains(&(bound.service, bound.listen));
+        let bind_new = listeners::bind_new(&wanted, &self.bound, self.workers);
+        let (mut fresh, warning) = bind_new.map_err(|error| {
+            let unknown = || Problems::unreadable("listen", error.to_string());
+            vec![listeners::explain(&loaded, &error).unwrap_or_else(unknown)]
+        })?;
+        if let Some(warning) = warning {
+            tracing::warn!("reload {}: {warning}", self.count);
+        }
+        let stays = |bound: &Bound| {
+            wanted.iter().any(|it| it.service == bound.service && it.listen == bound.listen)
+        };
         let closed: Vec<_> =
             self.bound.iter().filter(|bound| !stays(bound)).map(|bound| bound.id).collect();
         self.bound.retain(stays);
         self.bound.extend(fresh.iter().map(|fresh| fresh.bound));
-        let mut config = loaded.settings.config.clone();
-        config.listeners = listeners::for_core(&self.bound);
-        let config = Arc::new(config);
+        let config = Arc::new(config_of(&loaded.settings, &self.bound));
         for shard in &self.shards {
             let opened = listeners::take_shard(&mut fresh);
             shard.change(Change { closed: closed.clone(), config: config.clone(), opened });

@@ -15,15 +15,16 @@ use millstream_conf::banner::Banner;
 use millstream_conf::cli::ServeArgs;
 use millstream_conf::program::render;
 use millstream_conf::settings::problem::{Look, Problems};
-use millstream_conf::settings::{Loaded, Source};
-use millstream_core::config::Config;
+use millstream_conf::settings::{Loaded, Settings, Source};
+use millstream_console::{CONTENT_SECURITY_POLICY, FILES, File};
+use millstream_core::config::{Config, Page};
 use millstream_core::drive::{Budget, Drive, Service, Transport};
 use millstream_core::server::Server;
 use millstream_core::shard::{Placement, ShardId};
 use millstream_core::time::WallClock;
 use millstream_sim::trace::{Setup, Traced};
 use std::collections::hash_map::RandomState;
-use std::fs::File;
+use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, BufWriter};
 use std::net::{SocketAddr, TcpListener};
@@ -47,7 +48,7 @@ pub struct Shard<R: Runtime> {
     drive: Drive,
     server: Server,
     setup: Setup,
-    trace: Option<File>,
+    trace: Option<fs::File>,
     transport: SocketTransport<R>,
 }
 
@@ -66,10 +67,10 @@ impl<R: Runtime> Shard<R> {
     ) -> io::Result<Self> {
         let rtmp = |socket| Listener { service: Service::Rtmp, socket };
         let listeners = listeners.into_iter().map(rtmp).collect();
-        Self::new_in(config, Placement::SINGLE, Links::new(1), listeners, events)
+        Self::new_in(config, Placement::SINGLE, seed(), Links::new(1), listeners, events)
     }
 
-    /// One of the shards of `links`.
+    /// One of the shards of `links`; all have the same `seed`.
     ///
     /// # Errors
     /// A listener could not be registered with the runtime.
@@ -79,12 +80,13 @@ impl<R: Runtime> Shard<R> {
     pub fn new_in(
         config: Arc<Config>,
         placement: Placement,
+        seed: u64,
         links: Links,
         listeners: Vec<Listener>,
         events: EventSink,
     ) -> io::Result<Self> {
         let mut transport = SocketTransport::new_shard(placement.own, links, listeners, events)?;
-        let (seed, start, wall) = (seed(), transport.now(), wall_clock());
+        let (start, wall) = (transport.now(), wall_clock());
         let setup = Setup { config: Config::clone(&config), placement, seed, start, wall };
         let server = Server::new_shard(config, placement, seed, start, wall);
         Ok(Self { drive: Drive::new(Budget::default()), server, setup, trace: None, transport })
@@ -93,7 +95,7 @@ impl<R: Runtime> Shard<R> {
     /// Writes a full trace to `file`: all that passes the transport and the links to other shards,
     /// for `millstream replay`.
     #[must_use]
-    pub fn with_trace(mut self, file: File) -> Self {
+    pub fn with_trace(mut self, file: fs::File) -> Self {
         self.trace = Some(file);
         self
     }
@@ -161,6 +163,9 @@ pub fn run<R: Runtime>(args: &ServeArgs, program: Program) -> ExitCode {
         tracing::warn!("{line}");
     }
     warn_of_few_files(&settings.config);
+    if let Some(warning) = &start.warning {
+        tracing::warn!("{warning}");
+    }
     match serve::<R>(start, program) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -175,7 +180,9 @@ struct Start {
     fresh: Vec<Fresh>,
     loaded: Loaded,
     source: Source,
-    traces: Vec<File>,
+    traces: Vec<fs::File>,
+    /// What does not work, but need not.
+    warning: Option<String>,
     workers: u16,
 }
 
@@ -186,7 +193,7 @@ impl Start {
         let loaded = source.load().map_err(told)?;
         let workers = args.workers(&loaded.settings);
         let wanted = listeners::wanted(&loaded.settings);
-        let fresh = listeners::bind_new(&wanted, &[], workers)
+        let (fresh, warning) = listeners::bind_new(&wanted, &[], workers)
             .map_err(|error| listeners::complaint(&loaded, &error))?;
         let create = |path: &Path| {
             create_secret(path)
@@ -194,7 +201,7 @@ impl Start {
         };
         let paths = args.trace.iter().flat_map(|path| (0..workers).map(|own| trace_of(path, own)));
         let traces = paths.map(|path| create(&path)).collect::<Result<_, _>>()?;
-        Ok(Self { fresh, loaded, source, traces, workers })
+        Ok(Self { fresh, loaded, source, traces, warning, workers })
     }
 }
 
@@ -219,13 +226,12 @@ fn serve<R: Runtime>(start: Start, program: Program) -> Result<(), Box<dyn std::
         };
         signal.send(news).is_ok()
     })?;
-    let Start { mut fresh, loaded, source, traces, workers } = start;
+    let Start { mut fresh, loaded, source, traces, warning: _, workers } = start;
     let bound: Vec<Bound> = fresh.iter().map(|fresh| fresh.bound).collect();
-    let mut config = loaded.settings.config.clone();
-    config.listeners = listeners::for_core(&bound);
-    let config = Arc::new(config);
+    let config = Arc::new(config_of(&loaded.settings, &bound));
     let count = NonZeroU16::new(workers).unwrap_or(NonZeroU16::MIN);
     let links = Links::new(count.get());
+    let seed = seed();
     let mut traces = traces.into_iter();
     let mut shards = Vec::new();
     for own in (0..count.get()).map(ShardId) {
@@ -237,7 +243,7 @@ fn serve<R: Runtime>(start: Start, program: Program) -> Result<(), Box<dyn std::
         let listeners = listeners.into_iter().map(|(_, listener)| listener).collect();
         let trace = traces.next();
         let make = move || {
-            let shard = Shard::<R>::new_in(config, placement, links, listeners, events)?;
+            let shard = Shard::<R>::new_in(config, placement, seed, links, listeners, events)?;
             Ok(match trace {
                 Some(file) => shard.with_trace(file),
                 None => shard,
@@ -245,12 +251,15 @@ fn serve<R: Runtime>(start: Start, program: Program) -> Result<(), Box<dyn std::
         };
         shards.push(start_shard(make, tell.clone())?);
     }
-    let rtmp = bound.iter().filter(|bound| bound.service == Service::Rtmp);
-    let addresses: Vec<SocketAddr> = rtmp.map(|bound| bound.address).collect();
+    let addresses = |service| -> Vec<SocketAddr> {
+        let bound = bound.iter().filter(|bound| bound.service == service);
+        bound.map(|bound| bound.address).collect()
+    };
+    let (addresses, http) = (addresses(Service::Rtmp), addresses(Service::Http));
     let mut reloader = Reloader { bound, count: 0, loaded, shards, source, workers };
     reloader.write_state("started");
     let demo = (program == Program::Demo).then_some(demo::STREAM);
-    say(&Banner { program: R::PROGRAM, listeners: &addresses, demo }.render());
+    say(&Banner { program: R::PROGRAM, listeners: &addresses, http: &http, demo }.render());
     let publisher = Stop::default();
     if let (Program::Demo, Some(&address)) = (program, addresses.first()) {
         start_demo::<R>(address, publisher.clone())?;
@@ -326,6 +335,21 @@ fn start_demo<R: Runtime>(
     Ok(())
 }
 
+/// A file of the console as the server serves it.
+fn page(file: &File) -> Page {
+    const FIELDS: [(&str, &str); 1] = [("Content-Security-Policy", CONTENT_SECURITY_POLICY)];
+    let File { path, content_type, bytes, etag } = *file;
+    Page { path, content_type, bytes, etag, fields: &FIELDS }
+}
+
+/// What the core is told of settings: with the listeners as they were bound, and the console.
+pub(crate) fn config_of(settings: &Settings, bound: &[Bound]) -> Config {
+    let mut config = settings.config.clone();
+    config.listeners = listeners::for_core(bound);
+    config.pages = FILES.iter().map(page).collect();
+    config
+}
+
 /// The file of one shard's trace: `x.trace` of the first, `x.trace.1` of the next.
 pub(crate) fn trace_of(path: &Path, own: u16) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
@@ -336,8 +360,8 @@ pub(crate) fn trace_of(path: &Path, own: u16) -> PathBuf {
 }
 
 /// Replaces a file by an empty one that nobody else may read: a trace holds stream keys.
-fn create_secret(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
+fn create_secret(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::File::options();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

@@ -15,6 +15,8 @@ use std::time::Duration;
 pub enum Kind {
     /// A port, or an address with its port.
     Address,
+    /// An address, or `off`.
+    AddressOrOff,
     /// `800kbps`.
     Bitrate,
     /// A destination of forwarding.
@@ -89,7 +91,10 @@ impl Kind {
             (Self::Fps, KdlValue::Integer(number)) => self.read_text(&number.to_string()),
             (Self::Fps, KdlValue::Float(number)) => self.read_text(&number.to_string()),
             (Self::Size(..), KdlValue::Integer(bytes)) => self.read_text(&bytes.to_string()),
-            (Self::Address, KdlValue::Integer(port)) => self.read_text(&port.to_string()),
+            (Self::AddressOrOff, KdlValue::Bool(false)) => Ok(Value::Word("off")),
+            (Self::Address | Self::AddressOrOff, KdlValue::Integer(port)) => {
+                self.read_text(&port.to_string())
+            }
             (Self::SendDelay, KdlValue::Integer(0)) => self.read_text("0ms"),
             (Self::Duration(_), KdlValue::Integer(0)) => self.read_text("0s"),
             (_, KdlValue::String(text)) => self.read_text(text),
@@ -119,7 +124,8 @@ impl Kind {
             return Err(wrong("this holds control characters"));
         }
         match self {
-            Self::Address => Listen::parse(text)
+            Self::AddressOrOff if text == "off" => Ok(Value::Word("off")),
+            Self::Address | Self::AddressOrOff => Listen::parse(text)
                 .map(Value::Address)
                 .map_err(|help| Expected { label: "this is no address".into(), help }),
             Self::Bitrate => {
@@ -196,6 +202,7 @@ impl Kind {
             Self::Address => "a port, or an address with its port: 1935, \":1935\", \
                 \"127.0.0.1:1935\", \"[::1]:1935\""
                 .into(),
+            Self::AddressOrOff => format!("{}, or off", Self::Address.describe()),
             Self::Bitrate => "a bitrate: \"800kbps\", \"2.5Mbps\"".into(),
             Self::Destination => "a destination: \"host:port\", \
                 \"rtmp://host:port/app/stream\", with {vhost}, {app} and {stream} for names"

@@ -47,7 +47,8 @@ impl Plan {
     pub fn new(old: &Settings, new: &Settings) -> Self {
         let mut plan = Self::default();
         plan.compare_listeners(Service::Rtmp, &old.listen, &new.listen);
-        plan.compare_listeners(Service::Http, &old.http_listen, &new.http_listen);
+        let http = |settings: &Settings| settings.http_listeners().listen;
+        plan.compare_listeners(Service::Http, &http(old), &http(new));
         let names = |settings: &Settings| -> BTreeSet<String> {
             settings.config.vhosts.keys().map(ToString::to_string).collect()
         };

@@ -220,14 +220,31 @@ pub(super) static SETTINGS: &[Key<Settings>] = &[
     },
 ];
 
-static HTTP: &[Key<Settings>] = &[many!(
-    "listen",
-    Now,
-    Address,
-    Address,
-    http_listen,
-    "Addresses for HTTP; none, and there is no HTTP."
-)];
+static HTTP: &[Key<Settings>] = &[Key {
+    name: "listen",
+    doc: "Addresses for HTTP. When it is absent, port 8080 at the first address for RTMP, if no other \
+        program has it.",
+    live: Live::Now,
+    shape: Shape::Setting {
+        kind: Kind::AddressOrOff,
+        count: Count::Many,
+        get: |settings| match settings.http_enabled {
+            true => settings.http_listen.iter().copied().map(Value::Address).collect(),
+            false => vec![Value::Word("off")],
+        },
+        set: |settings, values| {
+            let addresses = values.iter().filter_map(|value| match value {
+                Value::Address(listen) => Some(*listen),
+                _ => None,
+            });
+            settings.http_listen = addresses.collect();
+            settings.http_enabled = !values.contains(&Value::Word("off"));
+            if !settings.http_enabled {
+                settings.http_listen.clear();
+            }
+        },
+    },
+}];
 
 static LOG: &[Key<Settings>] = &[
     words!(

@@ -45,6 +45,7 @@ impl Server {
         for id in ids {
             self.reload_stream(id);
         }
+        self.reload_forwards();
         self.report_in_time();
     }
 
@@ -97,7 +98,7 @@ impl Server {
         let ids: Vec<ConnId> = self.conns.iter().flatten().map(|conn| conn.id).collect();
         for id in ids {
             self.with_conn(id, |server, conn| {
-                let interval = conn.roles.first().map(|role| server.report_interval(role));
+                let interval = conn.roles.first().map(|role| server.report_interval(conn, role));
                 if let (Some(at), Some(interval)) = (conn.report_at, interval) {
                     conn.report_at = Some(at.min(now.after(interval)));
                 }
