@@ -3,6 +3,7 @@
 //! The words of peers were escaped by the core; nothing here adds raw text of a peer.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a function picks the events of its subject")]
 
+mod forward;
 mod rate;
 mod rendition;
 mod words;
@@ -73,7 +74,10 @@ impl Report {
     /// The line for `event`; `None` when it is held back, or says nothing new.
     pub fn line(&mut self, now: Instant, event: &Event) -> Option<Line> {
         self.remember(event);
-        let mut line = self.render(event);
+        let mut line = match forward::render(now, event) {
+            Some(line) => line,
+            None => self.render(event),
+        };
         line.peer = line.conn.and_then(|conn| self.note(conn)).map(|note| note.peer);
         if let Event::Closed { conn, .. } = event {
             self.forget(*conn);

@@ -10,6 +10,7 @@
 
 use crate::api::{Scope, Snapshot};
 use crate::event::RefuseReason;
+use crate::forward::Route;
 use crate::frame::Frame;
 use crate::id::{ConnId, MessageStreamId};
 use crate::name::StreamName;
@@ -103,6 +104,8 @@ pub enum ShardMessage {
         name: StreamName,
         /// The publisher is a process that a shard has started: the stream is a rendition.
         is_rendition: bool,
+        /// The servers that it has passed.
+        route: Route,
     },
     /// To the claimant: it may.
     Granted {

@@ -87,6 +87,8 @@ pub enum TimerKind {
     Connect,
     /// Merged media are due for their players.
     Flush,
+    /// A forward dials too long, waits for its next attempt, or ends.
+    Forward,
     /// The handshake has not completed.
     Handshake,
     /// A segment is let go of, a playlist ends, or a file is to be written again.

@@ -64,10 +64,10 @@ impl<R: Runtime> Shard<R> {
     ) -> io::Result<Self> {
         let rtmp = |socket| Listener { service: Service::Rtmp, socket };
         let listeners = listeners.into_iter().map(rtmp).collect();
-        Self::new_in(config, Placement::SINGLE, Links::new(1), listeners, events)
+        Self::new_in(config, Placement::SINGLE, seed(), Links::new(1), listeners, events)
     }
 
-    /// One of the shards of `links`.
+    /// One of the shards of `links`; all have the same `seed`.
     ///
     /// # Errors
     /// A listener could not be registered with the runtime.
@@ -77,12 +77,13 @@ impl<R: Runtime> Shard<R> {
     pub fn new_in(
         config: Arc<Config>,
         placement: Placement,
+        seed: u64,
         links: Links,
         listeners: Vec<Listener>,
         events: EventSink,
     ) -> io::Result<Self> {
         let mut transport = SocketTransport::new_shard(placement.own, links, listeners, events)?;
-        let (seed, start, wall) = (seed(), transport.now(), wall_clock());
+        let (start, wall) = (transport.now(), wall_clock());
         let setup = Setup { config: Config::clone(&config), placement, seed, start, wall };
         let server = Server::new_shard(config, placement, seed, start, wall);
         Ok(Self { drive: Drive::new(Budget::default()), server, setup, trace: None, transport })
@@ -194,6 +195,7 @@ fn serve<R: Runtime>(
     let count = u16::try_from(listeners.len()).ok().and_then(NonZeroU16::new);
     let count = count.unwrap_or(NonZeroU16::MIN);
     let links = Links::new(count.get());
+    let seed = seed();
     let mut traces = traces.into_iter();
     let mut shards = Vec::new();
     for (own, listeners) in (0..).map(ShardId).zip(listeners) {
@@ -203,7 +205,7 @@ fn serve<R: Runtime>(
         let config = config.clone();
         let trace = traces.next();
         let make = move || {
-            let shard = Shard::<R>::new_in(config, placement, links, listeners, events)?;
+            let shard = Shard::<R>::new_in(config, placement, seed, links, listeners, events)?;
             Ok(match trace {
                 Some(file) => shard.with_trace(file),
                 None => shard,

@@ -5,7 +5,7 @@
 //! anew: media cost no work here.
 
 use super::hls::HlsId;
-use crate::id::{ConnId, SourceId};
+use crate::id::{ConnId, ForwardId, SourceId};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
@@ -17,6 +17,7 @@ pub(super) enum Owner {
     Conn(ConnId),
     /// The merge interval of a stream.
     Flush(SourceId),
+    Forward(ForwardId),
     /// Segments and playlists of a stream.
     Hls(HlsId),
     /// The processes of all renditions.

@@ -7,6 +7,7 @@ use super::replay::unhex;
 use super::{Detail, HASH_START, Names, hash, hex};
 use millstream_core::api::Scope;
 use millstream_core::event::RefuseReason;
+use millstream_core::forward::Route;
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::id::{ConnId, MessageStreamId};
 use millstream_core::name::{NameLimits, StreamName};
@@ -31,12 +32,14 @@ const CLASSES: [(FrameClass, char); 5] = [
     (FrameClass::SequenceHeader, 'h'),
 ];
 
-const REASONS: [RefuseReason; 9] = [
+const REASONS: [RefuseReason; 11] = [
     RefuseReason::BadName,
     RefuseReason::Busy,
     RefuseReason::ConnectRate,
     RefuseReason::ConnectionsMax,
     RefuseReason::ConnectionsPerIp,
+    RefuseReason::Loop,
+    RefuseReason::Refer,
     RefuseReason::Shutdown,
     RefuseReason::SourcesMax,
     RefuseReason::StreamNotFound,
@@ -74,9 +77,12 @@ pub(super) fn write_message(
         };
     };
     match message {
-        ShardMessage::Claim { claim, name, is_rendition } => {
+        ShardMessage::Claim { claim, name, is_rendition, route } => {
             words(if *is_rendition { "claim-rendition" } else { "claim" }, claim);
             let _ = write!(line, " {name}");
+            if route.hops() > 0 {
+                let _ = write!(line, " via {route}");
+            }
         }
         ShardMessage::Granted { claim, players } => {
             words("granted", claim);
@@ -149,7 +155,9 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
     Some(match what {
         "claim" | "claim-rendition" => {
             let is_rendition = what == "claim-rendition";
-            ShardMessage::Claim { claim: claim()?, name: read_name(rest)?, is_rendition }
+            let (name, route) = rest.split_once(" via ").unwrap_or((rest, ""));
+            let route = Route::parse(route.as_bytes(), usize::MAX);
+            ShardMessage::Claim { claim: claim()?, name: read_name(name)?, is_rendition, route }
         }
         "granted" => ShardMessage::Granted { claim: claim()?, players: rest.parse().ok()? },
         "denied" => {
@@ -272,6 +280,7 @@ mod tests {
         let claim = Claim { conn, stream: MessageStreamId(1) };
         let name = StreamName::new("__defaultVhost__", "live", "cam", LIMITS).unwrap();
         let subscription = Subscription(7);
+        let (none, route) = (Route::default(), Route::parse(b"00000000000000ab", 1));
         let frame = |kind, class, payload: &'static [u8]| Frame {
             kind,
             class,
@@ -286,11 +295,12 @@ mod tests {
         let fetch = Fetch { conn, serial: 12 };
         let found = Some(Found { bytes: [&b"a"[..], b"", b"bc"].map(Into::into).into(), tag: 9 });
         let mut messages = vec![
+            ShardMessage::Claim { is_rendition: true, claim, name: name.clone(), route: none },
+            ShardMessage::Claim { is_rendition: false, claim, name: name.clone(), route },
             ShardMessage::Fetch { fetch, name: name.clone(), part: HlsPart::Playlist },
             ShardMessage::Fetch { fetch, name: name.clone(), part: HlsPart::Segment(77) },
             ShardMessage::Fetched { fetch, found },
             ShardMessage::Fetched { fetch, found: None },
-            ShardMessage::Claim { is_rendition: true, claim, name: name.clone() },
             ShardMessage::Granted { claim, players: 4 },
             ShardMessage::Revoked { claim },
             ShardMessage::Released { claim },
