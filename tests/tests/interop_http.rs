@@ -221,7 +221,11 @@ fn gstreamer_plays_all_that_http_offers() {
         let url = server.http_url(&format!("live/a.{end}"));
         let mut command = Command::new("gst-launch-1.0");
         command.args(["-q", "uridecodebin", &format!("uri={url}"), "!", "fakesink"]);
-        output_of(command.args(["num-buffers=60"]));
+        command.arg("num-buffers=60");
+        let playing = Program::start(command);
+        playing.wait_until("sixty pictures", |_| playing.has_ended());
+        let (status, log) = playing.finish();
+        assert!(status.success() && !log.contains("rror"), "{url}: {log}");
     }
 }
 
