@@ -40,6 +40,24 @@ fn serve_is_the_default() {
 }
 
 #[test]
+fn http_is_served_beside_rtmp_unless_it_is_off() {
+    let check = |flags: &str, listen: &[&str], is_default: bool| {
+        let listeners = serve(&format!("millstream {flags}")).http_listeners();
+        let parse = |text: &&str| Listen::parse(text).expect(text);
+        let listen = listen.iter().map(parse).collect();
+        assert_eq!(listeners, HttpListeners { listen, is_default }, "{flags}");
+    };
+    check("", &["8080"], true);
+    check("--rtmp 2935", &["8080"], true);
+    check("--rtmp 127.0.0.1:2935 --rtmp :1", &["127.0.0.1:8080"], true);
+    check("--rtmp 127.0.0.1:0", &["127.0.0.1:0"], true);
+    check("--rtmp :0", &["0"], true);
+    check("--http 80 --http [::1]:81", &["80", "[::1]:81"], false);
+    check("--http off", &[], false);
+    assert!(parse("millstream --http on").is_err());
+}
+
+#[test]
 fn flags_reach_the_configuration() {
     let check = |flags: &str, change: fn(&mut Config, &mut Vhost)| {
         let (mut expected, mut vhost) = (Config::default(), Vhost::default());
