@@ -78,6 +78,7 @@ impl Server {
     }
 
     /// The stream at `/APP/STREAM` that a request may play.
+    #[expect(clippy::result_large_err, reason = "a response is moved once for each request")]
     pub(super) fn http_stream_name(
         &self,
         request: &Request,
