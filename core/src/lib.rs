@@ -23,6 +23,7 @@ pub mod config;
 pub mod drive;
 pub mod event;
 pub mod flv;
+pub mod forward;
 pub mod frame;
 pub mod handshake;
 pub mod hls;

@@ -10,6 +10,7 @@ use crate::api::{
 use crate::event::Event;
 use crate::id::{ConnId, SourceId};
 use crate::shard::{ShardId, ShardMessage, SurveyId};
+use crate::source::consumer::{Consumer, Container};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -21,7 +22,6 @@ const RATE_PERIOD_MIN: Duration = Duration::from_secs(2);
 /// Snapshots of all shards that are being gathered.
 #[derive(Default)]
 pub(super) struct Surveys {
-    complete: Vec<(ConnId, Snapshot)>,
     gathering: BTreeMap<SurveyId, Survey>,
     next: u64,
 }
@@ -30,6 +30,13 @@ struct Survey {
     asker: ConnId,
     missing: u16,
     parts: Vec<Snapshot>,
+}
+
+#[cfg(test)]
+impl Surveys {
+    pub(super) fn is_empty(&self) -> bool {
+        self.gathering.is_empty()
+    }
 }
 
 impl Server {
@@ -55,8 +62,8 @@ impl Server {
     }
 
     /// All shards now. Gives the snapshot if this shard is the only one; else the others are asked,
-    /// and `poll_survey` gives it for `asker` when the last has answered.
-    pub fn survey(&mut self, asker: ConnId, scope: Scope) -> Option<Snapshot> {
+    /// and `surveyed` is called for `asker` when the last has answered.
+    pub(super) fn survey(&mut self, asker: ConnId, scope: Scope) -> Option<Snapshot> {
         let own = self.snapshot(scope);
         let placement = self.shards.placement;
         let missing = placement.count.get().saturating_sub(1);
@@ -73,11 +80,6 @@ impl Server {
         None
     }
 
-    /// A snapshot of all shards that is complete, and who asked for it.
-    pub fn poll_survey(&mut self) -> Option<(ConnId, Snapshot)> {
-        self.surveys.complete.pop()
-    }
-
     /// Another shard asks what this one is like.
     pub(super) fn answer_survey(&mut self, from: ShardId, survey: SurveyId, scope: Scope) {
         let snapshot = Box::new(self.snapshot(scope));
@@ -92,7 +94,7 @@ impl Server {
         if gathering.missing == 0
             && let Some(Survey { asker, parts, .. }) = self.surveys.gathering.remove(&survey)
         {
-            self.surveys.complete.push((asker, Snapshot::merge(parts)));
+            self.surveyed(asker, &Snapshot::merge(parts));
         }
     }
 
@@ -164,7 +166,7 @@ impl Server {
         let now = self.now;
         let idle = ClientState {
             id: ClientId { shard: self.shards.placement.own, conn: conn.id },
-            protocol: Protocol::Rtmp,
+            protocol: if conn.http.is_some() { Protocol::Http } else { Protocol::Rtmp },
             role: ClientRole::Idle,
             stream: None,
             peer: conn.peer,
@@ -181,8 +183,14 @@ impl Server {
         }
         for role in &conn.roles {
             let consumer = role.action.player();
+            let container = self.role_consumer(role).and_then(Consumer::container);
             states.push(ClientState {
                 role: if consumer.is_some() { ClientRole::Player } else { ClientRole::Publisher },
+                protocol: match container {
+                    Some(Container::Flv(_)) => Protocol::HttpFlv,
+                    Some(Container::Ts(_)) => Protocol::HttpTs,
+                    None => idle.protocol,
+                },
                 stream: self.role_name(conn, role),
                 age: now.since(role.since),
                 bits_per_second: self.role_rate(role),
@@ -198,6 +206,10 @@ impl Server {
             Some(reported) if since < RATE_PERIOD_MIN => reported,
             Some(_) | None => bits_per_second(role.bytes, since),
         }
+    }
+
+    fn role_consumer(&self, role: &Role) -> Option<&Consumer> {
+        self.stream(role.source?)?.source.consumer(role.action.player()?)
     }
 
     fn role_lag(&self, role: &Role) -> Option<u64> {

@@ -1,6 +1,7 @@
 //! Streams: media from publishers to players, merged when the shard is busy.
 
 use super::conn::{Action, Conn, Role};
+use super::hls::HlsId;
 use super::measure::Measure;
 use super::merging::merge_interval;
 use super::shards::{RemotePublisher, Replica, Subscriber};
@@ -10,8 +11,9 @@ use crate::chunk::ChunkSize;
 use crate::config::{Config, SendDelay, Vhost};
 use crate::event::{CloseReason, Event};
 use crate::flv::codec;
+use crate::forward::Route;
 use crate::frame::{Frame, FrameClass, FrameKind};
-use crate::id::{ConnId, MessageStreamId, SourceId};
+use crate::id::{ConnId, ForwardId, MessageStreamId, SourceId};
 use crate::name::StreamName;
 use crate::session::StatusLevel;
 use crate::shard::Claim;
@@ -37,14 +39,20 @@ pub(super) struct Stream {
     linger_at: Option<Instant>,
     pub(super) measure: Measure,
     pub(super) name: StreamName,
+    /// Where it is forwarded.
+    pub(super) forwards: Vec<ForwardId>,
     /// Frames for replicas on other shards.
     pub(super) gathered: Vec<Frame>,
+    /// Its segments, while it is published here.
+    pub(super) hls: Option<HlsId>,
     /// Who publishes it, if that is a connection of another shard.
     pub(super) publisher: Option<RemotePublisher>,
     /// The home of the stream, if that is another shard.
     pub(super) replica: Option<Replica>,
     pub(super) report_at: Instant,
     pub(super) reported: Instant,
+    /// The servers that it has passed.
+    pub(super) route: Route,
     pub(super) source: Source,
     /// Replicas on other shards.
     pub(super) subscribers: Vec<Subscriber>,
@@ -112,11 +120,14 @@ impl Server {
             linger_at: None,
             measure: Measure::new(self.now),
             name: name.clone(),
+            forwards: Vec::new(),
             gathered: Vec::new(),
+            hls: None,
             publisher: None,
             replica: None,
             report_at,
             reported: self.now,
+            route: Route::default(),
             source: Source::new(source_config(&self.config, &vhost, home.is_some())),
             subscribers: Vec::new(),
             timer_at: None,
@@ -140,7 +151,7 @@ impl Server {
     pub(super) fn release(&mut self, id: SourceId) {
         let is_idle = self.stream(id).is_some_and(|stream| {
             let is_published = stream.source.publisher().is_some() && stream.replica.is_none();
-            !is_published && stream.source.players() == 0 && stream.subscribers.is_empty()
+            !is_published && !stream.source.is_read() && stream.subscribers.is_empty()
         });
         if is_idle
             && let Some(slot) = self.streams.get_mut(id.slot as usize)
@@ -190,12 +201,16 @@ impl Server {
         stream.measure.observe(now, frame, &pushed, lapped.len(), &stream.source);
         let name = stream.name.clone();
         let is_replica = stream.replica.is_some();
+        let hls = stream.hls;
         if !pushed.dropped && !stream.subscribers.is_empty() {
             let is_first = stream.gathered.is_empty();
             stream.gathered.push(Frame { timestamp: pushed.timestamp, ..frame.clone() });
             if is_first {
                 self.gathered.push(source_id);
             }
+        }
+        if let Some(id) = hls.filter(|_| !pushed.dropped) {
+            self.hls_frame(id, &Frame { timestamp: pushed.timestamp, ..frame.clone() });
         }
         // The home of the stream has told it already.
         if let Some(codec) = pushed.codec.filter(|_| !is_replica) {
@@ -210,7 +225,7 @@ impl Server {
             self.event(Event::Jumped { source: source_id, name: name.clone(), millis });
         }
         for Lapped { conn, bytes } in lapped {
-            self.event(Event::Skipped { conn, name: name.clone(), bytes });
+            self.tell_skipped(conn, name.clone(), bytes);
         }
         if !pushed.dropped {
             self.schedule_flush(source_id);
@@ -224,7 +239,7 @@ impl Server {
         let slot = self.streams.get_mut(id.slot as usize);
         let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
         let Some(stream) = slot.stream.as_deref_mut() else { return };
-        if stream.flush_at.is_some() || stream.source.players() == 0 {
+        if stream.flush_at.is_some() || !stream.source.is_read() {
             return;
         }
         let delay = merge_interval(stream.vhost.send_delay, load);
@@ -318,6 +333,9 @@ impl Server {
 
     /// A player was sent all that it asked for.
     fn complete(&mut self, conn: &mut Conn, id: MessageStreamId) {
+        if conn.forward.is_some() {
+            return self.finish_forward(conn);
+        }
         let Conn { session, replies, .. } = conn;
         session.status(
             id,
@@ -344,9 +362,11 @@ impl Server {
             stream.left = None;
             stream.measure.begin(now);
             let name = stream.name.clone();
+            self.hls_published(id);
             self.sync_renditions(&name);
         }
         self.tell_subscribers(id, true);
+        self.begin_forwards(id);
     }
 
     /// The publisher of a stream of this shard has gone.
@@ -365,9 +385,11 @@ impl Server {
             stream.measure.end(now);
             stream.publisher = None;
             let name = stream.name.clone();
+            self.hls_unpublished(id);
             self.sync_renditions(&name);
         }
         self.tell_subscribers(id, false);
+        self.end_forwards(id);
         self.arm_linger(id);
         self.release(id);
     }
@@ -379,7 +401,7 @@ impl Server {
         if stream.source.publisher().is_some() {
             return;
         }
-        let waiting = stream.source.consumers().filter(|player| !player.finishes());
+        let waiting = stream.source.consumers().filter(|player| player.waits());
         stream.linger_at = waiting.map(|player| stream.patience(player, &config)).min();
         self.arm_stream(id);
     }
@@ -418,7 +440,7 @@ impl Server {
         let tired: Vec<(ConnId, MessageStreamId, bool)> = stream
             .source
             .consumers()
-            .filter(|player| !player.finishes())
+            .filter(|player| player.waits())
             .filter(|player| stream.patience(player, &self.config) <= now)
             .map(|player| (player.conn(), player.stream(), saw_it(player)))
             .collect();

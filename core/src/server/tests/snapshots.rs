@@ -1,15 +1,16 @@
 //! What the server tells of itself, of one shard and of several.
 
+use super::http::{answers, get};
 use super::wire;
 use super::world::World;
 use super::*;
 use crate::amf::Value;
-use crate::api::{ClientRole, Request, Scope, Snapshot};
+use crate::api::{ClientRole, Protocol, Request, Scope, Snapshot};
 use pretty_assertions::assert_eq;
 use std::string::{String, ToString as _};
 
 fn document(snapshot: &Snapshot, target: &str) -> serde_json::Value {
-    let answer = Request::parse("GET", target).unwrap().answer(snapshot, &[]);
+    let answer = Request::parse(target, "").unwrap().answer(snapshot, &[]);
     serde_json::from_slice(&answer.body).unwrap()
 }
 
@@ -68,7 +69,7 @@ fn no_query_and_no_key_in_it_is_told() {
     world.send(raw, &wire::publishing("bad name?secret=hush-bad"));
     let mut text = String::new();
     for target in ["/api/v1/streams", "/api/v1/clients", "/api/v1/summary", "/metrics"] {
-        let request = Request::parse("GET", target).unwrap();
+        let request = Request::parse(target, "").unwrap();
         let answer = request.answer(&world.server.snapshot(request.scope()), &[]);
         text.push_str(&String::from_utf8(answer.body).unwrap());
     }
@@ -105,4 +106,45 @@ fn sums_count_what_was_refused_and_sent() {
     assert_eq!((&summary["publishers"], &summary["streams"]), (&1.into(), &1.into()));
     assert!(summary["received_bytes"].as_u64() > Some(2_500), "{summary}");
     assert!(summary["sent_bytes"].as_u64() > Some(3_000), "handshakes are sent too: {summary}");
+}
+
+#[test]
+fn documents_are_answered_over_http() {
+    let mut world = World::new(Config::default());
+    let publisher = world.client(Intent::Publish, "live", "cam");
+    world.publish(publisher, 0..25);
+    let check = |world: &mut World, target: &str, status: u16, kind: &str, words: &str| {
+        let peer = get(world, target);
+        let given = answers(&world.peers[peer]).remove(0);
+        let body = String::from_utf8(given.body.clone()).unwrap();
+        assert_eq!((given.status, given.field("Content-Type")), (status, Some(kind)), "{target}");
+        assert!(body.contains(words), "{target}: no {words} in {body}");
+        assert_eq!(given.field("Cache-Control"), Some("no-store"), "{target}");
+        assert_eq!(given.field("Access-Control-Allow-Origin"), None, "{target}: for this host");
+    };
+    let (json, text) = ("application/json", "text/plain; version=0.0.4; charset=utf-8");
+    check(&mut world, "/api/v1/version", 200, json, "\"api\":1");
+    check(&mut world, "/api/v1/streams?count=1", 200, json, "\"total\":1");
+    check(&mut world, "/api/v1/streams/__defaultVhost__/live/cam", 200, json, "\"live\":true");
+    check(&mut world, "/api/v1/streams/__defaultVhost__/live/%63am", 200, json, "\"live\":true");
+    check(&mut world, "/api/v1/streams/live/none", 404, json, "stream_not_found");
+    check(&mut world, "/api/v1/streams?count=x", 400, json, "bad_number");
+    check(&mut world, "/api/v1/none.flv", 404, json, "not_found");
+    check(&mut world, "/metrics", 200, text, "millstream_publishers 1\n");
+}
+
+#[test]
+fn viewers_by_http_are_clients_and_count() {
+    let mut world = World::new(Config::default());
+    let publisher = world.client(Intent::Publish, "live", "cam");
+    world.publish(publisher, 0..5);
+    let viewer = get(&mut world, "/live/cam.flv");
+    world.publish(publisher, 5..50);
+    world.sleep(Duration::from_secs(2));
+    let streams = world.server.snapshot(Scope::Streams).streams;
+    assert_eq!(streams[0].players, 1);
+    assert!(streams[0].sent_bytes > 5_000, "{streams:?}");
+    let clients = world.server.snapshot(Scope::Clients).clients;
+    let found = clients.iter().find(|client| client.id.conn == world.peers[viewer].id).unwrap();
+    assert_eq!((found.protocol, found.role), (Protocol::HttpFlv, ClientRole::Player));
 }
