@@ -387,7 +387,7 @@ impl Source {
         let metadata = self.metadata.iter().map(|payload| (Lane::Metadata, payload));
         let headers = self.headers.iter();
         let headers = headers.map(|header| (Lane::of(header.kind, header.class), &header.payload));
-        for (lane, payload) in metadata.chain(headers).filter(|(lane, _)| consumer.wants(*lane)) {
+        for (lane, payload) in metadata.chain(headers) {
             let header = MessageHeader {
                 csid: consumer.own_csid(lane).unwrap_or(lane.csid()),
                 type_id: lane.type_id(),

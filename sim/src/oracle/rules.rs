@@ -31,6 +31,8 @@ pub struct Rules {
     links: BTreeMap<usize, State>,
     play_wait: Micros,
     publishings: u32,
+    /// How often each rendition runs.
+    renditions: BTreeMap<String, i32>,
     shut: bool,
     streams: BTreeMap<String, Stream>,
     takeover: bool,
@@ -81,6 +83,7 @@ impl Rules {
             links: BTreeMap::new(),
             play_wait: scenario.server.play_wait,
             publishings: 0,
+            renditions: BTreeMap::new(),
             shut: false,
             streams: BTreeMap::new(),
             takeover: scenario.server.takeover,
@@ -130,6 +133,12 @@ impl Rules {
         let Some(link) = told.link else {
             return match &told.event {
                 Event::Codec { .. } | Event::Jumped { .. } | Event::StreamProgress { .. } => Ok(()),
+                Event::RenditionStarted { name, engine } => {
+                    self.rendition(name.as_str(), engine, 1)
+                }
+                Event::RenditionEnded { name, engine, .. } => {
+                    self.rendition(name.as_str(), engine, -1)
+                }
                 other => Err(format!("of no connection: {other:?}")),
             };
         };
@@ -147,6 +156,16 @@ impl Rules {
             Some(State { closed: false, .. }) => {}
         }
         self.change(link, told)
+    }
+
+    /// Each rendition of a stream runs once at most, and each begin has an end.
+    fn rendition(&mut self, name: &str, engine: &str, change: i32) -> Result<(), String> {
+        let running = self.renditions.entry(format!("{name} {engine}")).or_default();
+        *running += change;
+        match *running {
+            0 | 1 => Ok(()),
+            other => Err(format!("{engine} of {name} runs {other} times")),
+        }
     }
 
     fn change(&mut self, link: usize, told: &Told) -> Result<(), String> {
@@ -322,6 +341,9 @@ impl Rules {
     pub fn check_empty(&self) -> Result<(), String> {
         if let Some((link, _)) = self.links.iter().find(|(_, state)| !state.closed) {
             return Err(format!("link {link} was never closed"));
+        }
+        if let Some((name, _)) = self.renditions.iter().find(|(_, running)| **running != 0) {
+            return Err(format!("{name} still runs"));
         }
         let holds = |stream: &&Stream| !stream.is_idle();
         match self.streams.values().find(holds) {
