@@ -190,6 +190,8 @@ const SEGMENT_MS_MIN: i64 = 100;
 const FIRST_SEGMENT_MS: i64 = 500;
 /// Keyframes come a little early: their times are rounded to milliseconds, and mended.
 const EARLY_MS: i64 = 20;
+/// How far the date of a segment departs from the one before and its duration.
+const DATE_STEP_MS: u64 = 100;
 /// The step of a track that has shown only one frame.
 const DEFAULT_STEP_MS: i64 = 40;
 /// Different warnings of one publish.
@@ -307,6 +309,12 @@ impl HlsMuxer {
         self.outputs.pop_front()
     }
 
+    /// True when there is an output.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
     /// When the next segment expires.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
@@ -411,14 +419,14 @@ impl HlsMuxer {
         self.open = Some(open);
     }
 
-    /// The date of a segment: that of the one before and its duration, unless the clocks part.
+    /// The date of a segment: that of the one before and its duration. It follows the wall clock
+    /// slowly, so that dates and durations agree though frames come in bursts.
     fn wall_of(&self, wall: WallClock) -> u64 {
         let before = self.listed.back().filter(|_| !self.is_discontinuity);
-        let expected = before.map(|it| it.wall_ms.saturating_add(it.duration_ms()));
-        match expected {
-            Some(expected) if expected.abs_diff(wall.unix_millis) < 1_000 => expected,
-            Some(_) | None => wall.unix_millis,
-        }
+        let Some(before) = before else { return wall.unix_millis };
+        let expected = before.wall_ms.saturating_add(before.duration_ms());
+        let least = expected.saturating_sub(DATE_STEP_MS);
+        wall.unix_millis.clamp(least, expected.saturating_add(DATE_STEP_MS))
     }
 
     /// Writes a frame into the open segment, if there is one and the frame's track is in it.
@@ -458,8 +466,12 @@ impl HlsMuxer {
     /// Closes the open segment where its media end; what follows is another period.
     fn end_period(&mut self, now: Instant) {
         let end = self.audio.end_ms().max(self.video.end_ms());
-        if let (Some(end), true) = (end, self.open.is_some()) {
-            self.close(now, end);
+        match (&self.open, end) {
+            (Some(open), Some(end)) if end.saturating_sub(open.start_ms) >= SEGMENT_MS_MIN => {
+                self.close(now, end);
+            }
+            // What is so short is no segment.
+            (Some(_) | None, _) => self.open = None,
         }
         self.mux.restart();
         self.audio = Track::default();
@@ -474,9 +486,6 @@ impl HlsMuxer {
         let Some(mut open) = self.open.take() else { return };
         self.mux.flush(open.blocks.current());
         let millis = end_ms.saturating_sub(open.start_ms).max(1);
-        if millis < SEGMENT_MS_MIN && self.period.is_none() {
-            return;
-        }
         let programme = self.mux.announced();
         self.period = Some(programme);
         self.is_first = false;
@@ -542,7 +551,13 @@ impl HlsMuxer {
             ending,
         };
         self.playlist = Bytes::from(text.render());
-        self.outputs.push_back(HlsOutput::Playlist { text: self.playlist.clone() });
+        debug_assert_eq!(reader::read(&self.playlist).1, []);
+        let output = HlsOutput::Playlist { text: self.playlist.clone() };
+        match self.outputs.back_mut() {
+            // Nobody has taken it, and nobody needs it any more.
+            Some(older @ HlsOutput::Playlist { .. }) => *older = output,
+            Some(_) | None => self.outputs.push_back(output),
+        }
     }
 
     fn warn(&mut self, warning: HlsWarning) {
@@ -600,3 +615,6 @@ fn millis_of(duration: Duration) -> u64 {
 const fn rounded_secs(millis: u64) -> u64 {
     millis.saturating_add(500) / 1_000
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,7 @@ pub mod capture;
 pub mod case;
 pub mod command;
 pub mod entropy;
+pub mod inspect;
 pub mod media;
 pub mod net;
 pub mod oracle;

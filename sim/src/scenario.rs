@@ -16,7 +16,8 @@ use crate::net::{LinkProfile, Micros};
 use crate::transport::HostPlan;
 use millstream_core::config::transcode::{Audio, Engine, Output, Scope, Transcode, Video};
 use millstream_core::config::{
-    Config, Listener, PithyPrint, PublishPolicy, QueueLength, SendDelay, TimeJitter, Vhost,
+    Config, Hls, HlsStorage, Listener, PithyPrint, PublishPolicy, QueueLength, SendDelay,
+    TimeJitter, Vhost,
 };
 use millstream_core::drive::Service;
 use std::net::SocketAddr;
@@ -74,7 +75,10 @@ pub struct ServerPlan {
     pub shard_delay: Micros,
     /// Programs that make something of each stream.
     pub engines: u32,
-    /// One in so many programs ends soon, or does not begin; 0 for none.
+    /// Segments and playlists are written to disk.
+    pub hls: bool,
+    /// One in so many programs ends soon or does not begin, and one in so many files cannot be
+    /// written; 0 for none.
     pub failing_one_in: u64,
     /// One in so many programs does not end when it is asked to; 0 for none.
     pub stubborn_one_in: u64,
@@ -232,6 +236,7 @@ impl Default for ServerPlan {
             shards: 1,
             shard_delay: 1_000,
             engines: 0,
+            hls: false,
             failing_one_in: 0,
             stubborn_one_in: 0,
         }
@@ -266,6 +271,12 @@ impl ServerPlan {
             queue_length: QueueLength {
                 bytes_max: self.lag_bytes_max,
                 time_max: Duration::from_micros(self.lag_max),
+            },
+            hls: Hls {
+                fragment: Duration::from_secs(1),
+                window: Duration::from_secs(5),
+                enabled: self.hls,
+                storage: HlsStorage::Disk { path: "/hls".into() },
             },
             transcodes: self.transcodes(),
             ..Vhost::default()

@@ -1,7 +1,7 @@
 //! The table of fuzz targets. `limited.rs` runs them under libFuzzer, `tests/tests/fuzz_corpus.rs`
 //! feeds them their corpora without it, and `run` reads `name` and `len_max` off the rows.
 
-use millstream_core::{amf, chunk, flv, handshake, http, message, name, session};
+use millstream_core::{amf, chunk, flv, handshake, hls, http, message, name, session, ts};
 use millstream_sim::{capture, world};
 
 /// A body, and what is known of the bytes that it takes.
@@ -28,7 +28,7 @@ const SMALL: usize = 64 << 10;
 
 /// Every target, sorted by name. One row a line: `run` reads them.
 #[rustfmt::skip]
-pub const TARGETS: [Target; 13] = [
+pub const TARGETS: [Target; 17] = [
     Target { name: "amf0", len_max: 2_048, heap_per_byte: 4_096, heap_len_min: SMALL, changes: 20_000, body: amf::fuzz::fuzz_amf0 },
     Target { name: "amf3", len_max: 2_048, heap_per_byte: 4_096, heap_len_min: SMALL, changes: 20_000, body: amf::fuzz::fuzz_amf3 },
     Target { name: "capture", len_max: 4_096, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: capture::fuzz_capture },
@@ -37,9 +37,13 @@ pub const TARGETS: [Target; 13] = [
     Target { name: "flv_file", len_max: 2_048, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: flv::fuzz::file },
     Target { name: "flv_tag", len_max: 512, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: flv::fuzz::tag },
     Target { name: "handshake", len_max: 4_096, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: handshake::fuzz::fuzz_side },
+    Target { name: "hls_playlist", len_max: 1_024, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: hls::fuzz::fuzz_playlist },
+    Target { name: "hls_segments", len_max: 4_096, heap_per_byte: 8_192, heap_len_min: 1 << 20, changes: 5_000, body: hls::fuzz::fuzz_segments },
     Target { name: "http", len_max: 4_096, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: http::fuzz::fuzz_wire },
     Target { name: "message", len_max: 512, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: message::fuzz::fuzz_message },
     Target { name: "name", len_max: 2_560, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: name::fuzz::fuzz_name },
     Target { name: "session", len_max: 4_096, heap_per_byte: 4_096, heap_len_min: SMALL, changes: 20_000, body: session::fuzz::fuzz_session },
     Target { name: "sim", len_max: 512, heap_per_byte: 512, heap_len_min: 256 << 20, changes: 60, body: world::fuzz_world },
+    Target { name: "ts_mux", len_max: 4_096, heap_per_byte: 8_192, heap_len_min: 1 << 20, changes: 10_000, body: ts::fuzz::fuzz_mux },
+    Target { name: "ts_reader", len_max: 4_096, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: ts::fuzz::fuzz_reader },
 ];

@@ -7,6 +7,7 @@
 pub mod bench;
 pub mod clip;
 pub mod exec;
+pub mod inspect;
 pub mod jobs;
 pub mod log;
 pub mod program;

@@ -81,7 +81,7 @@ const CLOCK_STEP_MAX: i64 = 90 * TICKS_PER_MS;
 /// Frames closer than this need no clock each.
 const CLOCK_STEP_MIN: i64 = 20 * TICKS_PER_MS;
 /// Clocks written to bridge one gap.
-const CLOCK_STEPS_MAX: u32 = 400;
+const CLOCK_STEPS_MAX: u32 = 125;
 /// A track that is further behind has stopped, and the clock does not wait for it.
 const STALLED_TICKS: i64 = 2_000 * TICKS_PER_MS;
 /// Frames of audio that share a PES packet begin within this time.

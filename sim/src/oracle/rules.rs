@@ -25,6 +25,8 @@ pub struct Rules {
     /// When a connection that publishes a stream has ended last. Its home may have granted what the
     /// connection never heard of: then its players saw a publisher come and go.
     attempts: BTreeMap<u32, Micros>,
+    /// Files cannot always be written.
+    files_fail: bool,
     grace: Micros,
     /// How much later a shard may know what another one knows; 0 where there is one alone.
     lag: Micros,
@@ -78,6 +80,7 @@ impl Rules {
     pub fn new(scenario: &Scenario) -> Self {
         Self {
             attempts: BTreeMap::new(),
+            files_fail: scenario.server.failing_one_in > 0,
             grace: scenario.server.grace,
             lag: scenario.server.lag(),
             links: BTreeMap::new(),
@@ -133,6 +136,8 @@ impl Rules {
         let Some(link) = told.link else {
             return match &told.event {
                 Event::Codec { .. } | Event::Jumped { .. } | Event::StreamProgress { .. } => Ok(()),
+                Event::HlsWarning { .. } => Ok(()),
+                Event::HlsFailed { .. } if self.files_fail => Ok(()),
                 Event::RenditionStarted { name, engine } => {
                     self.rendition(name.as_str(), engine, 1)
                 }

@@ -113,6 +113,7 @@ fn draw_server(entropy: &mut Entropy) -> ServerPlan {
         shards: entropy.choose(&[1, 1, 2, 3, 4]),
         shard_delay: entropy.choose(&[1_000, 0, 30_000, 300_000]),
         engines: entropy.choose(&[0, 0, 0, 1, 2]),
+        hls: entropy.one_in(4),
         failing_one_in: entropy.choose(&[0, 1, 3]),
         stubborn_one_in: entropy.choose(&[0, 1, 3]),
     }

@@ -38,7 +38,7 @@ pub fn shrink(
 type Step = fn(&mut Scenario);
 type ActorStep = fn(&mut ActorPlan);
 
-const STEPS: [Step; 28] = [
+const STEPS: [Step; 29] = [
     |scenario| scenario.entropy_len = 0,
     |scenario| scenario.entropy_len /= 16,
     |scenario| scenario.entropy_len /= 2,
@@ -61,6 +61,7 @@ const STEPS: [Step; 28] = [
     |scenario| scenario.server.shards = (scenario.server.shards - 1).max(1),
     |scenario| scenario.server.shard_delay = 1_000,
     |scenario| scenario.server.engines /= 2,
+    |scenario| scenario.server.hls = false,
     |scenario| scenario.server.failing_one_in = 0,
     |scenario| scenario.server.stubborn_one_in = 0,
     |scenario| scenario.duration /= 2,

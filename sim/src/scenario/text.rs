@@ -119,6 +119,7 @@ properties! {
         shards = "shards",
         shard_delay = "shard-delay",
         engines = "engines",
+        hls = "hls",
         failing_one_in = "failing-one-in",
         stubborn_one_in = "stubborn-one-in",
     }
