@@ -438,7 +438,7 @@ impl Source {
         let metadata = self.metadata.iter().map(|payload| (Lane::Metadata, payload));
         let headers = self.headers.iter();
         let headers = headers.map(|header| (Lane::of(header.kind, header.class), &header.payload));
-        for (lane, payload) in metadata.chain(headers).filter(|(lane, _)| consumer.wants(*lane)) {
+        for (lane, payload) in metadata.chain(headers) {
             let timestamp = if lane == Lane::Metadata { Timestamp(0) } else { timestamp };
             self.write_kept(consumer, lane, timestamp, payload, out);
         }
