@@ -10,6 +10,8 @@ pub struct Banner<'a> {
     pub program: &'a str,
     /// The addresses in use; the real port, not 0.
     pub listeners: &'a [SocketAddr],
+    /// As `listeners`, for HTTP.
+    pub http: &'a [SocketAddr],
     /// `app/stream` of a clip that the server itself publishes.
     pub demo: Option<&'a str>,
 }
@@ -24,8 +26,11 @@ impl Banner<'_> {
         for address in self.listeners {
             let _ = writeln!(text, "RTMP on {address}");
         }
+        for address in self.http {
+            let _ = writeln!(text, "HTTP on {address}");
+        }
         let Some(&first) = self.listeners.first() else { return text };
-        let host = host_of(first);
+        let host = host_of(first, 1_935);
         let stream = self.demo.unwrap_or("live/test");
         text.push('\n');
         if self.demo.is_some() {
@@ -40,6 +45,11 @@ impl Banner<'_> {
         }
         let _ = writeln!(text, "  ffplay -fflags nobuffer rtmp://{host}/{stream}");
         let _ = writeln!(text, "  VLC: Media, Open Network Stream, rtmp://{host}/{stream}");
+        if let Some(&http) = self.http.first() {
+            let host = host_of(http, 80);
+            let _ = writeln!(text, "  HLS:        http://{host}/{stream}.m3u8");
+            let _ = writeln!(text, "  HTTP-FLV:   http://{host}/{stream}.flv");
+        }
         if first.ip().is_unspecified() {
             let _ =
                 writeln!(text, "From other machines, write this machine's address for {}.", LOCAL);
@@ -52,13 +62,13 @@ impl Banner<'_> {
 const LOCAL: &str = "127.0.0.1";
 
 /// The host part of a URL that reaches `address` from this machine.
-fn host_of(address: SocketAddr) -> String {
+fn host_of(address: SocketAddr, usual: u16) -> String {
     let host = match address {
         _ if address.ip().is_unspecified() => LOCAL.to_owned(),
         SocketAddr::V4(address) => address.ip().to_string(),
         SocketAddr::V6(address) => format!("[{}]", address.ip()),
     };
-    if address.port() == 1935 { host } else { format!("{host}:{}", address.port()) }
+    if address.port() == usual { host } else { format!("{host}:{}", address.port()) }
 }
 
 #[cfg(test)]
@@ -69,7 +79,7 @@ mod tests {
     #[test]
     fn urls_reach_the_listener_from_this_machine() {
         let check = |address: &str, host: &str| {
-            assert_eq!(host_of(address.parse().expect(address)), host);
+            assert_eq!(host_of(address.parse().expect(address), 1_935), host);
         };
         check("0.0.0.0:1935", "127.0.0.1");
         check("[::]:1935", "127.0.0.1");
@@ -81,11 +91,14 @@ mod tests {
     #[test]
     fn the_banner_says_where_to_publish_and_play() {
         let listeners = ["[::]:1935".parse().expect("an address")];
-        let banner = Banner { program: "millstream 0.1.0", listeners: &listeners, demo: None };
+        let http = ["[::]:8080".parse().expect("an address")];
+        let program = "millstream 0.1.0";
+        let banner = Banner { program, listeners: &listeners, http: &http, demo: None };
         assert_eq!(
             banner.render(),
             "millstream 0.1.0\n\
              RTMP on [::]:1935\n\
+             HTTP on [::]:8080\n\
              \n\
              Publish from OBS (Settings, Stream, Custom):\n\
              \x20 Server      rtmp://127.0.0.1/live\n\
@@ -95,11 +108,15 @@ mod tests {
              Play:\n\
              \x20 ffplay -fflags nobuffer rtmp://127.0.0.1/live/test\n\
              \x20 VLC: Media, Open Network Stream, rtmp://127.0.0.1/live/test\n\
+             \x20 HLS:        http://127.0.0.1:8080/live/test.m3u8\n\
+             \x20 HTTP-FLV:   http://127.0.0.1:8080/live/test.flv\n\
              From other machines, write this machine's address for 127.0.0.1.\n\
              Ctrl-C ends.\n"
         );
         let demo = Banner { demo: Some("live/demo"), ..banner }.render();
         assert!(demo.contains("rtmp://127.0.0.1/live/demo"), "{demo}");
+        let silent = Banner { http: &[], ..banner }.render();
+        assert!(!silent.contains("http://"), "{silent}");
         assert!(!demo.contains("OBS"), "{demo}");
     }
 }

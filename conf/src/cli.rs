@@ -6,7 +6,10 @@ mod listen;
 mod replay;
 mod sim;
 
-pub use bench::{Bench, BenchLoad, BenchPlay, BenchPublish};
+pub use bench::{
+    Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchNullServe, BenchPlay,
+    BenchPublish,
+};
 pub use inspect::Inspect;
 pub use listen::Listen;
 pub use replay::{Case, CaseAdd, Replay};
@@ -15,7 +18,10 @@ pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};
 use crate::quantity::parse_duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use millstream_core::config::{Config, PithyPrint, PublishPolicy, SendDelay, TimeJitter, Vhost};
+use millstream_core::config::forward::ForwardError;
+use millstream_core::config::{
+    Config, Forward, PithyPrint, PublishPolicy, SendDelay, TimeJitter, Vhost,
+};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -87,6 +93,14 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR", value_parser = Listen::parse)]
     pub rtmp: Vec<Listen>,
 
+    // As above.
+    #[arg(help = "Serve HTTP on ADDR: HLS, HTTP-FLV and HTTP-TS; given as for --rtmp, several \
+        times too, or \"off\" [default: 8080 on the address of the first --rtmp, or a free port \
+        where that asks for one]")]
+    #[expect(missing_docs, reason = "see above")]
+    #[arg(long, value_name = "ADDR", value_parser = HttpFlag::parse)]
+    pub http: Vec<HttpFlag>,
+
     /// Merge media for up to MS milliseconds when the server is busy; 0 sends each frame at once;
     /// fixed:MS merges always
     #[arg(long, value_name = "MS", value_parser = parse_send_delay)]
@@ -109,6 +123,14 @@ pub struct ServeArgs {
     /// let players start at zero (zero), or leave them alone (off)
     #[arg(long, value_name = "HOW", default_value = "full")]
     pub time_jitter: TimeJitterFlag,
+
+    // The brackets are no link.
+    #[arg(help = "Publish each stream to another server too: rtmp://HOST[:PORT]/APP[/STREAM], \
+        with {vhost}, {app} and {stream} for the names of the stream, or HOST[:PORT] for the same \
+        names; may be given several times")]
+    #[expect(missing_docs, reason = "see above")]
+    #[arg(long, value_name = "URL", value_parser = parse_forward)]
+    pub forward: Vec<Forward>,
 
     /// Seconds that players stay attached when their publisher has gone
     #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
@@ -147,6 +169,25 @@ impl ServeArgs {
         if self.rtmp.is_empty() { vec![Listen::Any { port: 1935 }] } else { self.rtmp.clone() }
     }
 
+    /// Where to listen for HTTP, and what it means when that is not possible.
+    #[must_use]
+    pub fn http_listeners(&self) -> HttpListeners {
+        if self.http.is_empty() {
+            let listen = match self.listeners().first() {
+                Some(Listen::At(at)) if at.port() == 0 => Listen::At(*at),
+                Some(Listen::Any { port: 0 }) => Listen::Any { port: 0 },
+                Some(first) => first.with_port(HTTP_PORT),
+                None => Listen::Any { port: HTTP_PORT },
+            };
+            return HttpListeners { listen: vec![listen], is_default: true };
+        }
+        let listen = self.http.iter().filter_map(|flag| match flag {
+            HttpFlag::At(listen) => Some(*listen),
+            HttpFlag::Off => None,
+        });
+        HttpListeners { listen: listen.collect(), is_default: false }
+    }
+
     /// Threads that serve; one for each core when no flag says otherwise, and one for a trace.
     #[must_use]
     pub fn workers(&self) -> u16 {
@@ -162,6 +203,7 @@ impl ServeArgs {
     #[must_use]
     pub fn config(&self) -> Config {
         let mut vhost = Vhost {
+            forwards: self.forward.clone(),
             gop_cache: !self.no_gop_cache,
             publish_policy: match self.publish {
                 PublishFlag::Busy => PublishPolicy::Busy,
@@ -191,6 +233,33 @@ impl ServeArgs {
             config.limits.connections_max = connections;
         }
         config
+    }
+}
+
+/// The port of HTTP when no flag says otherwise.
+const HTTP_PORT: u16 = 8_080;
+
+/// Where to listen for HTTP.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HttpListeners {
+    /// The addresses.
+    pub listen: Vec<Listen>,
+    /// Nobody asked for it: the server starts without it if another program has the port.
+    pub is_default: bool,
+}
+
+/// The value of `--http`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HttpFlag {
+    /// An address.
+    At(Listen),
+    /// None.
+    Off,
+}
+
+impl HttpFlag {
+    fn parse(text: &str) -> Result<Self, String> {
+        if text == "off" { Ok(Self::Off) } else { Listen::parse(text).map(Self::At) }
     }
 }
 
@@ -251,6 +320,19 @@ fn parse_send_delay(text: &str) -> Result<SendDelayFlag, String> {
     let delay = Duration::from_millis(millis);
     let fixed = fixed || millis == 0;
     Ok(SendDelayFlag(if fixed { SendDelay::Fixed(delay) } else { SendDelay::Adaptive(delay) }))
+}
+
+fn parse_forward(text: &str) -> Result<Forward, String> {
+    Forward::parse(text).map_err(|error| {
+        let words = match error {
+            ForwardError::Host => "expected a host name or address, then rtmp://HOST/APP or more",
+            ForwardError::Placeholder => "only {vhost}, {app} and {stream} stand in braces",
+            ForwardError::Port => "the port is a number from 1 to 65535",
+            ForwardError::Scheme => "streams are forwarded by plain RTMP: rtmp://HOST/APP/STREAM",
+            _ => "expected rtmp://HOST/APP/STREAM, or HOST",
+        };
+        words.to_owned()
+    })
 }
 
 /// A day bounds every interval: longer ones are slips of the finger.

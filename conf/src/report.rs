@@ -3,6 +3,7 @@
 //! The words of peers were escaped by the core; nothing here adds raw text of a peer.
 #![expect(clippy::wildcard_enum_match_arm, reason = "a function picks the events of its subject")]
 
+mod forward;
 mod rate;
 mod rendition;
 mod words;
@@ -13,6 +14,7 @@ mod tests;
 use crate::cli::LogLevel;
 use crate::quantity::{bit_rate, byte_count, duration};
 use millstream_core::event::{CloseReason, Event};
+use millstream_core::http::{HttpError, Method};
 use millstream_core::id::ConnId;
 use millstream_core::name::{DEFAULT_VHOST, StreamName};
 use millstream_core::time::Instant;
@@ -72,7 +74,10 @@ impl Report {
     /// The line for `event`; `None` when it is held back, or says nothing new.
     pub fn line(&mut self, now: Instant, event: &Event) -> Option<Line> {
         self.remember(event);
-        let mut line = self.render(event);
+        let mut line = match forward::render(now, event) {
+            Some(line) => line,
+            None => self.render(event),
+        };
         line.peer = line.conn.and_then(|conn| self.note(conn)).map(|note| note.peer);
         if let Event::Closed { conn, .. } = event {
             self.forget(*conn);
@@ -143,6 +148,16 @@ impl Report {
                 let text = format!("connected to {app} with {client}, {handshake} handshake");
                 Line::new("connected", text).debug().of(*conn)
             }
+            Event::Answered { conn, method, path, status, body_len } => {
+                let method = method.map_or("?", Method::as_str);
+                let text = format!(
+                    "{method} {path}: {} {}, {}",
+                    status.code(),
+                    status.reason(),
+                    byte_count(*body_len)
+                );
+                Line::new("answered", text).debug().of(*conn)
+            }
             Event::Ignored { conn, what } => {
                 let text = format!("ignored {}", words::ignored_text(what));
                 Line::new("ignored", text).debug().of(*conn)
@@ -168,6 +183,8 @@ impl Report {
         let notable = match reason {
             CloseReason::Error(_) => true,
             CloseReason::Refused(_) => !note.is_some_and(|note| note.refused),
+            // Whoever asks by HTTP comes and goes all the time.
+            CloseReason::Answered | CloseReason::Http(HttpError::Idle) => false,
             CloseReason::Peer | CloseReason::Io(_) => note.is_some_and(|note| note.had_role),
             _ => true,
         };
@@ -215,6 +232,14 @@ fn render_stream(event: &Event) -> Line {
         Event::Jumped { name, millis, .. } => {
             let text = format!("publish {} jumped by {millis} ms, mended", short(name));
             Line::new("jumped", text).about(name).because("jumped")
+        }
+        Event::HlsFailed { name, path, reason } => {
+            let text = format!("{}: {path} cannot be written: {reason}", short(name));
+            let line = Line::new("hls_failed", text).about(name).because("hls_failed");
+            Line { level: LogLevel::Warn, ..line }
+        }
+        Event::HlsWarning { name, warning } => {
+            Line::new("hls", format!("{}: {warning}", short(name))).about(name).because("hls")
         }
         Event::RenditionStarted { .. }
         | Event::RenditionEnded { .. }

@@ -5,6 +5,7 @@
 //! on chance or on addresses.
 
 #[path = "../tests/allocations/hall.rs"]
+#[expect(dead_code, reason = "the tests of allocations use the rest")]
 mod hall;
 
 use bytes::{Bytes, BytesMut};
@@ -17,6 +18,8 @@ use millstream_core::frame::{FrameClass, FrameKind};
 use millstream_core::id::MessageStreamId;
 use millstream_core::tape::Tape;
 use millstream_core::time::Timestamp;
+use millstream_core::ts::mux::TsMuxer;
+use millstream_core::ts::sample::Sample;
 use std::hint::black_box;
 use std::process::ExitCode;
 
@@ -25,6 +28,10 @@ const MESSAGE_LEN: usize = 10_000;
 
 /// What chunks are cut by.
 const CHUNK_LEN: u32 = 4_096;
+
+/// What an H.264 encoder says before its first frame: 640 x 360, main profile.
+const AVC_RECORD: &[u8] = b"\x01\x4d\x40\x1f\xff\xe1\x00\x1a\x67\x4d\x40\x1f\xa6\x11\x02\x80\xbf\xe5\
+    \xc0\x44\x00\x00\x03\x00\x04\x00\x00\x03\x00\xc8\x3c\x60\xc8\x46\x01\x00\x05\x68\xe8\x43\x32\xc8";
 
 /// Players in a flush.
 const PLAYERS: u32 = 100;
@@ -39,6 +46,7 @@ fn main() -> ExitCode {
         "tape_push" => tape_push(rounds),
         "cursor_flush" => cursor_flush(rounds),
         "amf0_connect" => amf0_connect(rounds),
+        "ts_mux" => ts_mux(rounds),
         _ => return ExitCode::from(2),
     }
     ExitCode::SUCCESS
@@ -130,6 +138,28 @@ fn header(round: u32) -> MessageHeader {
 
 fn chunk_size() -> ChunkSize {
     ChunkSize::new(CHUNK_LEN).expect("a legal size")
+}
+
+/// A frame of 10 KB becomes transport packets.
+fn ts_mux(rounds: u32) {
+    let header = [&[0x17, 0, 0, 0, 0], AVC_RECORD].concat();
+    let mut muxer = TsMuxer::new();
+    let header = Sample::of_body(FrameKind::Video, &header).expect("a sequence header");
+    muxer.prepare(&header).expect("a track that can be carried");
+    muxer.announce(muxer.configured());
+    // A NAL unit behind its length, with which nothing is wrong.
+    let unit_len = u32::try_from(MESSAGE_LEN).expect("a short one");
+    let mut body = BytesMut::from(&[0x27, 1, 0, 0, 0][..]);
+    body.extend_from_slice(&unit_len.to_be_bytes());
+    body.extend_from_slice(&[0x41]);
+    body.resize(body.len() + MESSAGE_LEN - 1, 0x55);
+    let mut out = BytesMut::with_capacity(2 * MESSAGE_LEN);
+    for round in 0..rounds {
+        out.clear();
+        let sample = Sample::of_body(FrameKind::Video, black_box(&body)).expect("a frame");
+        muxer.push(i64::from(round) * 40, &sample, &mut out).expect("it can be carried");
+        assert!(out.len() > MESSAGE_LEN);
+    }
 }
 
 const fn chunk_limits() -> ChunkLimits {

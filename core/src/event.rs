@@ -3,11 +3,14 @@
 //! The log, metrics, the HTTP API and traces all read this one stream.
 
 use crate::flv::tag::Codec;
+use crate::forward::ForwardFailure;
 use crate::handshake::HandshakeKind;
+use crate::hls::HlsWarning;
 use crate::http::{HttpError, Method, Status};
-use crate::id::{ConnId, ListenerId, SourceId};
+use crate::id::{ConnId, ForwardId, ListenerId, SourceId};
 use crate::name::StreamName;
 use crate::session::{Ignored, SessionError};
+use crate::time::Instant;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -131,6 +134,23 @@ pub enum Event {
         /// What was asked for, escaped; never a secret.
         subject: Arc<str>,
     },
+    /// A file of a stream's segments cannot be written or removed; it is tried again. Told once
+    /// until one succeeds.
+    HlsFailed {
+        /// The stream's name.
+        name: StreamName,
+        /// The file.
+        path: Arc<str>,
+        /// The system's own words.
+        reason: Arc<str>,
+    },
+    /// Something about the segments of a stream that the operator should know.
+    HlsWarning {
+        /// The stream's name.
+        name: StreamName,
+        /// What it is.
+        warning: HlsWarning,
+    },
     /// A message had no effect; reported once per connection and kind.
     Ignored {
         /// The connection.
@@ -146,6 +166,73 @@ pub enum Event {
         name: StreamName,
         /// The jump in milliseconds.
         millis: i64,
+    },
+    /// A destination has begun to take a stream; `ForwardFailed` or `ForwardEnded` follows.
+    Forwarding {
+        /// The forward.
+        forward: ForwardId,
+        /// The connection.
+        conn: ConnId,
+        /// The other end.
+        peer: SocketAddr,
+        /// The stream's name.
+        name: StreamName,
+        /// Where it goes, without secrets.
+        destination: Arc<str>,
+    },
+    /// A stream could not be forwarded, or no longer can; it stays published.
+    ForwardFailed {
+        /// The forward.
+        forward: ForwardId,
+        /// The stream's name.
+        name: StreamName,
+        /// Where it was to go, without secrets.
+        destination: Arc<str>,
+        /// Why.
+        failure: ForwardFailure,
+        /// What the destination said, escaped; may be empty.
+        words: Arc<str>,
+        /// When it is tried again; `None` for never.
+        retry_at: Option<Instant>,
+    },
+    /// A stream is no longer to be forwarded; each forward has exactly one.
+    ForwardEnded {
+        /// The forward.
+        forward: ForwardId,
+        /// The stream's name.
+        name: StreamName,
+        /// Where it went, without secrets.
+        destination: Arc<str>,
+        /// How long it was forwarded, or tried to be.
+        age: Duration,
+        /// Bytes that the destination was sent.
+        sent: u64,
+    },
+    /// A destination was too slow, and gets what follows from the newest keyframe on.
+    ForwardSkipped {
+        /// The forward.
+        forward: ForwardId,
+        /// The stream's name.
+        name: StreamName,
+        /// Where it goes, without secrets.
+        destination: Arc<str>,
+        /// Bytes that it did not get.
+        bytes: u64,
+    },
+    /// A periodic report of a forward that works.
+    ForwardProgress {
+        /// The forward.
+        forward: ForwardId,
+        /// The stream's name.
+        name: StreamName,
+        /// Where it goes, without secrets.
+        destination: Arc<str>,
+        /// How long this connection has taken the stream.
+        age: Duration,
+        /// Bits per second to the destination since the last report.
+        bits_per_second: u64,
+        /// Bytes waiting for the destination.
+        lag_bytes: u64,
     },
     /// A periodic report of a publisher or player.
     Progress {
@@ -283,6 +370,8 @@ pub enum RefuseReason {
     ConnectionsMax,
     /// More connections from one address than the limit.
     ConnectionsPerIp,
+    /// The stream has passed this server already, or as many as it may.
+    Loop,
     /// The client does not come from a page that is served.
     Refer,
     /// The server shuts down.
@@ -305,6 +394,7 @@ impl RefuseReason {
             Self::ConnectRate => "connect_rate",
             Self::ConnectionsMax => "max",
             Self::ConnectionsPerIp => "per_ip",
+            Self::Loop => "loop",
             Self::Refer => "refer",
             Self::Shutdown => "shutdown",
             Self::SourcesMax => "sources_max",

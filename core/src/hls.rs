@@ -309,6 +309,12 @@ impl HlsMuxer {
         self.outputs.pop_front()
     }
 
+    /// True when there is an output.
+    #[must_use]
+    pub fn has_output(&self) -> bool {
+        !self.outputs.is_empty()
+    }
+
     /// When the next segment expires.
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {

@@ -25,6 +25,10 @@ pub struct ListenerId(pub u16);
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct DialId(pub u32);
 
+/// A stream on its way to one destination; a number is used once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct ForwardId(pub u32);
+
 /// A job of the server; a number is used once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct JobId(pub u32);

@@ -17,11 +17,13 @@ extern crate alloc;
 extern crate std;
 
 pub mod amf;
+pub mod api;
 pub mod chunk;
 pub mod config;
 pub mod drive;
 pub mod event;
 pub mod flv;
+pub mod forward;
 pub mod frame;
 pub mod handshake;
 pub mod hls;

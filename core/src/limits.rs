@@ -27,6 +27,24 @@ pub struct Limits {
     pub connect_burst_per_ip_max: u32,
     /// Connects from one address in a second, after a burst. Loopback addresses are exempt.
     pub connects_per_second_per_ip_max: u32,
+    /// Forwards that may dial at the same time.
+    pub forward_dials_max: u32,
+    /// Time to make the connection of a forward.
+    pub forward_dial_timeout: Duration,
+    /// Time to send the rest of a stream that has ended to where it is forwarded.
+    pub forward_drain_timeout: Duration,
+    /// Servers that a stream may pass before this one.
+    pub forward_hops_max: u8,
+    /// The longest time between two attempts of a forward.
+    pub forward_retry_max: Duration,
+    /// The shortest time between two attempts of a forward.
+    pub forward_retry_min: Duration,
+    /// Time until a forward that was refused as a loop is tried again.
+    pub forward_retry_loop: Duration,
+    /// After working for so long, a forward that fails is tried again soon.
+    pub forward_stable_after: Duration,
+    /// Forwards of all streams.
+    pub forwards_max: u32,
     /// Bytes of the GOP cache of one stream.
     pub gop_bytes_max: u64,
     /// Frames in the GOP cache of one stream.
@@ -43,6 +61,8 @@ pub struct Limits {
     pub http_idle_timeout: Duration,
     /// How long an HTTP request waits for a stream that nobody publishes.
     pub http_play_wait: Duration,
+    /// How long a request for a playlist waits for the first segment of a stream.
+    pub http_playlist_wait: Duration,
     /// Time to complete an HTTP request once it has begun, however many bytes arrive.
     pub http_request_timeout: Duration,
     /// Bytes of the target of an HTTP request: path and query.
@@ -95,6 +115,15 @@ impl Default for Limits {
             connections_per_ip_max: 64,
             connect_burst_per_ip_max: 100,
             connects_per_second_per_ip_max: 50,
+            forward_dials_max: 100,
+            forward_dial_timeout: Duration::from_secs(5),
+            forward_drain_timeout: Duration::from_secs(5),
+            forward_hops_max: 4,
+            forward_retry_max: Duration::from_secs(30),
+            forward_retry_min: Duration::from_secs(1),
+            forward_retry_loop: Duration::from_secs(300),
+            forward_stable_after: Duration::from_secs(60),
+            forwards_max: 10_000,
             gop_bytes_max: 16 << 20,
             gop_frames_max: 2_500,
             gop_span_max: Duration::from_secs(15),
@@ -103,6 +132,7 @@ impl Default for Limits {
             http_head_len_max: 16 << 10,
             http_idle_timeout: Duration::from_secs(30),
             http_play_wait: Duration::from_secs(5),
+            http_playlist_wait: Duration::from_secs(10),
             http_request_timeout: Duration::from_secs(10),
             http_target_len_max: 4 << 10,
             incomplete_bytes_max: 256 << 10,

@@ -2,34 +2,41 @@
 //!
 //! `handle` takes what happened, `poll_output` is drained to `None`, `poll_timeout` says when to call
 //! again. The parts: `admission` limits addresses, `conn` is what is kept of a connection, `roles`
-//! grants and ends publishing and playing, `streams` moves media from publishers to players,
-//! `merging` says how long they wait, `writes` is the short way of what nearly every write is,
+//! grants and ends publishing and playing, `forward` publishes streams elsewhere, `streams` moves
+//! media from publishers to players, `merging` says how long they wait, `writes` is the short way of
+//! what nearly every write is,
 //! `shards` deals with streams that are at home elsewhere, `timers` keeps deadlines, `report` tells
 //! what happened.
 
 mod admission;
 mod conn;
+mod forward;
+mod hls;
 mod http;
+mod measure;
 mod merging;
 mod report;
 mod roles;
 mod shards;
+mod snapshot;
 mod streams;
 mod timers;
 mod transcode;
 mod writes;
 
+use crate::api::Totals;
 use crate::chunk::ChunkSize;
 use crate::config::Config;
 use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event, RefuseReason};
+use crate::forward::ServerId;
 use crate::http::HttpLimits;
 use crate::id::{ConnId, JobId, ListenerId, MessageStreamId, SourceId};
 use crate::job::Job;
 use crate::name::{NameLimits, StreamName};
 use crate::rng::Rng;
 use crate::session::{Session, SessionConfig, SessionError, StatusLevel};
-use crate::shard::Placement;
+use crate::shard::{HlsPart, Placement};
 use crate::source::consumer::Consumer;
 use crate::time::{Deadline, Instant, TimerKind, WallClock};
 use admission::Admission;
@@ -41,8 +48,11 @@ use bytes::Buf;
 use conn::Conn;
 use core::net::SocketAddr;
 use core::time::Duration;
+use forward::Forwards;
+use hls::{Asker, HlsTable};
 use http::Http;
 use shards::Shards;
+use snapshot::Surveys;
 use streams::Stream;
 use timers::{Owner, Timers};
 use transcode::Renditions;
@@ -58,24 +68,34 @@ pub struct Server {
     conns_len: u32,
     /// Streams with media that are due.
     due: Vec<SourceId>,
+    /// Parts of streams that are at home here, asked for by connections of this shard.
+    fetches: Vec<(Asker, StreamName, HlsPart)>,
     /// Slots without a stream.
     free_streams: Vec<u32>,
+    forwards: Forwards,
     /// Streams with frames for other shards.
     gathered: Vec<SourceId>,
+    hls: HlsTable,
+    /// What this server calls itself, to servers that it forwards to; all shards say the same.
+    id: ServerId,
     is_shutting_down: bool,
     /// How long turns with writes take, smoothed: the measure of adaptive merging.
     load: Duration,
     names: BTreeMap<StreamName, SourceId>,
     now: Instant,
     outputs: VecDeque<Output>,
+    next_fetch: u64,
     next_job: u32,
     queued: Vec<bool>,
     renditions: Renditions,
     rng: Rng,
     session_config: Arc<SessionConfig>,
     shards: Shards,
+    started: Instant,
     streams: Vec<Slot>,
+    surveys: Surveys,
     timers: Timers,
+    totals: Totals,
     turn_started: Option<Instant>,
     turn_wrote: bool,
     wall: WallClock,
@@ -105,6 +125,8 @@ pub struct Stats {
     pub session_bytes: u64,
     /// Bytes that players own: what they do not read from a tape.
     pub player_bytes: u64,
+    /// Bytes of segments.
+    pub segment_bytes: u64,
     /// Armed deadlines, outdated ones included.
     pub timers: usize,
 }
@@ -117,7 +139,7 @@ impl Server {
         Self::new_shard(config, Placement::SINGLE, seed, now, wall)
     }
 
-    /// One of several shards; all have the same `config` and different seeds.
+    /// One of several shards; all have the same `config` and `seed`.
     #[must_use]
     pub fn new_shard(
         config: Arc<Config>,
@@ -137,21 +159,30 @@ impl Server {
             conns: Vec::new(),
             conns_len: 0,
             due: Vec::new(),
+            fetches: Vec::new(),
+            forwards: Forwards::default(),
             free_streams: Vec::new(),
             gathered: Vec::new(),
+            hls: HlsTable::default(),
+            id: ServerId(Rng::new(!seed).next_u64()),
             is_shutting_down: false,
             load: Duration::ZERO,
             names: BTreeMap::new(),
             now,
             outputs: VecDeque::new(),
+            next_fetch: 0,
             next_job: 0,
             queued: Vec::new(),
             renditions: Renditions::default(),
-            rng: Rng::new(seed),
+            // Shards make different ids and handshakes of one seed.
+            rng: Rng::new(seed ^ u64::from(placement.own.0).rotate_right(16)),
             session_config: Arc::new(session_config),
             shards: Shards::new(placement),
+            started: now,
             streams: Vec::new(),
+            surveys: Surveys::default(),
             timers: Timers::default(),
+            totals: Totals::default(),
             turn_started: None,
             turn_wrote: false,
             // The wall clock at instant 0.
@@ -169,15 +200,16 @@ impl Server {
                 Via::Listener { listener, service } => {
                     self.open(conn, listener, service, peer);
                 }
-                Via::Dial(_) => self.outputs.push_back(Output::Close { conn }),
+                Via::Dial(dial) => self.dialled(conn, dial, peer),
             },
-            Input::DialFailed { .. } => {}
+            Input::DialFailed { dial, failure } => self.dial_failed(dial, failure),
             Input::JobDone { job, result } => {
-                let is_known = self.rendition_done(job, &result);
+                let is_known = self.rendition_done(job, &result) || self.hls_job_done(job, &result);
                 debug_assert!(is_known, "each job has one end");
             }
             Input::Reload(config) => {
                 self.config = config;
+                self.reload_forwards();
                 let names: Vec<StreamName> = self.names.keys().cloned().collect();
                 for name in names {
                     self.sync_renditions(&name);
@@ -214,6 +246,10 @@ impl Server {
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
+            }
+            if let Some((asker, name, part)) = self.fetches.pop() {
+                self.fetch(asker, &name, part);
+                continue;
             }
             if let Some(id) = self.writes.pop_front() {
                 if let Some(queued) = self.queued.get_mut(id.slot as usize) {
@@ -265,8 +301,11 @@ impl Server {
 
     /// True once a shutdown is complete: no connection and no process is left.
     #[must_use]
-    pub const fn is_drained(&self) -> bool {
-        self.is_shutting_down && self.conns_len == 0 && self.renditions.is_empty()
+    pub fn is_drained(&self) -> bool {
+        self.is_shutting_down
+            && self.conns_len == 0
+            && self.renditions.is_empty()
+            && self.hls_is_written()
     }
 
     /// The wall clock now.
@@ -290,6 +329,7 @@ impl Server {
             let owned = stream.source.consumers().map(Consumer::owned_bytes);
             stats.player_bytes = stats.player_bytes.saturating_add(owned.sum());
         }
+        stats.segment_bytes = self.hls_bytes();
         for conn in self.conns.iter().flatten() {
             let buffered = match &conn.http {
                 Some(http) => http.buffered(),
@@ -319,13 +359,20 @@ impl Server {
             conn.http = Some(Box::new(Http::new(limits, self.now)));
         }
         self.event(Event::Accepted { conn: id, listener, peer });
-        self.conns_len = self.conns_len.saturating_add(1);
         if let Some(reason) = refused {
             let subject = Arc::from(report::address(peer));
             self.event(Event::Refused { conn: id, reason, subject });
+            self.conns_len = self.conns_len.saturating_add(1);
             self.close_now(&mut conn, CloseReason::Refused(reason));
             return;
         }
+        self.place_conn(conn);
+    }
+
+    /// Takes a connection that is new.
+    fn place_conn(&mut self, conn: Box<Conn>) {
+        let id = conn.id;
+        self.conns_len = self.conns_len.saturating_add(1);
         let slot = id.slot as usize;
         if let Some(mut old) = self.conns.get_mut(slot).and_then(Option::take) {
             debug_assert!(false, "a slot is used again after its connection was closed");
@@ -347,6 +394,7 @@ impl Server {
 
     fn receive(&mut self, conn: &mut Conn, bytes: &[u8]) {
         conn.received = conn.received.saturating_add(bytes.len() as u64);
+        self.totals.received_bytes = self.totals.received_bytes.saturating_add(bytes.len() as u64);
         if conn.http.is_some() {
             self.http_receive(conn, bytes);
         } else if conn.waits {
@@ -386,7 +434,9 @@ impl Server {
         } else {
             self.rtmp_wrote(conn, len);
         }
+        self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
         conn.sent = conn.sent.saturating_add(len as u64);
+        self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
         if len < offered {
             conn.block(self.now);
         } else {
@@ -396,12 +446,15 @@ impl Server {
     }
 
     fn rtmp_wrote(&mut self, conn: &mut Conn, len: usize) {
+        let now = self.now;
         let mut replies = len.min(conn.replies.len());
         if let Some((source, consumer)) = conn.sharing_player()
             && let Some(stream) = self.stream_mut(source)
         {
             replies = stream.source.wrote(consumer, len, conn.replies.len());
-            conn.count_shared(len.saturating_sub(replies));
+            let shared = len.saturating_sub(replies);
+            stream.measure.sent.count(now, shared as u64);
+            conn.count_shared(shared);
         }
         conn.replies.advance(replies.min(conn.replies.len()));
         if conn.replies.is_empty() {
@@ -468,10 +521,14 @@ impl Server {
     fn forget(&mut self, conn: &mut Conn, reason: CloseReason) {
         self.end_publishing(conn);
         self.end_playing(conn);
+        self.http_forget(conn);
         self.conns_len = self.conns_len.saturating_sub(1);
-        self.admission.leave(self.now, conn.peer.ip());
         conn.closing = Some(reason);
         conn.linger_at = None;
+        if let Some(forward) = conn.forward {
+            return self.forward_closed(conn, forward, reason);
+        }
+        self.admission.leave(self.now, conn.peer.ip());
         self.event(Event::Closed {
             conn: conn.id,
             reason,
@@ -484,7 +541,10 @@ impl Server {
     fn shutdown(&mut self) {
         self.is_shutting_down = true;
         self.end_renditions();
-        let ids: Vec<ConnId> = self.conns.iter().flatten().map(|conn| conn.id).collect();
+        self.end_all_forwards();
+        // What is forwarded is sent to its end first.
+        let conns = self.conns.iter().flatten().filter(|conn| conn.forward.is_none());
+        let ids: Vec<ConnId> = conns.map(|conn| conn.id).collect();
         for id in ids {
             self.with_conn(id, |server, conn| {
                 if conn.closing.is_none() {
@@ -504,8 +564,10 @@ impl Server {
                         server.conn_timeout(conn);
                     }
                 }),
+                Owner::Forward(id) => self.forward_timeout(id, at),
                 Owner::Flush(id) => self.flush_timeout(id, at),
                 Owner::Renditions => self.renditions_timeout(at),
+                Owner::Hls(id) => self.hls_timeout(id, at),
                 Owner::Source(id) => self.source_timeout(id, at),
             }
         }
@@ -593,6 +655,7 @@ impl Server {
     }
 
     fn event(&mut self, event: Event) {
+        self.count(&event);
         self.outputs.push_back(Output::Event(event));
     }
 

@@ -204,6 +204,14 @@ impl Session {
         Ok(())
     }
 
+    /// Client side: `connect` says what servers the stream has passed (see
+    /// [`Route`](crate::forward::Route)). To be called before the handshake is complete.
+    pub fn set_route(&mut self, route: Arc<str>) {
+        if let Side::Client(client) = &mut self.side {
+            client.set_route(route);
+        }
+    }
+
     /// Client side: sends a frame of the stream that we publish.
     ///
     /// # Errors

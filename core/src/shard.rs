@@ -8,12 +8,16 @@
 //!
 //! Links between shards lose nothing and keep their order; they may be slow.
 
+use crate::api::{Scope, Snapshot};
 use crate::event::RefuseReason;
+use crate::forward::Route;
 use crate::frame::Frame;
 use crate::id::{ConnId, MessageStreamId};
 use crate::name::StreamName;
+use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use bytes::Bytes;
 use core::num::NonZeroU16;
 
 /// One shard, counted from 0.
@@ -58,6 +62,36 @@ pub struct Claim {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Subscription(pub u64);
 
+/// A snapshot of all shards, numbered by the shard that gathers it; a number is used once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct SurveyId(pub u64);
+/// A request of a connection for a part of a stream that is at home elsewhere.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct Fetch {
+    /// The connection, on the shard that asks.
+    pub conn: ConnId,
+    /// Tells its requests apart.
+    pub serial: u64,
+}
+
+/// A part of a stream as HTTP Live Streaming cuts it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HlsPart {
+    /// What there is now.
+    Playlist,
+    /// The segment of this number.
+    Segment(u64),
+}
+
+/// A part that was found.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Found {
+    /// All of it, in order.
+    pub bytes: Arc<[Bytes]>,
+    /// Another number for other bytes.
+    pub tag: u64,
+}
+
 /// What one shard tells another.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ShardMessage {
@@ -69,6 +103,8 @@ pub enum ShardMessage {
         name: StreamName,
         /// The publisher is a process that a shard has started: the stream is a rendition.
         is_rendition: bool,
+        /// The servers that it has passed.
+        route: Route,
     },
     /// To the claimant: it may.
     Granted {
@@ -101,6 +137,23 @@ pub enum ShardMessage {
         /// The frames, with the publisher's times.
         frames: Vec<Frame>,
     },
+    /// To the home: a part of a stream, please. Answered by `Fetched`, a playlist perhaps once there
+    /// is one.
+    Fetch {
+        /// Who asks.
+        fetch: Fetch,
+        /// The stream.
+        name: StreamName,
+        /// What of it.
+        part: HlsPart,
+    },
+    /// To who asked: the part, if it is there.
+    Fetched {
+        /// Who asked.
+        fetch: Fetch,
+        /// What was found.
+        found: Option<Found>,
+    },
     /// To the home: there are players here. Answered by `Live` and `Frames` while there is a
     /// publisher.
     Subscribe {
@@ -129,5 +182,19 @@ pub enum ShardMessage {
         subscription: Subscription,
         /// The frames, with mended times.
         frames: Arc<[Frame]>,
+    },
+    /// To each: what is it like? Answered by `Surveyed`.
+    Survey {
+        /// The snapshot that is gathered.
+        survey: SurveyId,
+        /// How much is to be shown.
+        scope: Scope,
+    },
+    /// To who asked: it is like this.
+    Surveyed {
+        /// The snapshot that is gathered.
+        survey: SurveyId,
+        /// This shard's part.
+        snapshot: Box<Snapshot>,
     },
 }

@@ -18,7 +18,7 @@ use crate::time::{Instant, Timestamp};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::{Bytes, BytesMut};
-use consumer::{Consumer, Container};
+use consumer::{Audience, Consumer, Container};
 use core::time::Duration;
 
 /// What a source is told once.
@@ -95,6 +95,8 @@ pub struct Source {
     config: SourceConfig,
     consumers: Vec<Option<Box<Consumer>>>,
     consumers_len: u32,
+    /// How many of the consumers are servers.
+    forwards_len: u32,
     /// Slots without a player.
     free: Vec<u32>,
     headers: Vec<Header>,
@@ -118,6 +120,7 @@ impl Source {
             config,
             consumers: Vec::new(),
             consumers_len: 0,
+            forwards_len: 0,
             free: Vec::new(),
             headers: Vec::new(),
             is_settled: false,
@@ -142,7 +145,13 @@ impl Source {
     /// Players attached.
     #[must_use]
     pub const fn players(&self) -> u32 {
-        self.consumers_len
+        self.consumers_len.saturating_sub(self.forwards_len)
+    }
+
+    /// Somebody reads it: a player, or a server that it is forwarded to.
+    #[must_use]
+    pub const fn is_read(&self) -> bool {
+        self.consumers_len > 0
     }
 
     /// The tape.
@@ -155,6 +164,14 @@ impl Source {
     #[must_use]
     pub const fn codecs(&self) -> (Option<Codec>, Option<Codec>) {
         (self.audio_codec, self.video_codec)
+    }
+
+    /// The sequence headers kept for audio or for video, a payload each.
+    pub fn headers(&self, kind: FrameKind) -> impl Iterator<Item = &Bytes> {
+        let is_asked = move |header: &&Header| {
+            header.kind == kind && header.class == FrameClass::SequenceHeader
+        };
+        self.headers.iter().filter(is_asked).map(|header| &header.payload)
     }
 
     /// `conn` begins to publish. The time line goes on where an earlier publisher left it.
@@ -219,20 +236,8 @@ impl Source {
         let first = self.tape.marks_from(self.join_offset()).next();
         let latest = self.tape.newest().map(|mark| mark.timestamp);
         let timestamp = first.map(|mark| mark.timestamp).or(latest).unwrap_or_default();
-        let metadata = self.metadata.iter().map(|payload| Frame {
-            kind: FrameKind::Data,
-            class: FrameClass::Metadata,
-            timestamp,
-            payload: payload.clone(),
-        });
-        let headers = self.headers.iter().map(|header| Frame {
-            kind: header.kind,
-            class: header.class,
-            timestamp,
-            payload: header.payload.clone(),
-        });
         let marks = self.tape.marks_from(self.join_offset());
-        metadata.chain(headers).chain(marks.map(|mark| self.tape.frame(mark))).collect()
+        self.introduction(timestamp).chain(marks.map(|mark| self.tape.frame(mark))).collect()
     }
 
     /// Adds a player. The first player of a connection shares the tape's bytes; a further one gets
@@ -244,7 +249,18 @@ impl Source {
         stream: MessageStreamId,
         first_csid: Option<u8>,
     ) -> ConsumerId {
-        self.insert(Consumer::new(now, conn, stream, first_csid))
+        self.insert(Consumer::new(now, conn, stream, Audience::Player, first_csid))
+    }
+
+    /// Adds a server that the stream is forwarded to.
+    pub fn attach_server(
+        &mut self,
+        now: Instant,
+        conn: ConnId,
+        stream: MessageStreamId,
+    ) -> ConsumerId {
+        self.forwards_len = self.forwards_len.saturating_add(1);
+        self.insert(Consumer::new(now, conn, stream, Audience::Server, None))
     }
 
     /// Adds a player that is sent copies in a container, to be taken with `take_private` and then
@@ -278,6 +294,9 @@ impl Source {
         let Some(consumer) = slot.and_then(Option::take) else { return BytesMut::new() };
         self.free.push(id.0);
         self.consumers_len = self.consumers_len.saturating_sub(1);
+        if consumer.audience() == Audience::Server {
+            self.forwards_len = self.forwards_len.saturating_sub(1);
+        }
         consumer.into_rest(&self.tape)
     }
 
@@ -290,6 +309,21 @@ impl Source {
     #[must_use]
     pub fn consumer(&self, id: ConsumerId) -> Option<&Consumer> {
         self.consumers.get(id.0 as usize)?.as_deref()
+    }
+
+    /// A reader gets what is on the tape now, and then it ends.
+    pub fn set_ending(&mut self, id: ConsumerId) {
+        let end = self.tape.end();
+        if let Some(consumer) = self.consumer_mut(id) {
+            consumer.set_end(Some(end));
+        }
+    }
+
+    /// A reader that was to end goes on.
+    pub fn set_going_on(&mut self, id: ConsumerId) {
+        if let Some(consumer) = self.consumer_mut(id) {
+            consumer.set_end(None);
+        }
     }
 
     /// A player wants so much stream time; then it ends.
@@ -388,20 +422,48 @@ impl Source {
         let headers = self.headers.iter();
         let headers = headers.map(|header| (Lane::of(header.kind, header.class), &header.payload));
         for (lane, payload) in metadata.chain(headers).filter(|(lane, _)| consumer.wants(*lane)) {
-            let header = MessageHeader {
-                csid: consumer.own_csid(lane).unwrap_or(lane.csid()),
-                type_id: lane.type_id(),
-                stream_id: consumer.stream(),
-                timestamp: if lane == Lane::Metadata { Timestamp(0) } else { timestamp },
-            };
-            write_message(header, payload, self.config.chunk_size, out);
+            let timestamp = if lane == Lane::Metadata { Timestamp(0) } else { timestamp };
+            self.write_kept(consumer, lane, timestamp, payload, out);
+        }
+    }
+
+    /// Appends a message of `lane` that is `consumer`'s own.
+    fn write_kept(
+        &self,
+        consumer: &Consumer,
+        lane: Lane,
+        timestamp: Timestamp,
+        payload: &[u8],
+        out: &mut BytesMut,
+    ) {
+        let header = MessageHeader {
+            csid: consumer.own_csid(lane).unwrap_or(lane.csid()),
+            type_id: lane.type_id(),
+            stream_id: consumer.stream(),
+            timestamp,
+        };
+        let size = self.config.chunk_size;
+        if lane == Lane::Metadata {
+            write_message(header, &consumer.metadata(payload), size, out);
+        } else {
+            write_message(header, payload, size, out);
         }
     }
 
     /// Metadata and sequence headers, in the order in which players want them.
-    fn introduction(&self) -> impl Iterator<Item = (FrameKind, &Bytes)> {
-        let metadata = self.metadata.iter().map(|payload| (FrameKind::Data, payload));
-        metadata.chain(self.headers.iter().map(|header| (header.kind, &header.payload)))
+    fn introduction(&self, timestamp: Timestamp) -> impl Iterator<Item = Frame> {
+        let metadata = self.metadata.iter().map(move |payload| Frame {
+            kind: FrameKind::Data,
+            class: FrameClass::Metadata,
+            timestamp,
+            payload: payload.clone(),
+        });
+        metadata.chain(self.headers.iter().map(move |header| Frame {
+            kind: header.kind,
+            class: header.class,
+            timestamp,
+            payload: header.payload.clone(),
+        }))
     }
 
     /// Whether the stream has audio and video, by what it has shown and what its metadata say.

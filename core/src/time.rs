@@ -47,7 +47,7 @@ impl Instant {
 }
 
 /// The wall clock, used for names and absolute dates only, never for timers.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct WallClock {
     /// Milliseconds since 1970-01-01T00:00:00Z.
     pub unix_millis: u64,
@@ -87,8 +87,12 @@ pub enum TimerKind {
     Connect,
     /// Merged media are due for their players.
     Flush,
+    /// A forward dials too long, waits for its next attempt, or ends.
+    Forward,
     /// The handshake has not completed.
     Handshake,
+    /// A segment is let go of, a playlist ends, or a file is to be written again.
+    Hls,
     /// A publisher sent no media, or a player made no progress.
     Idle,
     /// A process is to be started again, or has not ended when it was asked to.

@@ -7,6 +7,7 @@
 mod hall;
 
 use hall::Hall;
+use millstream_core::session::Intent;
 use pretty_assertions::assert_eq;
 
 /// Frames that are measured: fewer than from one keyframe to the next.
@@ -52,4 +53,42 @@ fn a_turn_without_news_allocates_nothing() {
     hall.publish(0..10);
     let idle = allocation_counter::measure(|| (0..100).for_each(|_| hall.run()));
     assert_eq!(idle.count_total, 0);
+}
+
+/// A block of the tape; it is allocated whole.
+const BLOCK_LEN: i64 = 64 << 10;
+
+/// Clients over whom memory is averaged.
+const CLIENTS: i64 = 100;
+
+/// What the server alone holds for a client that publishes or plays.
+fn memory_of_a_client(intent: Intent) -> i64 {
+    let mut hall = Hall::empty();
+    hall.join(Intent::Publish, "0");
+    hall.publish_from(0, 0..50);
+    let joined = allocation_counter::measure(|| {
+        for number in 1..=CLIENTS {
+            match intent {
+                Intent::Publish => {
+                    hall.join(Intent::Publish, &number.to_string());
+                    hall.publish_from(number as usize, 0..50);
+                }
+                Intent::Play => hall.join(Intent::Play, "0"),
+            }
+        }
+        hall.forget_clients();
+    });
+    joined.bytes_current / CLIENTS
+}
+
+#[test]
+fn a_publisher_holds_little_beside_its_tape() {
+    let bytes = memory_of_a_client(Intent::Publish) - BLOCK_LEN;
+    assert!((0..16_000).contains(&bytes), "{bytes} bytes");
+}
+
+#[test]
+fn a_player_holds_little() {
+    let bytes = memory_of_a_client(Intent::Play);
+    assert!((0..4_000).contains(&bytes), "{bytes} bytes");
 }

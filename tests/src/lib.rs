@@ -4,15 +4,21 @@
 //! - [`tree`]: the files of the repository, for the house rules.
 //! - [`program`]: a child process, its lines, and waits that have an end.
 //! - [`server`]: a running `millstream`.
+//! - [`browser`]: a headless Chromium, driven through a pipe.
+//! - [`stage`]: the console on a server that a test makes up.
 //! - [`client`]: the encoders and players, started as a user starts them.
+//! - [`nginx`]: another server, to forward to.
 //! - [`sample`]: the media that they publish.
 //! - [`recording`]: the packets in a file, to compare what came out with what went in.
 //!
-//! Absent: sleeps, mocks, and knowledge of the protocol beyond the FLV tags of the samples.
+//! Absent: sleeps, mocks of the server where the server itself will do, and knowledge of the protocol beyond the FLV tags of the samples.
+pub mod browser;
 pub mod client;
 pub mod golden;
+pub mod nginx;
 pub mod program;
 pub mod recording;
 pub mod sample;
 pub mod server;
+pub mod stage;
 pub mod tree;

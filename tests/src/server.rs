@@ -16,6 +16,7 @@ use std::sync::OnceLock;
 pub struct Server {
     program: Option<Program>,
     address: SocketAddr,
+    http: Option<SocketAddr>,
 }
 
 impl Server {
@@ -28,19 +29,28 @@ impl Server {
     /// Starts it with further arguments.
     #[must_use]
     pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", arguments)
+    }
+
+    /// Starts it at an address, such as that of one that has ended.
+    #[must_use]
+    pub fn start_at(listen: &str, arguments: &[&str]) -> Self {
         if let Ok(address) = env::var("MILLSTREAM_TEST_SERVER") {
             let address = address.parse().expect("MILLSTREAM_TEST_SERVER is HOST:PORT");
-            return Self { program: None, address };
+            return Self { program: None, address, http: None };
         }
         let mut command = Command::new(binary());
-        command.args(["serve", "--rtmp", "127.0.0.1:0"]).args(arguments);
+        command.args(["serve", "--rtmp", listen]).args(arguments);
         command.env("NO_COLOR", "1").env_remove("RUST_LOG").stdin(Stdio::null());
         let program = Program::start(command);
         let banner = program.wait_for(&["rtmp://127.0.0.1:"]);
         let address = banner.split("rtmp://").nth(1).and_then(|url| url.split('/').next());
         let address = address.and_then(|address| address.trim().parse().ok());
         let address = address.unwrap_or_else(|| panic!("no address in the banner: {banner}"));
-        Self { program: Some(program), address }
+        let http = program.log().lines().find_map(|line| {
+            line.strip_prefix("HTTP on ").map(|at| at.parse().expect("an address"))
+        });
+        Self { program: Some(program), address, http }
     }
 
     /// Where it listens.
@@ -53,6 +63,15 @@ impl Server {
     #[must_use]
     pub fn url(&self, stream: &str) -> String {
         format!("rtmp://{}/{stream}", self.address)
+    }
+
+    /// The URL of a path by HTTP, given without its first slash.
+    ///
+    /// # Panics
+    /// When the server does not speak HTTP.
+    #[must_use]
+    pub fn http_url(&self, path: &str) -> String {
+        format!("http://{}/{path}", self.http.expect("the server speaks HTTP"))
     }
 
     /// The program itself, for its log and signals.

@@ -125,8 +125,14 @@ fn the_readme_names_the_command_to_run_and_the_command_to_test() {
 #[test]
 fn scripts_can_be_run_as_they_are() {
     use std::os::unix::fs::PermissionsExt as _;
-    let scripts =
-        ["tests/run", "tests/fuzz/run", ".ci/run", ".ci/no-std-probe", ".ci/probe-targets"];
+    let scripts = [
+        "tests/run",
+        "tests/churn",
+        "tests/fuzz/run",
+        ".ci/run",
+        ".ci/no-std-probe",
+        ".ci/probe-targets",
+    ];
     for script in scripts {
         let file = fs::metadata(tree::root().join(script)).expect("the script is there");
         assert!(file.permissions().mode() & 0o111 == 0o111, "{script} has no run bit");

@@ -28,6 +28,7 @@ const WORK: &[(&str, u32)] = &[
     ("chunk_write", 1_000),
     ("cursor_flush", 300),
     ("tape_push", 1_000),
+    ("ts_mux", 1_000),
 ];
 
 #[test]

@@ -22,11 +22,23 @@ const CORE_MAY_LINK: &[&str] = &[
     "hmac",
     "httparse",
     "hybrid-array",
+    "itoa",
     "libc",
+    "memchr",
+    "serde",
+    "serde_core",
+    "serde_json",
     "sha2",
     "smallvec",
     "stable_deref_trait",
     "typenum",
+    "zmij",
+    // Run while compiling; nothing of them is in the program.
+    "proc-macro2",
+    "quote",
+    "serde_derive",
+    "syn",
+    "unicode-ident",
 ];
 const CRATES_IO: &str = "registry+https://github.com/rust-lang/crates.io-index";
 

@@ -8,7 +8,7 @@
 //! another one since its reactor is told anew, by `epoll_ctl`, of each wait.
 
 use async_std::io::{Read as _, Write as _};
-use async_std::net::{TcpListener, TcpStream};
+use async_std::net::{TcpListener, TcpStream, ToSocketAddrs as _};
 use millstream_host::runtime::{Accept, Runtime, Stream, Timer};
 use socket2::SockRef;
 use std::fmt;
@@ -39,8 +39,12 @@ impl Runtime for AsyncStd {
         Ok(AsyncStdListener { listener: Arc::new(socket.into()), accepting: None })
     }
 
-    async fn connect(host: Arc<str>, port: u16) -> io::Result<AsyncStdStream> {
-        TcpStream::connect((&*host, port)).await.map(AsyncStdStream)
+    async fn connect(address: SocketAddr) -> io::Result<AsyncStdStream> {
+        TcpStream::connect(address).await.map(AsyncStdStream)
+    }
+
+    async fn resolve(host: Arc<str>, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok((&*host, port).to_socket_addrs().await?.collect())
     }
 }
 

@@ -48,8 +48,12 @@ impl Runtime for Tokio {
         TcpListener::from_std(socket).map(TokioListener)
     }
 
-    async fn connect(host: Arc<str>, port: u16) -> io::Result<TokioStream> {
-        TcpStream::connect((&*host, port)).await.map(TokioStream)
+    async fn connect(address: SocketAddr) -> io::Result<TokioStream> {
+        TcpStream::connect(address).await.map(TokioStream)
+    }
+
+    async fn resolve(host: Arc<str>, port: u16) -> io::Result<Vec<SocketAddr>> {
+        Ok(tokio::net::lookup_host((&*host, port)).await?.collect())
     }
 }
 

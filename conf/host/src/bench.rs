@@ -6,6 +6,9 @@
 pub(crate) mod histogram;
 pub(crate) mod mark;
 
+mod churn;
+mod compare;
+mod null;
 mod play;
 mod publish;
 mod table;
@@ -17,7 +20,9 @@ use crate::limits::raise_open_files;
 use crate::runtime::{Runtime, sleep_until};
 use crate::tasks::Tasks;
 use crate::{complain, say};
-use millstream_conf::cli::{Bench, BenchLoad, BenchPlay, BenchPublish};
+use millstream_conf::cli::{
+    Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchPlay, BenchPublish,
+};
 use millstream_core::session::SessionConfig;
 use publish::Feed;
 use std::cell::RefCell;
@@ -41,6 +46,10 @@ pub fn run<R: Runtime>(bench: &Bench) -> ExitCode {
     let outcome = match bench {
         Bench::Play(args) => run_play::<R>(args),
         Bench::Publish(args) => run_publish::<R>(args),
+        Bench::Compare(args) => run_compare(args),
+        Bench::Churn(args) => run_churn::<R>(args),
+        Bench::NullServe(args) => null::serve(args).map(|()| Tally::default()),
+        Bench::NullPlay(args) => run_null_play::<R>(args),
     };
     match outcome {
         Ok(tally) if tally.is_clean() => ExitCode::SUCCESS,
@@ -85,6 +94,32 @@ fn run_publish<R: Runtime>(args: &BenchPublish) -> Result<Tally, String> {
     let tally = plan.run::<R, _>("publishers", publish);
     let head = table::Head { what: "publish", url: &args.url, clients: "publishers" };
     print(&head, &args.load, &tally);
+    Ok(tally)
+}
+
+fn run_compare(args: &BenchCompare) -> Result<Tally, String> {
+    // The file is looked at first: the servers would only be seen to be silent.
+    read_clip(&args.file)?;
+    let tell = |line: &str| {
+        if io::stderr().is_terminal() {
+            let _ = write!(io::stderr(), "{line}");
+        }
+    };
+    say(&compare::run(args, tell)?);
+    Ok(Tally::default())
+}
+
+fn run_churn<R: Runtime>(args: &BenchChurn) -> Result<Tally, String> {
+    let tally = churn::run::<R>(args)?;
+    let head = table::Head { what: "churn", url: &args.url, clients: "clients" };
+    print(&head, &args.load(), &tally);
+    Ok(tally)
+}
+
+fn run_null_play<R: Runtime>(args: &BenchNullPlay) -> Result<Tally, String> {
+    let tally = null::play::<R>(args)?;
+    let url = args.address.to_string();
+    print(&table::Head { what: "null", url: &url, clients: "players" }, &args.load, &tally);
     Ok(tally)
 }
 

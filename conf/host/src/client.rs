@@ -152,7 +152,7 @@ impl<R: Runtime> Client<R> {
         mut take: impl FnMut(&SessionEvent),
     ) -> Result<Self, ClientError> {
         let start = async {
-            let stream = R::connect(address.ip().to_string().into(), address.port()).await?;
+            let stream = R::connect(address).await?;
             stream.socket().set_tcp_nodelay(true)?;
             let mut out = BytesMut::new();
             let request = target.request(intent);

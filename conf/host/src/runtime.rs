@@ -47,11 +47,16 @@ pub trait Runtime: Sized + 'static {
     /// As the system gives them.
     fn listen(socket: TcpListener) -> io::Result<Self::Listener>;
 
-    /// Looks `host`, a name or an address, up and tries its addresses one after the other.
+    /// Connects to one address.
     fn connect(
+        address: SocketAddr,
+    ) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static;
+
+    /// The addresses of `host`, a name or an address, in the order in which they are to be tried.
+    fn resolve(
         host: Arc<str>,
         port: u16,
-    ) -> impl Future<Output = io::Result<Self::Stream>> + Send + 'static;
+    ) -> impl Future<Output = io::Result<Vec<SocketAddr>>> + Send + 'static;
 }
 
 /// A listening socket, registered with a runtime.

@@ -12,8 +12,8 @@ use crate::transport::{
 };
 use crate::{complain, say};
 use millstream_conf::banner::Banner;
-use millstream_conf::cli::{Listen, ServeArgs};
-use millstream_core::config::Config;
+use millstream_conf::cli::{HttpListeners, Listen, ServeArgs};
+use millstream_core::config::{self, Config};
 use millstream_core::drive::{Budget, Drive, Service, Transport};
 use millstream_core::server::Server;
 use millstream_core::shard::{Placement, ShardId};
@@ -63,10 +63,10 @@ impl<R: Runtime> Shard<R> {
     ) -> io::Result<Self> {
         let rtmp = |socket| Listener { service: Service::Rtmp, socket };
         let listeners = listeners.into_iter().map(rtmp).collect();
-        Self::new_in(config, Placement::SINGLE, Links::new(1), listeners, events)
+        Self::new_in(config, Placement::SINGLE, seed(), Links::new(1), listeners, events)
     }
 
-    /// One of the shards of `links`.
+    /// One of the shards of `links`; all have the same `seed`.
     ///
     /// # Errors
     /// A listener could not be registered with the runtime.
@@ -76,12 +76,13 @@ impl<R: Runtime> Shard<R> {
     pub fn new_in(
         config: Arc<Config>,
         placement: Placement,
+        seed: u64,
         links: Links,
         listeners: Vec<Listener>,
         events: EventSink,
     ) -> io::Result<Self> {
         let mut transport = SocketTransport::new_shard(placement.own, links, listeners, events)?;
-        let (seed, start, wall) = (seed(), transport.now(), wall_clock());
+        let (start, wall) = (transport.now(), wall_clock());
         let setup = Setup { config: Config::clone(&config), placement, seed, start, wall };
         let server = Server::new_shard(config, placement, seed, start, wall);
         Ok(Self { drive: Drive::new(Budget::default()), server, setup, trace: None, transport })
@@ -146,7 +147,7 @@ pub enum Program {
 #[must_use]
 pub fn run<R: Runtime>(args: &ServeArgs, program: Program) -> ExitCode {
     let config = args.config();
-    let (listeners, traces) = match open(args) {
+    let Opened { listeners, traces, warning } = match open(args) {
         Ok(opened) => opened,
         Err(error) => {
             complain(&error);
@@ -155,6 +156,9 @@ pub fn run<R: Runtime>(args: &ServeArgs, program: Program) -> ExitCode {
     };
     let _log = Log::start(args.log_format, args.log);
     warn_of_few_files(&config);
+    if let Some(warning) = warning {
+        tracing::warn!("{warning}");
+    }
     match serve::<R>(args, program, config, listeners, traces) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -176,17 +180,20 @@ enum Told {
 fn serve<R: Runtime>(
     args: &ServeArgs,
     program: Program,
-    config: Config,
-    listeners: Vec<Vec<TcpListener>>,
+    mut config: Config,
+    listeners: Vec<Vec<Listener>>,
     traces: Vec<File>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let (tell, told) = channel();
     let signal = tell.clone();
     signals::start(move || signal.send(Told::Signal).is_ok())?;
+    let own = listeners.first().map_or(&[][..], |listeners| listeners);
+    config.listeners = own.iter().map(bound).collect::<io::Result<_>>()?;
     let config = Arc::new(config);
     let count = u16::try_from(listeners.len()).ok().and_then(NonZeroU16::new);
     let count = count.unwrap_or(NonZeroU16::MIN);
     let links = Links::new(count.get());
+    let seed = seed();
     let mut traces = traces.into_iter();
     let mut shards = Vec::new();
     for (own, listeners) in (0..).map(ShardId).zip(listeners) {
@@ -194,11 +201,9 @@ fn serve<R: Runtime>(
         let links = links.clone();
         let events = Box::new(events_to_log(args.log_format, placement));
         let config = config.clone();
-        let rtmp = |socket| Listener { service: Service::Rtmp, socket };
-        let listeners = listeners.into_iter().map(rtmp).collect();
         let trace = traces.next();
         let make = move || {
-            let shard = Shard::<R>::new_in(config, placement, links, listeners, events)?;
+            let shard = Shard::<R>::new_in(config, placement, seed, links, listeners, events)?;
             Ok(match trace {
                 Some(file) => shard.with_trace(file),
                 None => shard,
@@ -206,9 +211,13 @@ fn serve<R: Runtime>(
         };
         shards.push(start_shard(make, tell.clone())?);
     }
-    let addresses = shards.first().map_or(&[][..], |shard| &shard.addresses);
+    let addresses = |service| -> Vec<SocketAddr> {
+        let listeners = config.listeners.iter().filter(|listener| listener.service == service);
+        listeners.map(|listener| listener.address).collect()
+    };
+    let (addresses, http) = (addresses(Service::Rtmp), addresses(Service::Http));
     let demo = (program == Program::Demo).then_some(demo::STREAM);
-    say(&Banner { program: R::PROGRAM, listeners: addresses, demo }.render());
+    say(&Banner { program: R::PROGRAM, listeners: &addresses, http: &http, demo }.render());
     let publisher = Stop::default();
     if let (Program::Demo, Some(&address)) = (program, addresses.first()) {
         start_demo::<R>(address, publisher.clone())?;
@@ -262,18 +271,48 @@ fn start_demo<R: Runtime>(
     Ok(())
 }
 
-/// Opens what the server needs of the machine: the listeners of each shard, and the files of the
-/// trace.
-fn open(args: &ServeArgs) -> Result<(Vec<Vec<TcpListener>>, Vec<File>), String> {
+/// What the server needs of the machine.
+struct Opened {
+    /// Of each shard.
+    listeners: Vec<Vec<Listener>>,
+    traces: Vec<File>,
+    /// What does not work, but need not.
+    warning: Option<String>,
+}
+
+/// Opens the listeners of each shard, and the files of the trace.
+fn open(args: &ServeArgs) -> Result<Opened, String> {
     let workers = args.workers();
-    let listeners = bind_all(&args.listeners(), workers).map_err(|error| error.to_string())?;
+    let rtmp = ListenOptions::default();
+    let rtmp = bind_all(&args.listeners(), rtmp, workers).map_err(|error| error.to_string())?;
+    let HttpListeners { listen, is_default } = args.http_listeners();
+    let http = ListenOptions { flag: "--http", ..ListenOptions::default() };
+    let (http, warning) = match bind_all(&listen, http, workers) {
+        Ok(http) => (http, None),
+        Err(error) if is_default => (Vec::new(), Some(format!("no HTTP: {error}"))),
+        Err(error) => return Err(error.to_string()),
+    };
+    let mut http = http.into_iter();
+    let with = |service| move |socket| Listener { service, socket };
+    let listeners = rtmp.into_iter().map(|rtmp| {
+        let http = http.next().unwrap_or_default().into_iter();
+        let rtmp = rtmp.into_iter().map(with(Service::Rtmp));
+        rtmp.chain(http.map(with(Service::Http))).collect()
+    });
+    let listeners = listeners.collect();
     let create = |path: &Path| {
         create_secret(path)
             .map_err(|error| format!("{} cannot be written: {error}", path.display()))
     };
     let paths = args.trace.iter().flat_map(|path| (0..workers).map(|own| trace_of(path, own)));
     let traces = paths.map(|path| create(&path)).collect::<Result<_, _>>()?;
-    Ok((listeners, traces))
+    Ok(Opened { listeners, traces, warning })
+}
+
+/// A listener as the configuration names it.
+fn bound(listener: &Listener) -> io::Result<config::Listener> {
+    let address = listener.socket.local_addr()?;
+    Ok(config::Listener { address, service: listener.service })
 }
 
 /// The file of one shard's trace: `x.trace` of the first, `x.trace.1` of the next.
@@ -295,9 +334,13 @@ fn create_secret(path: &Path) -> io::Result<File> {
 }
 
 /// The listeners of each shard, on the same addresses: the kernel spreads connections over them.
-fn bind_all(listen: &[Listen], workers: u16) -> Result<Vec<Vec<TcpListener>>, BindError> {
+fn bind_all(
+    listen: &[Listen],
+    options: ListenOptions,
+    workers: u16,
+) -> Result<Vec<Vec<TcpListener>>, BindError> {
     // Only alone can it be seen that another program has an address; so the first try is alone.
-    let alone = bind(listen, ListenOptions::default())?;
+    let alone = bind(listen, options)?;
     if workers <= 1 {
         return Ok(vec![alone]);
     }
@@ -307,14 +350,13 @@ fn bind_all(listen: &[Listen], workers: u16) -> Result<Vec<Vec<TcpListener>>, Bi
         .map(|(listen, listener)| listen.with_port(listener.local_addr().map_or(0, |at| at.port())))
         .collect();
     drop(alone);
-    let options = ListenOptions { reuse_port: true };
+    let options = ListenOptions { reuse_port: true, ..options };
     (0..workers).map(|_| bind(&addresses, options)).collect()
 }
 
 /// A shard that runs.
 #[derive(Debug)]
 struct Running {
-    addresses: Vec<SocketAddr>,
     shutdown: ShutdownHandle,
 }
 
@@ -331,8 +373,7 @@ fn start_shard<R: Runtime>(
                 Ok(shard) => shard,
                 Err(error) => return drop(started.send(Err(error))),
             };
-            let (addresses, shutdown) = (shard.local_addresses(), shard.shutdown_handle());
-            let _ = started.send(Ok(Running { addresses, shutdown }));
+            let _ = started.send(Ok(Running { shutdown: shard.shutdown_handle() }));
             shard.run().await;
         });
         if let Err(error) = &outcome {

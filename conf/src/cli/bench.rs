@@ -3,6 +3,7 @@
 use crate::quantity::parse_duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -13,6 +14,113 @@ pub enum Bench {
     Play(BenchPlay),
     /// Publish many streams
     Publish(BenchPublish),
+    /// Put the same load on this server and on others, and compare
+    Compare(BenchCompare),
+    /// Let publishers and players come and go
+    Churn(BenchChurn),
+    /// The server that `compare` measures all others against
+    #[command(hide = true)]
+    NullServe(BenchNullServe),
+    /// Its players
+    #[command(hide = true)]
+    NullPlay(BenchNullPlay),
+}
+
+/// This server beside others, each in turn on a core of its own.
+#[derive(Clone, Debug, Args)]
+pub struct BenchCompare {
+    /// An FLV file (H.264, for latency); it is published in a loop
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How many players, one run for each number
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_values_t = [100, 300, 1_000], value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
+    pub players: Vec<u32>,
+    /// The SRS program, to be among them
+    #[arg(long, value_name = "PATH")]
+    pub srs: Option<PathBuf>,
+    /// The nginx program (Debian: nginx and libnginx-mod-rtmp); left out when it is not there
+    #[arg(long, value_name = "PATH", default_value = "nginx")]
+    pub nginx: PathBuf,
+    /// Only servers whose name holds one of these words
+    #[arg(long, value_name = "WORDS", value_delimiter = ',')]
+    pub only: Vec<String>,
+    /// How long to measure each
+    #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub time: Duration,
+    /// New connections in one second
+    #[arg(long, value_name = "NUMBER", default_value_t = 300, value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
+    pub rate: u32,
+    /// The cores of the server and of the load
+    #[arg(long, value_name = "SERVER,LOAD", value_delimiter = ',', num_args = 2, default_values_t = [0, 1])]
+    pub cores: Vec<u16>,
+    /// Runs of each, of which the one with the least CPU counts: on a machine that others use too
+    #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = RangedU64ValueParser::<u32>::new().range(1..=100))]
+    pub runs: u32,
+    /// Print the result as one JSON array
+    #[arg(long)]
+    pub json: bool,
+    /// Write a plot
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
+}
+
+/// Clients that come and go.
+#[derive(Clone, Debug, Args)]
+pub struct BenchChurn {
+    /// The streams, such as rtmp://127.0.0.1/live/churn-{n}; {n} becomes the number of the publisher
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// An FLV file; publishers publish it in a loop
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How long new clients come
+    #[arg(long = "for", value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
+    pub time: Duration,
+    /// Clients that come in one second: one publisher to four players
+    #[arg(long, value_name = "NUMBER", default_value_t = 20, value_parser = RangedU64ValueParser::<u32>::new().range(1..=10_000))]
+    pub rate: u32,
+    /// How long a client stays, on average
+    #[arg(long, value_name = "TIME", default_value = "5s", value_parser = parse_duration)]
+    pub stay: Duration,
+    /// Print the result as one JSON object
+    #[arg(long)]
+    pub json: bool,
+}
+
+impl BenchChurn {
+    /// The same as a load.
+    #[must_use]
+    pub const fn load(&self) -> BenchLoad {
+        BenchLoad { time: self.time, rate: self.rate, threads: Some(1), json: self.json }
+    }
+}
+
+/// A server without a protocol.
+#[derive(Clone, Debug, Args)]
+pub struct BenchNullServe {
+    /// An FLV file; each player is sent its frames
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS")]
+    pub listen: SocketAddr,
+    /// Messages are merged for so long; 0 sends each by itself
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = parse_duration)]
+    pub send_delay: Duration,
+}
+
+/// Players of that server.
+#[derive(Clone, Debug, Args)]
+pub struct BenchNullPlay {
+    /// Where it listens
+    #[arg(value_name = "ADDRESS")]
+    pub address: SocketAddr,
+    /// How many players
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub players: u32,
+    /// How the load is put on
+    #[command(flatten)]
+    pub load: BenchLoad,
 }
 
 /// Many players of one stream.

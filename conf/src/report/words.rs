@@ -4,6 +4,7 @@ use millstream_core::amf::{AmfError, Text};
 use millstream_core::chunk::ChunkError;
 use millstream_core::drive::IoFailure;
 use millstream_core::event::{CloseReason, RefuseReason};
+use millstream_core::forward::ForwardFailure;
 use millstream_core::handshake::{HandshakeError, HandshakeKind};
 use millstream_core::name::escape;
 use millstream_core::session::{Ignored, SessionError};
@@ -18,12 +19,47 @@ pub(super) fn refuse_text(reason: RefuseReason) -> &'static str {
         RefuseReason::Busy => "the stream has a publisher",
         RefuseReason::ConnectionsMax => "too many connections (--max-connections)",
         RefuseReason::ConnectionsPerIp => "too many connections from this address",
+        RefuseReason::Loop => "the stream has been here before: servers forward it in a loop",
         RefuseReason::Refer => "the client does not come from a page that is served",
         RefuseReason::Shutdown => "the server shuts down",
         RefuseReason::SourcesMax => "too many streams",
         RefuseReason::StreamNotFound => "nobody published the stream in time",
         RefuseReason::Vhost => "the vhost is unknown or disabled",
         _ => reason.as_str(),
+    }
+}
+
+pub(super) fn forward_text(failure: ForwardFailure) -> String {
+    let text = match failure {
+        ForwardFailure::Closed => "the destination closed the connection",
+        ForwardFailure::Dial(failure) => return dial_text(failure).to_owned(),
+        ForwardFailure::DialTimeout => "the destination does not answer",
+        ForwardFailure::Ended => "the destination ended the stream",
+        ForwardFailure::Hops => "the stream has passed as many servers as it may",
+        ForwardFailure::Io(failure) => return close_text(CloseReason::Io(failure)),
+        ForwardFailure::Loop => "the stream has been there before: servers forward it in a loop",
+        ForwardFailure::Name => "the name of the stream makes no legal destination",
+        ForwardFailure::Refused => "the destination refused",
+        ForwardFailure::Session(SessionError::Timeout(TimerKind::Handshake)) => {
+            "the destination did not complete the handshake in time"
+        }
+        ForwardFailure::Session(SessionError::Timeout(_)) => {
+            "the destination did not answer in time"
+        }
+        ForwardFailure::Session(error) => return error_text(error),
+        ForwardFailure::Stalled => "the destination takes nothing any more",
+        ForwardFailure::TooMany => "there are as many forwards as there may be",
+        _ => failure.as_str(),
+    };
+    text.to_owned()
+}
+
+fn dial_text(failure: IoFailure) -> &'static str {
+    match failure {
+        IoFailure::Refused => "nobody listens there",
+        IoFailure::TimedOut => "the destination does not answer",
+        IoFailure::Unreachable => "the destination cannot be reached",
+        _ => "no connection could be made",
     }
 }
 
@@ -37,7 +73,9 @@ pub(super) fn handshake_text(kind: HandshakeKind) -> &'static str {
 
 pub(super) fn close_word(reason: CloseReason) -> &'static str {
     match reason {
+        CloseReason::Answered => "answered",
         CloseReason::Error(error) => error_word(error),
+        CloseReason::Http(error) => error.as_str(),
         CloseReason::Io(IoFailure::Refused) => "io_refused",
         CloseReason::Io(IoFailure::Reset) => "io_reset",
         CloseReason::Io(IoFailure::TimedOut) => "io_timeout",
@@ -55,7 +93,9 @@ pub(super) fn close_word(reason: CloseReason) -> &'static str {
 
 pub(super) fn close_text(reason: CloseReason) -> String {
     let text = match reason {
+        CloseReason::Answered => "all was answered",
         CloseReason::Error(error) => return error_text(error),
+        CloseReason::Http(error) => error.words(),
         CloseReason::Io(IoFailure::Refused) => "the connection was refused",
         CloseReason::Io(IoFailure::Reset) => "the peer reset the connection",
         CloseReason::Io(IoFailure::TimedOut) => "the peer's machine does not answer",

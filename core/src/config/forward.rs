@@ -3,10 +3,10 @@
 use crate::name::StreamName;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
-use core::fmt;
+use core::fmt::{self, Write};
 
 /// A destination. Its parts may hold `{vhost}`, `{app}` and `{stream}`, which stand for the names
-/// of the stream that is pushed; what is absent is taken from there too.
+/// of the stream that is pushed, percent-encoded in queries; what is absent is taken from there too.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Forward {
     /// The app, perhaps with a query.
@@ -96,7 +96,14 @@ impl Forward {
     }
 
     fn part(&self, template: Option<&str>, name: &StreamName) -> Option<String> {
-        expand(template?, (name.vhost(), name.app(), name.stream()))
+        let names = (name.vhost(), name.app(), name.stream());
+        let Some((path, query)) = template?.split_once('?') else {
+            return expand(template?, names);
+        };
+        // There a name is one value, whatever it holds.
+        let (vhost, app, stream) = (encoded(names.0), encoded(names.1), encoded(names.2));
+        let query = expand(query, (&vhost, &app, &stream))?;
+        Some([&*expand(path, names)?, "?", &query].concat())
     }
 }
 
@@ -156,6 +163,20 @@ fn split_stream(path: &str) -> (Option<&str>, Option<&str>) {
         }
         None => (Some(path).filter(|text| named(text)), None),
     }
+}
+
+/// All but the unreserved characters as percent signs (RFC 3986, section 2.3).
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        // Writing to a String cannot fail.
+        let _ = match byte {
+            b'-' | b'.' | b'_' | b'~' => out.write_char(char::from(byte)),
+            _ if byte.is_ascii_alphanumeric() => out.write_char(char::from(byte)),
+            _ => write!(out, "%{byte:02X}"),
+        };
+    }
+    out
 }
 
 /// Puts the names of a stream into a template; `None` when it has another name in braces.

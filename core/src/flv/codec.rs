@@ -6,6 +6,7 @@ pub mod aac;
 pub mod audio;
 pub mod av1;
 mod bits;
+pub mod dimensions;
 pub mod h264;
 pub mod h265;
 pub mod nal;

@@ -2,8 +2,9 @@
 
 use super::http::Http;
 use crate::event::{CloseReason, RefuseReason};
+use crate::forward::Route;
 use crate::handshake::HandshakeKind;
-use crate::id::{ConnId, ConsumerId, MessageStreamId, SourceId};
+use crate::id::{ConnId, ConsumerId, ForwardId, MessageStreamId, SourceId};
 use crate::session::{Ignored, Refusal, Session};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::boxed::Box;
@@ -22,6 +23,8 @@ pub(super) struct Conn {
     /// A short write was made; nothing more until `Writable`.
     pub(super) blocked: bool,
     pub(super) closing: Option<CloseReason>,
+    /// It was dialled for this forward, and is a client.
+    pub(super) forward: Option<ForwardId>,
     pub(super) handshake: HandshakeKind,
     /// What speaks HTTP; the session sleeps then.
     pub(super) http: Option<Box<Http>>,
@@ -34,6 +37,8 @@ pub(super) struct Conn {
     pub(super) peer: SocketAddr,
     /// Since the socket was full for the first time; `None` once all was taken.
     progress: Option<Progress>,
+    /// The client program (`flashVer`), escaped.
+    pub(super) program: Option<Arc<str>>,
     /// The driver reads from the connection.
     pub(super) reads: bool,
     pub(super) received: u64,
@@ -59,6 +64,8 @@ pub(super) struct App {
     pub(super) is_engine: bool,
     /// The page that the client comes from; empty when it has none.
     pub(super) page_url: Arc<[u8]>,
+    /// The servers that what it publishes has passed.
+    pub(super) route: Route,
     pub(super) vhost: Arc<str>,
 }
 
@@ -75,6 +82,8 @@ pub(super) struct Role {
     pub(super) action: Action,
     /// Bytes of media since the last report.
     pub(super) bytes: u64,
+    /// Bits per second in the last report.
+    pub(super) bits_per_second: Option<u64>,
     pub(super) frames: u32,
     pub(super) reported: Instant,
     pub(super) since: Instant,
@@ -113,6 +122,7 @@ impl Conn {
             app: None,
             blocked: false,
             closing: None,
+            forward: None,
             handshake: HandshakeKind::Simple,
             http: None,
             id,
@@ -121,6 +131,7 @@ impl Conn {
             opened: now,
             peer,
             progress: None,
+            program: None,
             reads: true,
             received: 0,
             replies: BytesMut::new(),
@@ -257,6 +268,10 @@ pub(super) const fn refusal(reason: RefuseReason, asked: Asked) -> Refusal {
         ) => (
             "NetConnection.Connect.Rejected",
             "The server has as many connections as it may: try again later.",
+        ),
+        (RefuseReason::Loop, _) => (
+            "NetConnection.Connect.Rejected",
+            "The stream has been here before: servers forward it in a loop.",
         ),
         (RefuseReason::Refer, Asked::Connect) => {
             ("NetConnection.Connect.Rejected", "The server does not serve clients of this page.")

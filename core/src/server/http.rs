@@ -5,6 +5,8 @@
 //! gets next.
 
 mod answers;
+mod api;
+mod playlists;
 mod viewers;
 
 pub(super) use viewers::end_body;
@@ -14,8 +16,8 @@ use super::conn::Conn;
 use crate::drive::{Output, Slices};
 use crate::event::{CloseReason, Event};
 use crate::http::{Framing, HttpError, HttpLimits, Request, Response, Wire};
-use crate::id::SourceId;
-use crate::name::escape;
+use crate::name::{StreamName, escape};
+use crate::shard::{Fetch, HlsPart};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::boxed::Box;
 use alloc::collections::VecDeque;
@@ -44,8 +46,8 @@ struct Asked {
     /// Then it is answered with what there is.
     give_up_at: Option<Instant>,
     request: Box<Request>,
-    /// The stream that it waits for.
-    source: Option<SourceId>,
+    /// What the home of a stream is to give.
+    waits_for: Option<(Fetch, StreamName, HlsPart)>,
 }
 
 impl Http {
@@ -190,6 +192,14 @@ impl Server {
         }
         if let Some(http) = &mut conn.http {
             http.advance(len.saturating_sub(replies));
+        }
+    }
+
+    /// The connection is gone.
+    pub(super) fn http_forget(&mut self, conn: &mut Conn) {
+        let asked = conn.http.as_mut().and_then(|http| http.asked.take());
+        if let Some((_, name, _)) = asked.and_then(|asked| asked.waits_for) {
+            self.hls_forget(conn.id, &name);
         }
     }
 

@@ -22,27 +22,46 @@ impl Server {
                 (Some(consumer), Some(stream)) => stream.source.lag_bytes(consumer),
                 _ => 0,
             };
-            self.event(Event::Progress {
-                conn: conn.id,
-                name,
-                publisher: is_publisher,
-                age: now.since(role.since),
-                bits_per_second: bits_per_second(role.bytes, since),
-                frames_per_second: per_second(u64::from(role.frames), since),
-                lag_bytes,
-            });
+            let age = now.since(role.since);
+            let rate = bits_per_second(role.bytes, since);
+            if let Some(forward) = conn.forward {
+                let Some(destination) = self.forward_label(forward) else { continue };
+                self.event(Event::ForwardProgress {
+                    forward,
+                    name,
+                    destination,
+                    age,
+                    bits_per_second: rate,
+                    lag_bytes,
+                });
+            } else {
+                let frames_per_second = per_second(u64::from(role.frames), since);
+                self.event(Event::Progress {
+                    conn: conn.id,
+                    name,
+                    publisher: is_publisher,
+                    age,
+                    bits_per_second: rate,
+                    frames_per_second,
+                    lag_bytes,
+                });
+            }
             if let Some(role) = conn.roles.get_mut(index) {
+                role.bits_per_second = Some(bits_per_second(role.bytes, since));
                 role.reported = now;
                 role.frames = 0;
                 role.bytes = 0;
             }
         }
-        conn.report_at = conn.roles.first().map(|role| now.after(self.report_interval(role)));
+        conn.report_at = conn.roles.first().map(|role| now.after(self.report_interval(conn, role)));
     }
 
     /// The time between two reports of a role.
-    pub(super) fn report_interval(&self, role: &Role) -> Duration {
+    pub(super) fn report_interval(&self, conn: &Conn, role: &Role) -> Duration {
         let pithy_print = &self.config.pithy_print;
+        if conn.forward.is_some() {
+            return pithy_print.forward;
+        }
         if role.action.publishes() { pithy_print.publish } else { pithy_print.play }
     }
 
@@ -71,7 +90,7 @@ pub(super) fn address(peer: SocketAddr) -> String {
     alloc::format!("{peer}")
 }
 
-fn bits_per_second(bytes: u64, since: Duration) -> u64 {
+pub(super) fn bits_per_second(bytes: u64, since: Duration) -> u64 {
     let bits = u128::from(bytes).saturating_mul(8_000_000);
     let rate = bits.checked_div(since.as_micros()).unwrap_or(0);
     u64::try_from(rate).unwrap_or(u64::MAX)

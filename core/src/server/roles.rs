@@ -8,6 +8,7 @@ use super::conn::{Action, App, Asked, Conn, Role, refusal};
 use super::transcode::ENGINE_VERSION;
 use crate::config::{PublishPolicy, Vhost};
 use crate::event::{CloseReason, Event, RefuseReason};
+use crate::forward::Route;
 use crate::id::{ConsumerId, MessageStreamId, RequestId, SourceId};
 use crate::name::{Address, StreamArgument, StreamName, escape, refer_matches};
 use crate::session::{
@@ -20,6 +21,9 @@ const SUBJECT_LEN_MAX: usize = 256;
 
 impl Server {
     pub(super) fn session_event(&mut self, conn: &mut Conn, event: SessionEvent) {
+        if conn.forward.is_some() {
+            return self.forward_event(conn, event);
+        }
         match event {
             SessionEvent::Handshaked { kind } => conn.handshake = kind,
             SessionEvent::Connect(request) => self.connect(conn, &request),
@@ -81,15 +85,25 @@ impl Server {
         // streams.
         let is_asked = address.vhost != address.host;
         let vhost = if is_asked { address.vhost } else { vhost };
+        // One more than may be, so that a longer route is seen.
+        let hops_max = usize::from(self.config.limits.forward_hops_max);
+        let route = Route::parse(request.route.as_bytes(), hops_max.saturating_add(1));
+        if route.passes(self.id) || route.hops() > hops_max {
+            let subject = alloc::format!("{vhost}/{}", address.app);
+            self.refuse(conn, request.request, RefuseReason::Loop, Asked::Connect, &subject);
+            return;
+        }
         // A rendition of ours, by whatever name of this machine it comes back.
         let is_engine = request.flash_ver.as_bytes() == ENGINE_VERSION.as_bytes();
-        let app = App { app: address.app, is_engine, page_url, vhost };
+        let app = App { app: address.app, is_engine, page_url, route, vhost };
         let granted = conn.session.accept(self.now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
+        let program: Arc<str> = Arc::from(escape(request.flash_ver.as_bytes(), SUBJECT_LEN_MAX));
+        conn.program = Some(program.clone()).filter(|program| !program.is_empty());
         self.event(Event::Connected {
             conn: conn.id,
             app: Arc::from(alloc::format!("{}/{}", app.vhost, app.app)),
-            client: Arc::from(escape(request.flash_ver.as_bytes(), SUBJECT_LEN_MAX)),
+            client: program,
             handshake: conn.handshake,
         });
         conn.app = Some(app);
@@ -129,6 +143,7 @@ impl Server {
         }
         stream.is_rendition = conn.app.as_ref().is_some_and(|app| app.is_engine);
         let players = stream.source.players();
+        stream.route = conn.app.as_ref().map(|app| app.route.clone()).unwrap_or_default();
         let granted = conn.session.accept(now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
         self.stream_published(source);
@@ -260,10 +275,20 @@ impl Server {
         action: Action,
     ) {
         let now = self.now;
-        let role = Role { action, bytes: 0, frames: 0, reported: now, since: now, source, stream };
+        let role = Role {
+            action,
+            bytes: 0,
+            bits_per_second: None,
+            frames: 0,
+            reported: now,
+            since: now,
+            source,
+            stream,
+        };
         conn.roles.push(role);
         conn.role_again_at = None;
-        conn.report_at.get_or_insert(now.after(self.report_interval(&role)));
+        let report_at = now.after(self.report_interval(conn, &role));
+        conn.report_at.get_or_insert(report_at);
     }
 
     /// The peer has stopped what a message stream did.
@@ -308,7 +333,9 @@ impl Server {
                 rest.extend_from_slice(&conn.replies);
                 conn.replies = rest;
             }
-            self.event(Event::Stopped { conn: conn.id, source, name, age });
+            if conn.forward.is_none() {
+                self.event(Event::Stopped { conn: conn.id, source, name, age });
+            }
             self.release(source);
         } else {
             stream.source.unpublish();

@@ -2,9 +2,11 @@
 
 use super::Server;
 use super::conn::{Action, Asked, Conn, refusal};
+use super::hls::Asker;
 use crate::config::PublishPolicy;
 use crate::drive::Output;
 use crate::event::{CloseReason, Event, RefuseReason};
+use crate::forward::Route;
 use crate::frame::Frame;
 use crate::id::{ConnId, MessageStreamId, RequestId, SourceId};
 use crate::name::StreamName;
@@ -101,14 +103,15 @@ impl Server {
         self.shards.claimed.insert(claim, claimed);
         conn.waits = true;
         let is_rendition = conn.app.as_ref().is_some_and(|app| app.is_engine);
-        self.tell(home, ShardMessage::Claim { claim, name, is_rendition });
+        let route = conn.app.as_ref().map(|app| app.route.clone()).unwrap_or_default();
+        self.tell(home, ShardMessage::Claim { claim, name, is_rendition, route });
     }
 
     /// Takes what another shard says.
     pub(super) fn shard_message(&mut self, from: ShardId, message: ShardMessage) {
         match message {
-            ShardMessage::Claim { claim, name, is_rendition } => {
-                self.answer_claim(from, claim, &name, is_rendition);
+            ShardMessage::Claim { claim, name, is_rendition, route } => {
+                self.answer_claim((from, claim), &name, is_rendition, route);
             }
             ShardMessage::Granted { claim, players } => {
                 self.with_conn(claim.conn, |server, conn| server.granted(conn, claim, players));
@@ -145,6 +148,14 @@ impl Server {
                     self.release(source);
                 }
             }
+            ShardMessage::Survey { survey, scope } => self.answer_survey(from, survey, scope),
+            ShardMessage::Surveyed { survey, snapshot } => {
+                self.gather(survey, *snapshot);
+            }
+            ShardMessage::Fetch { fetch, name, part } => {
+                self.fetch(Asker { fetch, shard: from }, &name, part);
+            }
+            ShardMessage::Fetched { fetch, found } => self.fetched(fetch, found),
             ShardMessage::Live { subscription, live } => self.replica_live(subscription, live),
             ShardMessage::Frames { subscription, frames } => {
                 if let Some(&source) = self.shards.replicas.get(&subscription) {
@@ -251,7 +262,13 @@ impl Server {
         self.unpublish(source);
     }
 
-    fn answer_claim(&mut self, from: ShardId, claim: Claim, name: &StreamName, is_rendition: bool) {
+    fn answer_claim(
+        &mut self,
+        (from, claim): (ShardId, Claim),
+        name: &StreamName,
+        is_rendition: bool,
+        route: Route,
+    ) {
         if self.publish_policy(name) == PublishPolicy::Takeover
             && let Some(&source) = self.names.get(name)
         {
@@ -265,6 +282,7 @@ impl Server {
             Ok((source, players)) => {
                 self.shards.claims.insert((from, claim), source);
                 if let Some(stream) = self.stream_mut(source) {
+                    stream.route = route;
                     stream.is_rendition = is_rendition;
                 }
                 self.stream_published(source);
@@ -372,7 +390,7 @@ impl Server {
         }
     }
 
-    fn tell(&mut self, to: ShardId, message: ShardMessage) {
+    pub(super) fn tell(&mut self, to: ShardId, message: ShardMessage) {
         self.outputs.push_back(Output::Shard { to, message });
     }
 }

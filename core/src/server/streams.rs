@@ -1,6 +1,8 @@
 //! Streams: media from publishers to players, merged when the shard is busy.
 
 use super::conn::{Action, Conn, Role};
+use super::hls::HlsId;
+use super::measure::Measure;
 use super::merging::merge_interval;
 use super::shards::{RemotePublisher, Replica, Subscriber};
 use super::timers::Owner;
@@ -9,8 +11,9 @@ use crate::chunk::ChunkSize;
 use crate::config::{Config, SendDelay, Vhost};
 use crate::event::{CloseReason, Event};
 use crate::flv::codec;
+use crate::forward::Route;
 use crate::frame::{Frame, FrameClass, FrameKind};
-use crate::id::{ConnId, MessageStreamId, SourceId};
+use crate::id::{ConnId, ForwardId, MessageStreamId, SourceId};
 use crate::name::StreamName;
 use crate::session::StatusLevel;
 use crate::shard::Claim;
@@ -34,15 +37,22 @@ pub(super) struct Stream {
     pub(super) is_rendition: bool,
     /// Players without a publisher are looked after then.
     linger_at: Option<Instant>,
+    pub(super) measure: Measure,
     pub(super) name: StreamName,
+    /// Where it is forwarded.
+    pub(super) forwards: Vec<ForwardId>,
     /// Frames for replicas on other shards.
     pub(super) gathered: Vec<Frame>,
+    /// Its segments, while it is published here.
+    pub(super) hls: Option<HlsId>,
     /// Who publishes it, if that is a connection of another shard.
     pub(super) publisher: Option<RemotePublisher>,
     /// The home of the stream, if that is another shard.
     pub(super) replica: Option<Replica>,
     pub(super) report_at: Instant,
     pub(super) reported: Instant,
+    /// The servers that it has passed.
+    pub(super) route: Route,
     pub(super) source: Source,
     /// Replicas on other shards.
     pub(super) subscribers: Vec<Subscriber>,
@@ -108,12 +118,16 @@ impl Server {
             flushed: None,
             is_rendition: false,
             linger_at: None,
+            measure: Measure::new(self.now),
             name: name.clone(),
+            forwards: Vec::new(),
             gathered: Vec::new(),
+            hls: None,
             publisher: None,
             replica: None,
             report_at,
             reported: self.now,
+            route: Route::default(),
             source: Source::new(source_config(&self.config, &vhost, home.is_some())),
             subscribers: Vec::new(),
             timer_at: None,
@@ -137,7 +151,7 @@ impl Server {
     pub(super) fn release(&mut self, id: SourceId) {
         let is_idle = self.stream(id).is_some_and(|stream| {
             let is_published = stream.source.publisher().is_some() && stream.replica.is_none();
-            !is_published && stream.source.players() == 0 && stream.subscribers.is_empty()
+            !is_published && !stream.source.is_read() && stream.subscribers.is_empty()
         });
         if is_idle
             && let Some(slot) = self.streams.get_mut(id.slot as usize)
@@ -184,14 +198,19 @@ impl Server {
         let Some(stream) = self.stream_mut(source_id) else { return };
         stream.bytes = stream.bytes.saturating_add(frame.payload.len() as u64);
         let pushed = stream.source.push(now, frame, &mut lapped);
+        stream.measure.observe(now, frame, &pushed, lapped.len(), &stream.source);
         let name = stream.name.clone();
         let is_replica = stream.replica.is_some();
+        let hls = stream.hls;
         if !pushed.dropped && !stream.subscribers.is_empty() {
             let is_first = stream.gathered.is_empty();
             stream.gathered.push(Frame { timestamp: pushed.timestamp, ..frame.clone() });
             if is_first {
                 self.gathered.push(source_id);
             }
+        }
+        if let Some(id) = hls.filter(|_| !pushed.dropped) {
+            self.hls_frame(id, &Frame { timestamp: pushed.timestamp, ..frame.clone() });
         }
         // The home of the stream has told it already.
         if let Some(codec) = pushed.codec.filter(|_| !is_replica) {
@@ -206,7 +225,7 @@ impl Server {
             self.event(Event::Jumped { source: source_id, name: name.clone(), millis });
         }
         for Lapped { conn, bytes } in lapped {
-            self.event(Event::Skipped { conn, name: name.clone(), bytes });
+            self.tell_skipped(conn, name.clone(), bytes);
         }
         if !pushed.dropped {
             self.schedule_flush(source_id);
@@ -220,7 +239,7 @@ impl Server {
         let slot = self.streams.get_mut(id.slot as usize);
         let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
         let Some(stream) = slot.stream.as_deref_mut() else { return };
-        if stream.flush_at.is_some() || stream.source.players() == 0 {
+        if stream.flush_at.is_some() || !stream.source.is_read() {
             return;
         }
         let delay = merge_interval(stream.vhost.send_delay, load);
@@ -272,6 +291,7 @@ impl Server {
     /// Readies what a connection's players get next; true when the one that shares the tape has
     /// something.
     pub(super) fn prepare(&mut self, conn: &mut Conn) -> bool {
+        let now = self.now;
         // Copies wait until all replies are sent: else these might never be, and the connection
         // would not be read again.
         let has_room = conn.replies.is_empty();
@@ -288,6 +308,7 @@ impl Server {
                 stream.source.prepare(consumer);
                 stream.source.take_private(consumer, &mut conn.replies);
                 let copied = conn.replies.len().saturating_sub(before);
+                stream.measure.sent.count(now, copied as u64);
                 if let Some(role) = conn.roles.get_mut(index) {
                     role.bytes = role.bytes.saturating_add(copied as u64);
                 }
@@ -312,6 +333,9 @@ impl Server {
 
     /// A player was sent all that it asked for.
     fn complete(&mut self, conn: &mut Conn, id: MessageStreamId) {
+        if conn.forward.is_some() {
+            return self.finish_forward(conn);
+        }
         let Conn { session, replies, .. } = conn;
         session.status(
             id,
@@ -332,13 +356,17 @@ impl Server {
 
     /// A publisher has come: waiting players no longer wait.
     pub(super) fn stream_published(&mut self, id: SourceId) {
+        let now = self.now;
         if let Some(stream) = self.stream_mut(id) {
             stream.linger_at = None;
             stream.left = None;
+            stream.measure.begin(now);
             let name = stream.name.clone();
+            self.hls_published(id);
             self.sync_renditions(&name);
         }
         self.tell_subscribers(id, true);
+        self.begin_forwards(id);
     }
 
     /// The publisher of a stream of this shard has gone.
@@ -354,11 +382,14 @@ impl Server {
         let now = self.now;
         if let Some(stream) = self.stream_mut(id) {
             stream.left = Some(now);
+            stream.measure.end(now);
             stream.publisher = None;
             let name = stream.name.clone();
+            self.hls_unpublished(id);
             self.sync_renditions(&name);
         }
         self.tell_subscribers(id, false);
+        self.end_forwards(id);
         self.arm_linger(id);
         self.release(id);
     }
@@ -370,7 +401,7 @@ impl Server {
         if stream.source.publisher().is_some() {
             return;
         }
-        let waiting = stream.source.consumers().filter(|player| !player.finishes());
+        let waiting = stream.source.consumers().filter(|player| player.waits());
         stream.linger_at = waiting.map(|player| stream.patience(player, &config)).min();
         self.arm_stream(id);
     }
@@ -409,7 +440,7 @@ impl Server {
         let tired: Vec<(ConnId, MessageStreamId, bool)> = stream
             .source
             .consumers()
-            .filter(|player| !player.finishes())
+            .filter(|player| player.waits())
             .filter(|player| stream.patience(player, &self.config) <= now)
             .map(|player| (player.conn(), player.stream(), saw_it(player)))
             .collect();

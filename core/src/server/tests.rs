@@ -1,5 +1,7 @@
 //! The rules of the server, seen by client sessions on a virtual clock.
 
+mod forward;
+mod hls;
 mod http;
 mod mended;
 mod renditions;
@@ -10,6 +12,7 @@ mod rows_command;
 mod rows_handshake;
 mod rows_tcp;
 mod shards;
+mod snapshots;
 mod vhosts;
 mod wire;
 mod world;
@@ -49,6 +52,14 @@ fn rejected(peer: &Peer) -> Option<String> {
 
 fn reasons(world: &World) -> Vec<RefuseReason> {
     let refused = world.events.iter().filter_map(|event| match event {
+        Event::Refused { reason, .. } => Some(*reason),
+        _ => None,
+    });
+    refused.collect()
+}
+
+fn refusals(events: &[(Duration, Event)]) -> Vec<RefuseReason> {
+    let refused = events.iter().filter_map(|(_, event)| match event {
         Event::Refused { reason, .. } => Some(*reason),
         _ => None,
     });

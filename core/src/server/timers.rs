@@ -4,7 +4,8 @@
 //! one for its next flush. A deadline that has moved back since is found out when it comes, and armed
 //! anew: media cost no work here.
 
-use crate::id::{ConnId, SourceId};
+use super::hls::HlsId;
+use crate::id::{ConnId, ForwardId, SourceId};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::collections::BinaryHeap;
 use core::cmp::Reverse;
@@ -16,6 +17,9 @@ pub(super) enum Owner {
     Conn(ConnId),
     /// The merge interval of a stream.
     Flush(SourceId),
+    Forward(ForwardId),
+    /// Segments and playlists of a stream.
+    Hls(HlsId),
     /// The processes of all renditions.
     Renditions,
     Source(SourceId),

@@ -20,11 +20,15 @@ impl Server {
         if len < offered {
             return false;
         }
+        let now = self.now;
         let Some((conn, stream, consumer)) = self.calm_player(id) else { return false };
         stream.source.wrote(consumer, len, 0);
+        stream.measure.sent.count(now, len as u64);
         conn.count_shared(len);
         conn.sent = conn.sent.saturating_add(len as u64);
-        if !stream.source.is_at_end(consumer) {
+        let is_at_end = stream.source.is_at_end(consumer);
+        self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
+        if !is_at_end {
             self.queue_write(id);
         }
         true

@@ -1,7 +1,7 @@
 //! The client side: what servers are asked for, and what they answer.
 
 use super::SessionConfig;
-use super::command::{Command, Writer, message_stream_id, string};
+use super::command::{Command, ROUTE, Writer, message_stream_id, string};
 use super::control::Control;
 use super::event::{ClientRequest, Ignored, Intent, Misuse, SessionEvent};
 use super::media::Media;
@@ -13,6 +13,7 @@ use crate::limits::Limits;
 use crate::message::{ControlMessage, MessageType, UserControl};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::borrow::Cow;
+use alloc::sync::Arc;
 use alloc::vec;
 use bytes::BytesMut;
 
@@ -35,6 +36,8 @@ mod tests;
 pub(super) struct Client {
     request: ClientRequest,
     stage: Stage,
+    /// The servers that the stream has passed, for `connect`.
+    route: Option<Arc<str>>,
     /// What the server created for us.
     stream: MessageStreamId,
     /// Media; commands go past it.
@@ -89,6 +92,7 @@ impl Client {
         Self {
             request,
             stage: Stage::Connecting,
+            route: None,
             stream: MessageStreamId(0),
             media: ChunkWriter::new(),
             deadline: None,
@@ -99,6 +103,11 @@ impl Client {
     pub(super) fn handshaked(&mut self, now: Instant, limits: &Limits) {
         let at = now.after(limits.connect_timeout);
         self.deadline = Some(Deadline { at, reason: TimerKind::Connect });
+    }
+
+    /// Says what servers the stream has passed.
+    pub(super) fn set_route(&mut self, route: Arc<str>) {
+        self.route = Some(route);
     }
 
     /// When the server will have been too slow.
@@ -131,6 +140,9 @@ impl Client {
                 push("videoCodecs", Value::Number(252.0));
                 push("videoFunction", Value::Number(1.0));
             }
+        }
+        if let Some(route) = &self.route {
+            push(ROUTE, string(route));
         }
         push("fourCcList", Value::StrictArray(FOURCCS.map(string).into()));
         writer.reply("connect", transaction::CONNECT, &[Value::Object(properties)]);

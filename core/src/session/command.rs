@@ -149,6 +149,10 @@ pub(super) struct Writer<'a> {
     pub(super) out: &'a mut BytesMut,
 }
 
+/// The property of `connect` by which servers that forward say what servers a stream has passed.
+/// The specification has no such property; servers ignore those that they do not know.
+pub(super) const ROUTE: &str = "millstreamRoute";
+
 /// The session id that status objects carry. Old players want one; nobody reads it.
 const CLIENT_ID: &str = "MILLSTRM";
 

@@ -47,6 +47,8 @@ pub struct ConnectRequest {
     pub object_encoding: f64,
     /// The `pageUrl` property.
     pub page_url: Text,
+    /// The `millstreamRoute` property: the servers that have forwarded the stream.
+    pub route: Text,
     /// The `swfUrl` property.
     pub swf_url: Text,
     /// The `tcUrl` property.
@@ -274,6 +276,7 @@ impl fmt::Debug for ConnectRequest {
             .field("flash_ver", &self.flash_ver)
             .field("object_encoding", &self.object_encoding)
             .field("page_url", &without_secrets(self.page_url.as_bytes()))
+            .field("route", &self.route)
             .field("swf_url", &without_secrets(self.swf_url.as_bytes()))
             .field("tc_url", &without_secrets(self.tc_url.as_bytes()))
             .finish()
@@ -356,6 +359,7 @@ mod tests {
                 flash_ver: "FMLE/3.0".into(),
                 object_encoding: 0.0,
                 page_url: url(),
+                route: Text::default(),
                 swf_url: url(),
                 tc_url: url(),
             },

@@ -4,7 +4,7 @@ mod answer;
 #[cfg(test)]
 mod tests;
 
-use super::command::{Command, Verb, Writer, message_stream_id};
+use super::command::{Command, ROUTE, Verb, Writer, message_stream_id};
 use super::control::Control;
 use super::event::{
     ConnectRequest, Ignored, Misuse, PlayRequest, PublishRequest, Refusal, SessionError,
@@ -298,6 +298,7 @@ impl Server {
             flash_ver: command.property(0, "flashVer"),
             object_encoding,
             page_url: command.property(0, "pageUrl"),
+            route: command.property(0, ROUTE),
             swf_url: command.property(0, "swfUrl"),
             tc_url: command.property(0, "tcUrl"),
         }))))

@@ -16,6 +16,7 @@ use crate::frame::{FrameClass, FrameKind};
 use crate::id::{ConnId, MessageStreamId};
 use crate::tape::{Lane, Mark, Tape};
 use crate::time::{Instant, Timestamp};
+use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use bytes::{Buf, Bytes, BytesMut};
 use viewer::Viewer;
@@ -51,10 +52,23 @@ impl Lanes {
     }
 }
 
+/// Who reads.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Audience {
+    /// A player.
+    Player,
+    /// A server that the stream is published to: it gets metadata as publishers send them.
+    Server,
+}
+
+/// How publishers begin metadata: servers are asked to keep what follows (AMF0 string).
+const SET_DATA_FRAME: &[u8] = b"\x02\x00\x0D@setDataFrame";
+
 /// One player of a source.
 #[derive(Debug)]
 pub struct Consumer {
     attached: Instant,
+    audience: Audience,
     /// Video begins, or begins again, at a keyframe.
     awaits_keyframe: bool,
     /// The stream's time that is this player's zero.
@@ -64,6 +78,8 @@ pub struct Consumer {
     /// Milliseconds of stream time that it wants.
     duration: Option<u32>,
     ended: bool,
+    /// It is sent what lies before, and nothing from there on.
+    ends_at: Option<u64>,
     /// It is sent the message that has begun, and nothing after it.
     finishes: bool,
     first_csid: Option<u8>,
@@ -94,16 +110,19 @@ impl Consumer {
         attached: Instant,
         conn: ConnId,
         stream: MessageStreamId,
+        audience: Audience,
         first_csid: Option<u8>,
     ) -> Self {
         Self {
             attached,
+            audience,
             awaits_keyframe: true,
             base: None,
             conn,
             cursor: 0,
             duration: None,
             ended: false,
+            ends_at: None,
             finishes: false,
             first_csid,
             joined: false,
@@ -124,7 +143,7 @@ impl Consumer {
 
     pub(super) fn new_viewer(attached: Instant, conn: ConnId, container: Container) -> Self {
         let viewer = Some(Box::new(Viewer::new(container)));
-        Self { viewer, ..Self::new(attached, conn, MessageStreamId(0), None) }
+        Self { viewer, ..Self::new(attached, conn, MessageStreamId(0), Audience::Player, None) }
     }
 
     /// When it came.
@@ -133,10 +152,24 @@ impl Consumer {
         self.attached
     }
 
+    /// Who reads.
+    #[must_use]
+    pub const fn audience(&self) -> Audience {
+        self.audience
+    }
+
     /// Its connection.
     #[must_use]
     pub const fn conn(&self) -> ConnId {
         self.conn
+    }
+
+    /// The payload of metadata in the form that its reader wants.
+    pub(super) fn metadata<'a>(&self, payload: &'a [u8]) -> Cow<'a, [u8]> {
+        match self.audience {
+            Audience::Player => Cow::Borrowed(payload),
+            Audience::Server => Cow::Owned([SET_DATA_FRAME, payload].concat()),
+        }
     }
 
     /// Its message stream.
@@ -163,10 +196,15 @@ impl Consumer {
         ChunkStreamId::new(u32::from(self.first_csid?).saturating_add(offset))
     }
 
-    /// It was sent as much stream time as it asked for.
+    /// It was sent as much stream time as it asked for, or all up to where it ends.
     #[must_use]
-    pub const fn has_ended(&self) -> bool {
-        self.ended
+    pub fn has_ended(&self) -> bool {
+        self.ended || self.ends_at.is_some_and(|end| !self.joined || self.cursor >= end)
+    }
+
+    /// It ends where the tape ends now; with `None` it goes on.
+    pub(super) const fn set_end(&mut self, end: Option<u64>) {
+        self.ends_at = end;
     }
 
     pub(super) const fn set_duration(&mut self, millis: Option<u32>) {
@@ -177,6 +215,12 @@ impl Consumer {
     #[must_use]
     pub const fn is_viewer(&self) -> bool {
         self.viewer.is_some()
+    }
+
+    /// What it is sent, if not chunks.
+    #[must_use]
+    pub fn container(&self) -> Option<Container> {
+        self.viewer.as_ref().map(|viewer| viewer.container())
     }
 
     /// Bytes that are this player's alone.
@@ -198,15 +242,18 @@ impl Consumer {
         }
     }
 
-    /// It was sent all that the tape holds.
+    /// It was sent all that the tape holds, and waits for more.
     pub(super) fn is_at_end(&self, tape: &Tape) -> bool {
-        self.cursor == tape.end() && self.private.is_empty() && self.rest.is_empty()
+        self.cursor == tape.end()
+            && self.private.is_empty()
+            && self.rest.is_empty()
+            && self.ends_at.is_none()
     }
 
-    /// Its connection is closing: nobody waits for it any more.
+    /// It waits for a publisher, where there is none: no server does, nor who is closing.
     #[must_use]
-    pub const fn finishes(&self) -> bool {
-        self.finishes
+    pub const fn waits(&self) -> bool {
+        !self.finishes && matches!(self.audience, Audience::Player)
     }
 
     /// Sends the message that has begun, and nothing after it.
@@ -273,6 +320,10 @@ impl Consumer {
         }
         if self.paused {
             self.leave(source.tape());
+            return false;
+        }
+        if !self.joined && self.ends_at.is_some() {
+            // What it has not begun to read is not its any more.
             return false;
         }
         if !self.joined && self.viewer.as_ref().is_some_and(|viewer| !viewer.may_begin(source)) {
@@ -373,7 +424,20 @@ impl Consumer {
                 self.run_end = self.cursor;
                 continue;
             }
-            if self.pending.has(mark.lane()) || mark.is_break {
+            if self.wraps(mark) {
+                if !at_cursor {
+                    break;
+                }
+                let timestamp = self.time_of(source, mark);
+                if self.private.is_empty() {
+                    self.private_from = mark.offset;
+                }
+                let payload = tape.frame(mark).payload;
+                let mut private = core::mem::take(&mut self.private);
+                source.write_kept(self, mark.lane(), timestamp, &payload, &mut private);
+                self.private = private;
+                self.cursor = mark.end();
+            } else if self.pending.has(mark.lane()) || mark.is_break {
                 if !at_cursor {
                     break;
                 }
@@ -395,9 +459,13 @@ impl Consumer {
         if self.awaits_keyframe {
             special.insert(Lane::Video);
         }
+        if self.audience == Audience::Server {
+            special.insert(Lane::Metadata);
+        }
         self.first_csid.is_none()
             && self.viewer.is_none()
             && self.duration.is_none()
+            && self.ends_at.is_none()
             && tape.last_break().is_none_or(|at| at < self.cursor)
             // A lane may stay silent for ever, as timed data mostly do.
             && !Lane::ALL.iter().any(|lane| special.has(*lane) && tape.has_from(*lane, self.cursor))
@@ -435,7 +503,15 @@ impl Consumer {
         self.unwanted.has(mark.lane()) || needs_keyframe
     }
 
+    /// Publishers send metadata in another form than the tape has them in.
+    fn wraps(&self, mark: &Mark) -> bool {
+        self.audience == Audience::Server && mark.lane() == Lane::Metadata
+    }
+
     fn is_past_end(&mut self, mark: &Mark) -> bool {
+        if self.ends_at.is_some_and(|end| mark.offset >= end) {
+            return true;
+        }
         if let (Some(duration), Some(base)) = (self.duration, self.base) {
             let played = mark.timestamp.delta(base);
             self.ended |= u32::try_from(played).is_ok_and(|played| played >= duration);
@@ -451,8 +527,10 @@ impl Consumer {
     }
 
     fn time_of(&mut self, source: &Source, mark: &Mark) -> Timestamp {
-        // A file has one time line, so there metadata have the time at which they came.
-        if mark.lane() == Lane::Metadata && self.viewer.is_none() {
+        // A file has one time line, so there metadata have the time at which they came; servers
+        // take what publishers send.
+        let is_player = self.audience == Audience::Player && self.viewer.is_none();
+        if mark.lane() == Lane::Metadata && is_player {
             return Timestamp(0);
         }
         self.set_base(source, mark);

@@ -42,29 +42,34 @@ pub(crate) struct Wires {
 impl Hall {
     /// A publisher and `players`, all of whom have joined.
     pub(crate) fn new(players: u32) -> Self {
+        let mut hall = Self::empty();
+        hall.join(Intent::Publish, "hall");
+        hall.send(header(FrameKind::Video));
+        hall.send(header(FrameKind::Audio));
+        hall.publish(0..50);
+        for _ in 0..players {
+            hall.join(Intent::Play, "hall");
+        }
+        assert_eq!(hall.server.stats().players, players);
+        hall.wires.keeps = false;
+        hall
+    }
+
+    /// Nobody is there.
+    pub(crate) fn empty() -> Self {
         let vhost = Vhost { send_delay: SendDelay::Fixed(Duration::ZERO), ..Vhost::default() };
         let config = Config {
             pithy_print: PithyPrint::every(Duration::from_secs(1 << 20)),
             ..Config::with_default_vhost(vhost)
         };
         let wall = WallClock { unix_millis: 0 };
-        let mut hall = Self {
+        Self {
             drive: Drive::new(Budget::default()),
             frames: 0,
             peers: Vec::new(),
             server: Server::new(Arc::new(config), 7, Instant::from_micros(0), wall),
             wires: Wires { keeps: true, ..Wires::default() },
-        };
-        hall.join(Intent::Publish);
-        hall.send(header(FrameKind::Video));
-        hall.send(header(FrameKind::Audio));
-        hall.publish(0..50);
-        for _ in 0..players {
-            hall.join(Intent::Play);
         }
-        assert_eq!(hall.server.stats().players, players);
-        hall.wires.keeps = false;
-        hall
     }
 
     /// Publishes frames: 25 pictures and 43 audio frames are a second.
@@ -99,18 +104,42 @@ impl Hall {
     }
 
     fn put(&mut self, frame: &Frame) {
-        let (publisher, wire) = (&mut self.peers[0], &mut self.wires.sent[0]);
-        publisher.send(frame, wire).expect("it may publish");
-        self.wires.ready.push(Ready::Readable(conn(0)));
+        self.put_from(0, frame);
     }
 
-    fn join(&mut self, intent: Intent) {
+    fn put_from(&mut self, slot: usize, frame: &Frame) {
+        let (publisher, wire) = (&mut self.peers[slot], &mut self.wires.sent[slot]);
+        publisher.send(frame, wire).expect("it may publish");
+        self.wires.ready.push(Ready::Readable(conn(slot)));
+    }
+
+    /// Publishes the first frames of a stream, from the client that has come as number `slot`.
+    pub(crate) fn publish_from(&mut self, slot: usize, frames: std::ops::Range<u32>) {
+        let headers = [FrameKind::Video, FrameKind::Audio].map(header);
+        for frame in headers.into_iter().chain(frames.map(frame)) {
+            self.put_from(slot, &frame);
+            self.run();
+        }
+    }
+
+    /// Lets go of the clients' ends of all connections but the first.
+    pub(crate) fn forget_clients(&mut self) {
+        self.peers.truncate(1);
+        self.peers.shrink_to_fit();
+        for wires in [&mut self.wires.sent, &mut self.wires.received] {
+            wires.truncate(1);
+            wires.shrink_to_fit();
+        }
+    }
+
+    /// A client comes, and is granted what it wants.
+    pub(crate) fn join(&mut self, intent: Intent, stream: &str) {
         let slot = self.peers.len();
         let request = ClientRequest {
             intent,
             app: "live".into(),
             tc_url: "rtmp://127.0.0.1/live".into(),
-            stream: "hall".into(),
+            stream: stream.into(),
         };
         let mut out = BytesMut::with_capacity(64 << 10);
         let config = Arc::new(SessionConfig::default());

@@ -37,6 +37,24 @@ pub fn describe(event: &Event, name: &mut dyn FnMut(ConnId) -> String) -> String
         Event::Refused { conn, reason, subject } => {
             format!("refused conn={} reason={} subject={subject}", name(*conn), reason.as_str())
         }
+        Event::Forwarding { forward, conn, peer, name: stream, destination } => format!(
+            "forwarding forward={} conn={} peer={peer} stream={stream} to={destination}",
+            forward.0,
+            name(*conn)
+        ),
+        Event::ForwardFailed { forward, name: stream, destination, failure, words, retry_at } => {
+            let retry_at = retry_at.map_or("never".to_owned(), |at| at.as_micros().to_string());
+            format!(
+                "forward-failed forward={} stream={stream} to={destination} reason={} \
+                 words={words:?} retry_at={retry_at}",
+                forward.0,
+                failure.as_str()
+            )
+        }
+        Event::ForwardEnded { forward, name: stream, destination, age, sent } => format!(
+            "forward-ended forward={} stream={stream} to={destination} age={age:?} sent={sent}",
+            forward.0
+        ),
         Event::Ignored { conn, what } => format!("ignored conn={} {what:?}", name(*conn)),
         Event::Jumped { name: stream, millis, .. } => {
             format!("jumped stream={stream} millis={millis}")

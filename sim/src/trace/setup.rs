@@ -1,7 +1,7 @@
 //! The begin of a full trace: all that the server was told at its start.
 
 use millstream_core::config::{
-    Config, PithyPrint, PublishPolicy, QueueLength, Refer, SendDelay, TimeJitter, Vhost,
+    Config, Forward, PithyPrint, PublishPolicy, QueueLength, Refer, SendDelay, TimeJitter, Vhost,
 };
 use millstream_core::limits::Limits;
 use millstream_core::server::Server;
@@ -93,6 +93,15 @@ limits!(
     connections_per_ip_max,
     connect_burst_per_ip_max,
     connects_per_second_per_ip_max,
+    forward_dials_max,
+    forward_dial_timeout,
+    forward_drain_timeout,
+    forward_hops_max,
+    forward_retry_max,
+    forward_retry_min,
+    forward_retry_loop,
+    forward_stable_after,
+    forwards_max,
     gop_bytes_max,
     gop_frames_max,
     gop_span_max,
@@ -101,6 +110,7 @@ limits!(
     http_head_len_max,
     http_idle_timeout,
     http_play_wait,
+    http_playlist_wait,
     http_request_timeout,
     http_target_len_max,
     incomplete_bytes_max,
@@ -228,12 +238,12 @@ impl Setup {
     }
 }
 
-/// What a vhost does that a replay shows: segments, forwarding and transcoding have no part in it.
+/// What a vhost does that a replay shows: segments and transcoding have no part in it.
 fn write_vhost(name: &str, vhost: &Vhost, text: &mut String) {
     let Vhost {
         chunk_size,
         enabled,
-        forwards: _,
+        forwards,
         gop_cache,
         grace,
         hls: _,
@@ -271,6 +281,10 @@ fn write_vhost(name: &str, vhost: &Vhost, text: &mut String) {
     if let Some(chunk_size) = chunk_size {
         let _ = writeln!(text, "chunk-size {chunk_size}");
     }
+    for Forward { app, host, port, stream, vhost } in forwards {
+        let [app, stream, vhost] = [app, stream, vhost].map(|part| part.as_deref().unwrap_or(""));
+        let _ = writeln!(text, "forward {host}\t{port}\t{app}\t{stream}\t{vhost}");
+    }
     let Refer { all, play, publish } = refer;
     for (kind, domains) in [("all", all), ("play", play), ("publish", publish)] {
         for domain in domains {
@@ -284,6 +298,7 @@ fn read_vhost_line(vhost: &mut Vhost, line: &str) -> Option<()> {
     match (name, value) {
         ("chunk-size", _) => vhost.chunk_size = Some(value.parse().ok()?),
         ("enabled", _) => vhost.enabled = value.parse().ok()?,
+        ("forward", _) => vhost.forwards.push(read_forward(value)?),
         ("gop-cache", _) => vhost.gop_cache = value.parse().ok()?,
         ("grace", _) => [vhost.grace] = durations(value)?,
         ("publish-policy", "busy") => vhost.publish_policy = PublishPolicy::Busy,
@@ -317,6 +332,14 @@ fn read_vhost_line(vhost: &mut Vhost, line: &str) -> Option<()> {
         _ => return None,
     }
     Some(())
+}
+
+fn read_forward(text: &str) -> Option<Forward> {
+    let parts: Vec<&str> = text.split('\t').collect();
+    let [host, port, app, stream, vhost] = parts.try_into().ok()?;
+    let [app, stream, vhost] =
+        [app, stream, vhost].map(|part| Some(part).filter(|part| !part.is_empty()).map(Arc::from));
+    Some(Forward { app, host: host.into(), port: port.parse().ok()?, stream, vhost })
 }
 
 fn numbers<const N: usize>(numbers: [u128; N]) -> String {

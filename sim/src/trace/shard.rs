@@ -5,11 +5,15 @@
 
 use super::replay::unhex;
 use super::{Detail, HASH_START, Names, hash, hex};
+use millstream_core::api::Scope;
 use millstream_core::event::RefuseReason;
+use millstream_core::forward::Route;
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::id::{ConnId, MessageStreamId};
 use millstream_core::name::{NameLimits, StreamName};
-use millstream_core::shard::{Claim, ShardId, ShardMessage, Subscription};
+use millstream_core::shard::{
+    Claim, Fetch, Found, HlsPart, ShardId, ShardMessage, Subscription, SurveyId,
+};
 use millstream_core::time::Timestamp;
 use std::fmt::Write as _;
 
@@ -28,12 +32,14 @@ const CLASSES: [(FrameClass, char); 5] = [
     (FrameClass::SequenceHeader, 'h'),
 ];
 
-const REASONS: [RefuseReason; 9] = [
+const REASONS: [RefuseReason; 11] = [
     RefuseReason::BadName,
     RefuseReason::Busy,
     RefuseReason::ConnectRate,
     RefuseReason::ConnectionsMax,
     RefuseReason::ConnectionsPerIp,
+    RefuseReason::Loop,
+    RefuseReason::Refer,
     RefuseReason::Shutdown,
     RefuseReason::SourcesMax,
     RefuseReason::StreamNotFound,
@@ -71,9 +77,12 @@ pub(super) fn write_message(
         };
     };
     match message {
-        ShardMessage::Claim { claim, name, is_rendition } => {
+        ShardMessage::Claim { claim, name, is_rendition, route } => {
             words(if *is_rendition { "claim-rendition" } else { "claim" }, claim);
             let _ = write!(line, " {name}");
+            if route.hops() > 0 {
+                let _ = write!(line, " via {route}");
+            }
         }
         ShardMessage::Granted { claim, players } => {
             words("granted", claim);
@@ -89,6 +98,20 @@ pub(super) fn write_message(
             words("published", claim);
             write_frames(line, frames, detail);
         }
+        ShardMessage::Fetch { fetch, name, part } => {
+            let _ = match part {
+                HlsPart::Playlist => {
+                    write!(line, "fetch {}/{} playlist {name}", fetch.conn, fetch.serial)
+                }
+                HlsPart::Segment(sequence) => {
+                    write!(line, "fetch {}/{} {sequence} {name}", fetch.conn, fetch.serial)
+                }
+            };
+        }
+        ShardMessage::Fetched { fetch, found } => {
+            let _ = write!(line, "fetched {}/{}", fetch.conn, fetch.serial);
+            write_found(line, found.as_ref(), detail);
+        }
         ShardMessage::Subscribe { name, subscription } => {
             let _ = write!(line, "subscribe {} {name}", subscription.0);
         }
@@ -101,6 +124,13 @@ pub(super) fn write_message(
         ShardMessage::Frames { subscription, frames } => {
             let _ = write!(line, "frames {}", subscription.0);
             write_frames(line, frames, detail);
+        }
+        ShardMessage::Survey { survey, scope } => {
+            let _ = write!(line, "survey {} {scope:?}", survey.0);
+        }
+        // What the API shows is no part of a replay: such a trace can be read up to here.
+        ShardMessage::Surveyed { survey, .. } => {
+            let _ = write!(line, "surveyed {}", survey.0);
         }
     }
 }
@@ -115,11 +145,19 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
         let conn = ConnId { slot: slot.parse().ok()?, generation: generation.parse().ok()? };
         Some(Claim { conn, stream: MessageStreamId(stream.parse().ok()?) })
     };
+    let fetch = || {
+        let (conn, serial) = subject.split_once('/')?;
+        let (slot, generation) = conn.split_once('.')?;
+        let conn = ConnId { slot: slot.parse().ok()?, generation: generation.parse().ok()? };
+        Some(Fetch { conn, serial: serial.parse().ok()? })
+    };
     let subscription = || Some(Subscription(subject.parse().ok()?));
     Some(match what {
         "claim" | "claim-rendition" => {
             let is_rendition = what == "claim-rendition";
-            ShardMessage::Claim { claim: claim()?, name: read_name(rest)?, is_rendition }
+            let (name, route) = rest.split_once(" via ").unwrap_or((rest, ""));
+            let route = Route::parse(route.as_bytes(), usize::MAX);
+            ShardMessage::Claim { claim: claim()?, name: read_name(name)?, is_rendition, route }
         }
         "granted" => ShardMessage::Granted { claim: claim()?, players: rest.parse().ok()? },
         "denied" => {
@@ -129,6 +167,15 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
         "revoked" => ShardMessage::Revoked { claim: claim()? },
         "released" => ShardMessage::Released { claim: claim()? },
         "published" => ShardMessage::Published { claim: claim()?, frames: read_frames(rest)? },
+        "fetch" => {
+            let (part, name) = rest.split_once(' ')?;
+            let part = match part {
+                "playlist" => HlsPart::Playlist,
+                sequence => HlsPart::Segment(sequence.parse().ok()?),
+            };
+            ShardMessage::Fetch { fetch: fetch()?, name: read_name(name)?, part }
+        }
+        "fetched" => ShardMessage::Fetched { fetch: fetch()?, found: read_found(rest)? },
         "subscribe" => {
             ShardMessage::Subscribe { subscription: subscription()?, name: read_name(rest)? }
         }
@@ -136,12 +183,45 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
             ShardMessage::Unsubscribe { subscription: subscription()?, name: read_name(rest)? }
         }
         "live" => ShardMessage::Live { subscription: subscription()?, live: rest.parse().ok()? },
+        "survey" => ShardMessage::Survey {
+            survey: SurveyId(subject.parse().ok()?),
+            scope: match rest {
+                "Server" => Scope::Server,
+                "Streams" => Scope::Streams,
+                "Clients" => Scope::Clients,
+                _ => return None,
+            },
+        },
         "frames" => {
             let frames = read_frames(rest)?.into();
             ShardMessage::Frames { subscription: subscription()?, frames }
         }
         _ => return None,
     })
+}
+
+fn write_found(line: &mut String, found: Option<&Found>, detail: Detail) {
+    let Some(Found { bytes, tag }) = found else { return line.push_str(" nothing") };
+    let _ = write!(line, " {tag}");
+    if detail == Detail::Full {
+        for part in bytes.iter() {
+            line.push_str(" .");
+            hex(line, part);
+        }
+    } else {
+        let sum = bytes.iter().fold(HASH_START, |sum, part| hash(sum, part));
+        let _ = write!(line, " {} {sum:08x}", bytes.len());
+    }
+}
+
+fn read_found(text: &str) -> Option<Option<Found>> {
+    if text == "nothing" {
+        return Some(None);
+    }
+    let mut words = text.split(' ');
+    let tag = words.next()?.parse().ok()?;
+    let part = |word: &str| Some(unhex(word.strip_prefix('.')?)?.into());
+    Some(Some(Found { tag, bytes: words.map(part).collect::<Option<_>>()? }))
 }
 
 fn write_frames(line: &mut String, frames: &[Frame], detail: Detail) {
@@ -200,6 +280,7 @@ mod tests {
         let claim = Claim { conn, stream: MessageStreamId(1) };
         let name = StreamName::new("__defaultVhost__", "live", "cam", LIMITS).unwrap();
         let subscription = Subscription(7);
+        let (none, route) = (Route::default(), Route::parse(b"00000000000000ab", 1));
         let frame = |kind, class, payload: &'static [u8]| Frame {
             kind,
             class,
@@ -211,8 +292,15 @@ mod tests {
             frame(FrameKind::Audio, FrameClass::SequenceHeader, b""),
             frame(FrameKind::Data, FrameClass::Metadata, b" "),
         ];
+        let fetch = Fetch { conn, serial: 12 };
+        let found = Some(Found { bytes: [&b"a"[..], b"", b"bc"].map(Into::into).into(), tag: 9 });
         let mut messages = vec![
-            ShardMessage::Claim { is_rendition: true, claim, name: name.clone() },
+            ShardMessage::Claim { is_rendition: true, claim, name: name.clone(), route: none },
+            ShardMessage::Claim { is_rendition: false, claim, name: name.clone(), route },
+            ShardMessage::Fetch { fetch, name: name.clone(), part: HlsPart::Playlist },
+            ShardMessage::Fetch { fetch, name: name.clone(), part: HlsPart::Segment(77) },
+            ShardMessage::Fetched { fetch, found },
+            ShardMessage::Fetched { fetch, found: None },
             ShardMessage::Granted { claim, players: 4 },
             ShardMessage::Revoked { claim },
             ShardMessage::Released { claim },

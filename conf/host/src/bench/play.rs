@@ -1,7 +1,7 @@
 //! One player, and what it sees.
 
 use super::mark::{Mark, unix_micros};
-use super::tally::{STALL, Tally};
+use super::tally::Tally;
 use super::{Context, bit_rate, micros};
 use crate::client::{Client, ClientError};
 use crate::runtime::{Runtime, Timer as _};
@@ -126,11 +126,8 @@ impl View {
     }
 
     fn note_gap(&self, now: Instant, tally: &mut Tally) {
-        let Some(last) = self.last_media else { return };
-        let gap = now - last;
-        tally.longest_gap_micros = tally.longest_gap_micros.max(micros(gap));
-        if gap > STALL {
-            tally.stalls += 1;
+        if let Some(last) = self.last_media {
+            tally.note_gap(now - last);
         }
     }
 
@@ -145,6 +142,7 @@ impl View {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tally::STALL;
     use super::*;
     use millstream_core::id::MessageStreamId;
     use millstream_core::time::Timestamp;

@@ -44,7 +44,7 @@ pub(super) async fn publish_one<R: Runtime>(context: Rc<Context>, number: u32, c
     }
 }
 
-async fn start<R: Runtime>(plan: &Plan, number: u32) -> Result<Client<R>, ClientError> {
+pub(super) async fn start<R: Runtime>(plan: &Plan, number: u32) -> Result<Client<R>, ClientError> {
     let target = plan.target.numbered(number);
     let (config, seed) = (plan.config.clone(), u64::from(number));
     Client::start(plan.address, &target, Intent::Publish, config, seed, |_| {}).await

@@ -45,6 +45,15 @@ impl Tally {
         *self.losses.entry(reason.to_owned()).or_default() += 1;
     }
 
+    /// A player had no media for so long.
+    pub(crate) fn note_gap(&mut self, gap: Duration) {
+        let micros = u64::try_from(gap.as_micros()).unwrap_or(u64::MAX);
+        self.longest_gap_micros = self.longest_gap_micros.max(micros);
+        if gap > STALL {
+            self.stalls += 1;
+        }
+    }
+
     /// Every client started and none was lost.
     pub(crate) fn is_clean(&self) -> bool {
         self.failures.is_empty() && self.losses.is_empty() && self.silent == 0

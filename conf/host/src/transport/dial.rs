@@ -2,23 +2,33 @@
 
 use super::listen::configure;
 use super::ready::{News, ReadyList};
-use crate::runtime::{Runtime, Stream as _};
+use crate::runtime::{Runtime, Stream as _, Timer as _};
 use millstream_core::id::DialId;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::future::poll_fn;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
+use std::time::{Duration, Instant};
+
+/// Addresses of one host that are tried.
+const ADDRESSES_MAX: usize = 8;
+
+/// How long an address is waited for before the next one is tried too.
+const PATIENCE: Duration = Duration::from_millis(250);
 
 /// The attempts of one shard that are under way.
 pub(super) struct Dials<R: Runtime> {
     attempts: BTreeMap<DialId, Attempt<R>>,
 }
 
+type Connecting<R> = Pin<Box<dyn Future<Output = io::Result<<R as Runtime>::Stream>> + Send>>;
+
 struct Attempt<R: Runtime> {
-    future: Pin<Box<dyn Future<Output = io::Result<R::Stream>> + Send>>,
+    future: Connecting<R>,
     waker: Waker,
 }
 
@@ -27,11 +37,11 @@ impl<R: Runtime> Dials<R> {
         Self { attempts: BTreeMap::new() }
     }
 
-    /// Looks `host` up and tries its addresses one after the other.
+    /// Looks `host` up and tries its addresses.
     pub(super) fn begin(&mut self, dial: DialId, host: Arc<str>, port: u16, list: Arc<ReadyList>) {
         let waker = Waker::from(Arc::new(DialWaker { dial, list }));
         waker.wake_by_ref();
-        self.attempts.insert(dial, Attempt { future: Box::pin(R::connect(host, port)), waker });
+        self.attempts.insert(dial, Attempt { future: Box::pin(connect::<R>(host, port)), waker });
     }
 
     pub(super) fn abandon(&mut self, dial: DialId) {
@@ -59,6 +69,55 @@ impl<R: Runtime> fmt::Debug for Dials<R> {
     }
 }
 
+/// A connection to the first address of `host` that answers. The next one is tried when one has
+/// failed, or has not answered for a while, since those who do not answer take very long to fail
+/// (RFC 8305, section 5).
+async fn connect<R: Runtime>(host: Arc<str>, port: u16) -> io::Result<R::Stream> {
+    let mut untried = R::resolve(host, port).await?.into_iter().take(ADDRESSES_MAX);
+    let mut attempts: Vec<Connecting<R>> = Vec::new();
+    let mut timer = R::Timer::new();
+    let mut is_timed = false;
+    let mut failure = None;
+    poll_fn(|cx| {
+        loop {
+            let before = attempts.len();
+            let mut connected = None;
+            attempts.retain_mut(|attempt| match attempt.as_mut().poll(cx) {
+                Poll::Ready(Ok(stream)) => {
+                    connected = Some(stream);
+                    false
+                }
+                Poll::Ready(Err(error)) => {
+                    failure = Some(error);
+                    false
+                }
+                Poll::Pending => true,
+            });
+            if let Some(stream) = connected {
+                return Poll::Ready(Ok(stream));
+            }
+            let is_late = is_timed && timer.poll(cx).is_ready();
+            is_timed &= !is_late;
+            if !is_late && !attempts.is_empty() && attempts.len() == before {
+                return Poll::Pending;
+            }
+            match untried.next() {
+                Some(address) => {
+                    attempts.push(Box::pin(R::connect(address)));
+                    timer.set(Instant::now() + PATIENCE);
+                    is_timed = true;
+                }
+                None if attempts.is_empty() => {
+                    let nothing = || io::ErrorKind::NotFound.into();
+                    return Poll::Ready(Err(failure.take().unwrap_or_else(nothing)));
+                }
+                None => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
 struct DialWaker {
     dial: DialId,
     list: Arc<ReadyList>,
@@ -73,3 +132,6 @@ impl Wake for DialWaker {
         self.list.tell(News::Dial(self.dial));
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,10 +33,18 @@ const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// How listeners are made.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ListenOptions {
+    /// The flag that asks for them, for the words of an error.
+    pub flag: &'static str,
     /// Several listeners (of one user) may share an address; the kernel spreads connections.
     pub reuse_port: bool,
+}
+
+impl Default for ListenOptions {
+    fn default() -> Self {
+        Self { flag: "--rtmp", reuse_port: false }
+    }
 }
 
 /// Binds all addresses, or none.
@@ -44,17 +52,16 @@ pub struct ListenOptions {
 /// # Errors
 /// Names the first address that could not be bound, why, and what to do.
 pub fn bind(listen: &[Listen], options: ListenOptions) -> Result<Vec<TcpListener>, BindError> {
+    let flag = options.flag;
+    let failed = |listen: &Listen, error| BindError { listen: *listen, error, flag };
     let bind_one = |address: &Listen| match *address {
-        Listen::Any { port } => {
-            bind_any(port, options).map_err(|error| BindError { listen: *address, error })
-        }
+        Listen::Any { port } => bind_any(port, options).map_err(|error| failed(address, error)),
         Listen::At(at) => {
             // With an IPv4 listener of the same port beside it, [::] is for IPv6 alone.
             let is_beside_v4 = listen.iter().any(
                 |other| matches!(other, Listen::At(v4) if v4.is_ipv4() && v4.port() == at.port()),
             );
-            bind_at(at, is_beside_v4, options)
-                .map_err(|error| BindError { listen: *address, error })
+            bind_at(at, is_beside_v4, options).map_err(|error| failed(address, error))
         }
     };
     listen.iter().map(bind_one).collect()
@@ -67,6 +74,8 @@ pub struct BindError {
     pub listen: Listen,
     /// The error of the system.
     pub error: io::Error,
+    /// The flag that asks for it.
+    pub flag: &'static str,
 }
 
 impl fmt::Display for BindError {
@@ -77,7 +86,8 @@ impl fmt::Display for BindError {
         match self.error.kind() {
             io::ErrorKind::AddrInUse => write!(
                 f,
-                "another program uses this port; stop it, or choose another port, such as --rtmp {}",
+                "another program uses this port; stop it, or choose another port, such as {} {}",
+                self.flag,
                 port.checked_add(1).unwrap_or(1935)
             ),
             io::ErrorKind::AddrNotAvailable => {
@@ -85,7 +95,9 @@ impl fmt::Display for BindError {
             }
             io::ErrorKind::PermissionDenied => write!(
                 f,
-                "port {port} needs more rights; choose a port above 1023, such as --rtmp 1935"
+                "port {port} needs more rights; choose a port above 1023, such as {} {}",
+                self.flag,
+                if self.flag == "--http" { 8080 } else { 1935 }
             ),
             _ => self.error.fmt(f),
         }

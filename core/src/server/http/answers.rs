@@ -2,15 +2,22 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `/APP/STREAM.flv` | a stream as one endless body |
+//! | `/api/v1/...`, `/metrics` | documents about the server |
+//! | `/APP/STREAM.flv`, `/APP/STREAM.ts` | a stream as one endless body |
+//! | `/APP/STREAM.m3u8` | what there is of it, in segments |
+//! | `/APP/STREAM-NUMBER.ts` | a segment; without that, the stream `STREAM-NUMBER` |
 //! | others | the pages of the configuration |
 
 use super::super::Server;
 use super::super::conn::Conn;
+use super::api::unavailable;
+use super::playlists::segment_of;
 use super::viewers::not_published;
+use crate::api;
 use crate::event::RefuseReason;
 use crate::http::{Cache, Cors, EntityTag, Method, Request, Response, Status};
 use crate::name::{DEFAULT_VHOST, StreamName};
+use crate::shard::HlsPart;
 use bytes::Bytes;
 
 impl Server {
@@ -29,25 +36,39 @@ impl Server {
                 return self.http_respond(conn, &request, Response::read_only());
             }
         }
-        if let Some(stream) = path.strip_suffix(".flv") {
-            match self.http_stream_name(&request, stream) {
-                Ok(name) if !self.config.vhost(name.vhost()).is_some_and(|v| v.http_flv) => {
-                    self.http_respond(conn, &request, nothing_here());
-                }
-                Ok(name) => self.view(conn, request, name),
-                Err(response) => self.http_respond(conn, &request, response),
-            }
-            return;
+        if api::has(path) {
+            return self.http_api(conn, request);
         }
-        let response = self.page(path).unwrap_or_else(nothing_here);
-        self.http_respond(conn, &request, response);
+        let Some((path, kind)) = split_kind(path) else {
+            let response = self.page(path).unwrap_or_else(nothing_here);
+            return self.http_respond(conn, &request, response);
+        };
+        let segment = segment_of(path).filter(|_| kind == Kind::Ts);
+        let path = segment.map_or(path, |(path, _)| path);
+        let name = match self.http_stream_name(&request, path) {
+            Ok(name) => name,
+            Err(response) => return self.http_respond(conn, &request, response),
+        };
+        match (kind, segment) {
+            (Kind::Flv, _) => self.view_flv(conn, request, name),
+            (Kind::Playlist, _) => self.serve_part(conn, request, name, HlsPart::Playlist),
+            (Kind::Ts, Some((_, sequence))) => {
+                self.serve_part(conn, request, name, HlsPart::Segment(sequence));
+            }
+            (Kind::Ts, None) => self.view_ts(conn, request, name),
+        }
     }
 
     /// A request has waited long enough.
     pub(super) fn give_up(&mut self, conn: &mut Conn) {
         let asked = conn.http.as_mut().and_then(|http| http.asked.take());
         if let Some(asked) = asked {
-            self.http_respond(conn, &asked.request, not_published());
+            if let Some((_, name, _)) = &asked.waits_for {
+                self.hls_forget(conn.id, name);
+            }
+            let is_document = asked.request.target.path().is_some_and(api::has);
+            let response = if is_document { unavailable() } else { not_published() };
+            self.http_respond(conn, &asked.request, response);
         }
     }
 
@@ -91,6 +112,19 @@ impl Server {
     }
 }
 
-fn nothing_here() -> Response {
+/// What the end of a path stands for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Flv,
+    Playlist,
+    Ts,
+}
+
+fn split_kind(path: &str) -> Option<(&str, Kind)> {
+    let kinds = [(".flv", Kind::Flv), (".m3u8", Kind::Playlist), (".ts", Kind::Ts)];
+    kinds.into_iter().find_map(|(end, kind)| Some((path.strip_suffix(end)?, kind)))
+}
+
+pub(super) fn nothing_here() -> Response {
     Response { cors: Cors::Any, ..Response::words(Status::NotFound, "There is nothing here.") }
 }

@@ -2,22 +2,40 @@
 
 use super::super::Server;
 use super::super::conn::{Action, Conn};
+use super::answers::nothing_here;
 use super::{Asked, LAST_CHUNK};
 use crate::event::{CloseReason, Event};
 use crate::http::{Body, Cors, Framing, Method, Request, Response, Status, Version};
 use crate::id::MessageStreamId;
 use crate::name::StreamName;
-use crate::source::consumer::Container;
+use crate::source::consumer::{Consumer, Container};
 use alloc::boxed::Box;
 use bytes::Bytes;
 
 impl Server {
     /// A request for a stream as one endless body. It is answered once the stream shows itself.
-    pub(super) fn view(&mut self, conn: &mut Conn, request: Request, name: StreamName) {
-        let framing = match request.version {
-            Version::Http10 => Framing::Close,
-            Version::Http11 => Framing::Chunks,
-        };
+    pub(super) fn view_flv(&mut self, conn: &mut Conn, request: Request, name: StreamName) {
+        let container = Container::Flv(framing(&request));
+        let vhost = self.config.vhost(name.vhost());
+        if vhost.is_some_and(|vhost| vhost.http_flv) {
+            self.view(conn, request, name, container);
+        } else {
+            self.http_respond(conn, &request, nothing_here());
+        }
+    }
+
+    /// As `view_flv`, but as a transport stream.
+    pub(super) fn view_ts(&mut self, conn: &mut Conn, request: Request, name: StreamName) {
+        let container = Container::Ts(framing(&request));
+        let vhost = self.config.vhost(name.vhost());
+        if vhost.is_some_and(|vhost| vhost.http_ts) {
+            self.view(conn, request, name, container);
+        } else {
+            self.http_respond(conn, &request, nothing_here());
+        }
+    }
+
+    fn view(&mut self, conn: &mut Conn, request: Request, name: StreamName, container: Container) {
         let Some(source) = self.find_or_create(&name) else {
             let words = "The server has as many streams as it may: try again later.";
             self.http_respond(conn, &request, Response::words(Status::ServiceUnavailable, words));
@@ -26,10 +44,10 @@ impl Server {
         let (now, id) = (self.now, conn.id);
         let Some(stream) = self.stream_mut(source) else { return };
         let live = stream.source.publisher().is_some();
-        let consumer = stream.source.attach_viewer(now, id, Container::Flv(framing));
+        let consumer = stream.source.attach_viewer(now, id, container);
         if let Some(http) = &mut conn.http {
             let request = Box::new(request);
-            http.asked = Some(Asked { give_up_at: None, request, source: Some(source) });
+            http.asked = Some(Asked { give_up_at: None, request, waits_for: None });
         }
         self.add_role(conn, MessageStreamId(0), Some(source), Action::PlayCopy(consumer));
         self.arm_patience(source, self.config.limits.http_play_wait);
@@ -39,6 +57,7 @@ impl Server {
 
     /// Readies what a viewer gets next; true when there is something.
     pub(super) fn prepare_viewer(&mut self, conn: &mut Conn) -> bool {
+        let now = self.now;
         let role = conn.roles.first().copied();
         let Some((source, consumer)) =
             role.and_then(|role| Some((role.source?, role.action.player()?)))
@@ -51,7 +70,8 @@ impl Server {
         }
         let asked = conn.http.as_mut().and_then(|http| http.asked.take());
         if let Some(Asked { request, .. }) = asked {
-            self.http_respond(conn, &request, endless());
+            let container = stream.source.consumer(consumer).and_then(Consumer::container);
+            self.http_respond(conn, &request, endless(container));
             if request.method == Method::Head {
                 self.end_role(conn, MessageStreamId(0));
                 return true;
@@ -64,6 +84,7 @@ impl Server {
         http.pieces.extend(stream.source.take_pieces(consumer));
         let pieces = http.pieces.iter().map(Bytes::len).fold(0, usize::saturating_add);
         let len = replies.len().saturating_sub(before).saturating_add(pieces);
+        stream.measure.sent.count(now, len as u64);
         if let Some(role) = roles.first_mut() {
             role.bytes = role.bytes.saturating_add(len as u64);
         }
@@ -101,6 +122,17 @@ pub(super) fn not_published() -> Response {
     Response { cors: Cors::Any, ..Response::words(Status::NotFound, words) }
 }
 
-fn endless() -> Response {
-    Response { cors: Cors::Any, ..Response::new(Status::Ok, "video/x-flv", Body::Endless) }
+const fn framing(request: &Request) -> Framing {
+    match request.version {
+        Version::Http10 => Framing::Close,
+        Version::Http11 => Framing::Chunks,
+    }
+}
+
+fn endless(container: Option<Container>) -> Response {
+    let content_type = match container {
+        Some(Container::Ts(_)) => "video/mp2t",
+        Some(Container::Flv(_)) | None => "video/x-flv",
+    };
+    Response { cors: Cors::Any, ..Response::new(Status::Ok, content_type, Body::Endless) }
 }

@@ -100,7 +100,7 @@ pub(super) fn get(world: &mut World, target: &str) -> usize {
     peer
 }
 
-fn ask(world: &mut World, peer: usize, target: &str) {
+pub(super) fn ask(world: &mut World, peer: usize, target: &str) {
     world.send(peer, format!("GET {target} HTTP/1.1\r\nHost: h\r\n\r\n").as_bytes());
 }
 

@@ -216,3 +216,29 @@ fn the_wall_clock_is_that_of_the_first_instant() {
     server.handle(start.after(Duration::from_secs(2)), Input::Timeout);
     assert_eq!(server.wall_clock().unix_millis, wall.unix_millis + 2_000);
 }
+
+#[test]
+fn sessions_that_come_and_go_leave_no_deadlines_behind() {
+    let mut world = world();
+    let mut timers = Vec::new();
+    for round in 0..240 {
+        // A publisher and three players, for a second; one of them never finishes its handshake.
+        let stream = format!("s{}", round % 7);
+        let publisher = world.client(Intent::Publish, "live", &stream);
+        let others = [0, 1, 2].map(|_| world.client(Intent::Play, "live", &stream));
+        let stranger = world.raw("192.0.2.9");
+        for index in 0..10 {
+            world.publish(publisher, index..index + 1);
+            world.sleep(Duration::from_millis(100));
+        }
+        for index in [publisher, stranger].into_iter().chain(others) {
+            world.hang_up(index);
+        }
+        timers.push(world.server.stats().timers);
+    }
+    // What is armed for them comes within half a minute, and is forgotten then.
+    let most = |part: &[usize]| part.iter().copied().max();
+    assert_eq!(most(&timers[60..120]), most(&timers[180..]), "{timers:?}");
+    world.sleep(Duration::from_secs(60));
+    assert_eq!(world.server.stats(), Stats::default());
+}

@@ -1,5 +1,6 @@
 //! Several shards in one thread, with slow links between them.
 
+use super::http::{answers, get};
 use super::world::World;
 use super::*;
 use crate::rng::Rng;
@@ -10,15 +11,15 @@ use quickcheck::quickcheck;
 use std::collections::BTreeMap;
 use std::format;
 
-struct Cluster {
+pub(super) struct Cluster {
     links: BTreeMap<(ShardId, ShardId), VecDeque<ShardMessage>>,
     messages: BTreeMap<&'static str, u32>,
     rng: Rng,
-    worlds: Vec<World>,
+    pub(super) worlds: Vec<World>,
 }
 
 impl Cluster {
-    fn new(shards: u16, seed: u64, config: &Config) -> Self {
+    pub(super) fn new(shards: u16, seed: u64, config: &Config) -> Self {
         let count = NonZeroU16::new(shards).unwrap();
         let worlds = (0..shards)
             .map(|own| World::new_shard(config.clone(), Placement { own: ShardId(own), count }))
@@ -54,15 +55,19 @@ impl Cluster {
         true
     }
 
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         while self.step() {}
     }
 
-    fn client(&mut self, shard: usize, intent: Intent, stream: &str) -> (usize, usize) {
+    pub(super) fn client(&mut self, shard: usize, intent: Intent, stream: &str) -> (usize, usize) {
         (shard, self.worlds[shard].client(intent, "live", stream))
     }
 
-    fn publish(&mut self, (shard, peer): (usize, usize), serials: core::ops::Range<u32>) {
+    pub(super) fn publish(
+        &mut self,
+        (shard, peer): (usize, usize),
+        serials: core::ops::Range<u32>,
+    ) {
         self.worlds[shard].publish(peer, serials);
     }
 
@@ -275,4 +280,64 @@ fn churn(seed: u64) {
     }
     cluster.settle();
     assert!(cluster.is_empty(), "seed {seed}: every stream, claim and replica is gone");
+}
+
+#[test]
+fn a_survey_shows_all_shards_whichever_is_asked() {
+    let mut cluster = Cluster::new(3, 11, &Config::default());
+    let publisher = cluster.client(0, Intent::Publish, "everywhere");
+    cluster.settle();
+    for shard in 0..3 {
+        cluster.client(shard, Intent::Play, "everywhere");
+        cluster.client(shard, Intent::Publish, &format!("of-shard-{shard}"));
+    }
+    cluster.settle();
+    cluster.publish(publisher, 0..50);
+    cluster.settle();
+    let mut shown = Vec::new();
+    for world in 0..3 {
+        for target in ["summary", "streams", "clients"] {
+            let target = format!("/api/v1/{target}");
+            let asker = get(&mut cluster.worlds[world], &target);
+            cluster.worlds[world].input(Input::Timeout);
+            assert_eq!(answers(&cluster.worlds[world].peers[asker]), [], "the others are asked");
+            cluster.settle();
+            let mut answers = answers(&cluster.worlds[world].peers[asker]);
+            assert_eq!((answers.len(), answers[0].status), (1, 200));
+            let body: serde_json::Value = serde_json::from_slice(&answers.remove(0).body).unwrap();
+            shown.push(body);
+            cluster.worlds[world].hang_up(asker);
+        }
+        let summary = &shown[shown.len() - 3];
+        let sum = |name: &str| summary[name].as_u64().unwrap();
+        assert_eq!((sum("shards"), sum("streams"), sum("publishers")), (3, 4, 4));
+        assert_eq!((sum("players"), sum("connections")), (3, 8), "who asks is connected too");
+    }
+    let everywhere = shown[1]["streams"].as_array().unwrap();
+    let everywhere = everywhere.iter().find(|stream| stream["name"] == "everywhere").unwrap();
+    assert_eq!((&shown[1]["total"], &everywhere["players"]), (&4.into(), &3.into()));
+    let expected = format!("0-{}", cluster.worlds[0].peers[publisher.1].id);
+    assert_eq!(everywhere["publisher"], expected, "it is named as on its own shard");
+    assert!(everywhere["sent_bits_per_second"].as_u64() > Some(0), "{everywhere:?}");
+    assert_eq!(shown[2]["total"], 7);
+    let ids = shown[2]["clients"].as_array().unwrap().iter().map(|client| &client["id"]);
+    assert!(ids.into_iter().any(|id| *id == expected));
+}
+
+#[test]
+fn who_asks_for_a_document_is_told_when_a_shard_does_not_answer() {
+    let mut cluster = Cluster::new(2, 12, &Config::default());
+    let asker = get(&mut cluster.worlds[0], "/api/v1/summary");
+    cluster.worlds[0].sleep(Duration::from_secs(6));
+    let given = answers(&cluster.worlds[0].peers[asker]);
+    assert_eq!(given.iter().map(|answer| answer.status).collect::<Vec<_>>(), [503]);
+    // A late answer is nobody's.
+    cluster.settle();
+    assert_eq!(answers(&cluster.worlds[0].peers[asker]).len(), 1);
+    // Who has gone is not answered either.
+    cluster.worlds[0].hang_up(asker);
+    let asker = get(&mut cluster.worlds[0], "/api/v1/streams");
+    cluster.worlds[0].hang_up(asker);
+    cluster.settle();
+    assert!(cluster.is_empty() && cluster.worlds[0].server.surveys.is_empty());
 }

@@ -296,6 +296,16 @@ impl World {
         }
     }
 
+    /// Any frames of a publisher.
+    pub(super) fn publish_frames(&mut self, index: usize, frames: &[Frame]) {
+        for frame in frames {
+            let mut out = BytesMut::new();
+            let session = self.peers[index].session.as_mut().unwrap();
+            session.send(frame, &mut out).expect("the publisher was accepted");
+            self.send(index, &out);
+        }
+    }
+
     /// Frames of a publisher that does not wait for the answer.
     pub(super) fn send_unasked(&mut self, index: usize, serials: Range<u32>) {
         let mut out = BytesMut::new();

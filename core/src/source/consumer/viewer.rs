@@ -1,14 +1,16 @@
-//! What a viewer by HTTP is sent: FLV tags, with times of its own.
+//! What a viewer by HTTP is sent: FLV tags or a transport stream, with times of its own.
 //!
 //! The times of FLV are absolute, so the headers of tags belong to each viewer. Short messages are
-//! copied behind them; long ones are shared, so a slow viewer owns little.
+//! copied behind them; long ones are shared, so a slow viewer owns little. Transport streams are
+//! muxed for each viewer.
 
 use super::super::{Kinds, Source};
 use crate::flv::file::{FlvHeader, TAG_OVERHEAD, tag_header};
-use crate::frame::FrameKind;
+use crate::frame::{Frame, FrameKind};
 use crate::http::{Framing, write_chunk_end, write_chunk_header};
 use crate::tape::{Mark, Tape};
 use crate::time::Timestamp;
+use crate::ts::stream::TsStream;
 use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
@@ -20,19 +22,26 @@ const COPIED_LEN_MAX: u32 = 32 << 10;
 pub enum Container {
     /// FLV (Adobe FLV 10.1, annex E).
     Flv(Framing),
+    /// MPEG-TS (ISO/IEC 13818-1).
+    Ts(Framing),
 }
 
 #[derive(Debug)]
 pub(super) struct Viewer {
     container: Container,
     has_header: bool,
+    mux: TsStream,
     /// The rest of the tag that ends the private bytes.
     pieces: SmallVec<[Bytes; 2]>,
 }
 
 impl Viewer {
     pub(super) fn new(container: Container) -> Self {
-        Self { container, has_header: false, pieces: SmallVec::new() }
+        Self { container, has_header: false, mux: TsStream::new(), pieces: SmallVec::new() }
+    }
+
+    pub(super) const fn container(&self) -> Container {
+        self.container
     }
 
     /// The header has to tell which media follow: a player waits for what does not come.
@@ -42,7 +51,14 @@ impl Viewer {
 
     /// Writes what precedes the first message: the header of the file, metadata, sequence headers.
     pub(super) fn write_prelude(&mut self, source: &Source, at: Timestamp, out: &mut BytesMut) {
-        let Container::Flv(framing) = self.container;
+        let framing = match self.container {
+            Container::Flv(framing) => framing,
+            Container::Ts(framing) => {
+                self.has_header = true;
+                let frames = source.introduction(at);
+                return frames.for_each(|frame| self.mux(framing, &frame, out));
+            }
+        };
         if !self.has_header
             && let Some(Kinds { audio, video }) = source.kinds()
         {
@@ -50,14 +66,29 @@ impl Viewer {
             let header = FlvHeader { has_audio: audio, has_video: video }.to_bytes();
             framed(framing, header.len(), out, |out| out.put_slice(&header));
         }
-        for (kind, payload) in source.introduction() {
-            write_tag(framing, kind, at, payload.len(), out, |out| out.put_slice(payload));
+        for Frame { kind, payload, .. } in source.introduction(at) {
+            write_tag(framing, kind, at, payload.len(), out, |out| out.put_slice(&payload));
+        }
+    }
+
+    fn mux(&mut self, framing: Framing, frame: &Frame, out: &mut BytesMut) {
+        let mut packets = BytesMut::new();
+        // What cannot be carried is left out; the segments of the stream tell of it.
+        self.mux.push(frame, &mut packets);
+        if !packets.is_empty() {
+            framed(framing, packets.len(), out, |out| out.put_slice(&packets));
         }
     }
 
     /// Writes one message; what is long becomes pieces behind `out`.
     pub(super) fn write(&mut self, tape: &Tape, mark: &Mark, at: Timestamp, out: &mut BytesMut) {
-        let Container::Flv(framing) = self.container;
+        let framing = match self.container {
+            Container::Flv(framing) => framing,
+            Container::Ts(framing) => {
+                let frame = Frame { timestamp: at, ..tape.frame(mark) };
+                return self.mux(framing, &frame, out);
+            }
+        };
         let len = mark.payload_len as usize;
         if mark.payload_len <= COPIED_LEN_MAX {
             write_tag(framing, mark.kind, at, len, out, |out| {

@@ -1,0 +1,194 @@
+//! The servers: how each is started, and how load is put on it.
+
+use super::own_program;
+use super::process::Pinned;
+use millstream_conf::cli::BenchCompare;
+use std::fs;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long a server may take until it listens.
+const START_TIME: Duration = Duration::from_secs(10);
+
+/// Connections that others are set up for.
+const CONNECTIONS_MAX: u32 = 20_000;
+
+/// A server and a way to run it.
+#[derive(Clone, Debug)]
+pub(super) struct Kind {
+    pub(super) name: &'static str,
+    program: Program,
+}
+
+#[derive(Clone, Debug)]
+enum Program {
+    Millstream { send_delay: Option<&'static str> },
+    Nginx(PathBuf),
+    Null { send_delay: &'static str },
+    Srs { program: PathBuf, is_low_latency: bool },
+}
+
+/// A server that listens.
+#[derive(Debug)]
+pub(super) struct Running {
+    pub(super) address: SocketAddr,
+    pub(super) process: Pinned,
+}
+
+/// All servers that are here and wanted.
+pub(super) fn all(args: &BenchCompare) -> Vec<Kind> {
+    let millstream = |name, send_delay| Kind { name, program: Program::Millstream { send_delay } };
+    let null = |name, send_delay| Kind { name, program: Program::Null { send_delay } };
+    let mut kinds = vec![
+        millstream("millstream", None),
+        millstream("millstream, send-delay 0", Some("0")),
+        millstream("millstream, send-delay 350", Some("350")),
+    ];
+    if is_there(&args.nginx) {
+        kinds.push(Kind { name: "nginx-rtmp", program: Program::Nginx(args.nginx.clone()) });
+    }
+    if let Some(program) = &args.srs {
+        for (name, is_low_latency) in [("SRS", false), ("SRS, low latency", true)] {
+            let program = Program::Srs { program: program.clone(), is_low_latency };
+            kinds.push(Kind { name, program });
+        }
+    }
+    kinds.push(null("null server", "0s"));
+    kinds.push(null("null server, merging 350 ms", "350ms"));
+    let is_wanted = |name: &str| {
+        args.only.is_empty() || args.only.iter().any(|word| name.contains(word.as_str()))
+    };
+    kinds.retain(|kind| is_wanted(kind.name));
+    kinds
+}
+
+impl Kind {
+    /// Starts the server on `core`, and waits until it listens.
+    pub(super) fn start(
+        &self,
+        args: &BenchCompare,
+        core: u16,
+        folder: &Path,
+    ) -> Result<Running, String> {
+        let address = free_address()?;
+        let (program, words) = self.command(args, address, folder)?;
+        let mut process = Pinned::start(core, &program, &words)?;
+        let deadline = Instant::now() + START_TIME;
+        while TcpStream::connect(address).is_err() {
+            if process.has_ended() || Instant::now() > deadline {
+                return Err(format!("{} does not start", self.name));
+            }
+            sleep(Duration::from_millis(50));
+        }
+        Ok(Running { address, process })
+    }
+
+    /// The arguments of this program that put the load on.
+    pub(super) fn load(
+        &self,
+        args: &BenchCompare,
+        address: SocketAddr,
+        players: u32,
+        time: Duration,
+    ) -> Vec<String> {
+        let mut words = match &self.program {
+            Program::Null { .. } => vec!["bench".into(), "null-play".into(), address.to_string()],
+            Program::Millstream { .. } | Program::Nginx(_) | Program::Srs { .. } => {
+                let url = format!("rtmp://{address}/live/compare");
+                let file = args.file.display().to_string();
+                vec!["bench".into(), "play".into(), url, "--publish".into(), file]
+            }
+        };
+        let numbers = [
+            ("--players", players.to_string()),
+            ("--for", format!("{}ms", time.as_millis())),
+            ("--rate", args.rate.to_string()),
+            ("--threads", "1".to_owned()),
+        ];
+        words.extend(numbers.into_iter().flat_map(|(flag, value)| [flag.to_owned(), value]));
+        words.push("--json".into());
+        words
+    }
+
+    fn command(
+        &self,
+        args: &BenchCompare,
+        address: SocketAddr,
+        folder: &Path,
+    ) -> Result<(PathBuf, Vec<String>), String> {
+        let write = |name: &str, text: String| {
+            let path = folder.join(name);
+            fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
+            Ok::<_, String>(path.display().to_string())
+        };
+        Ok(match &self.program {
+            Program::Millstream { send_delay } => {
+                let at = address.to_string();
+                let mut words = ["serve", "--workers", "1", "--rtmp"].map(str::to_owned).to_vec();
+                words.push(at);
+                let send_delay = send_delay.map(|delay| ["--send-delay", delay]);
+                words.extend(send_delay.iter().flatten().map(|word| (*word).to_owned()));
+                (own_program()?, words)
+            }
+            Program::Null { send_delay } => {
+                let words = ["bench", "null-serve", "--send-delay", send_delay, "--listen"];
+                let mut words = words.map(str::to_owned).to_vec();
+                words.extend([address.to_string(), args.file.display().to_string()]);
+                (own_program()?, words)
+            }
+            Program::Nginx(program) => {
+                let file = write("nginx.conf", nginx(address, folder))?;
+                let prefix = folder.display().to_string();
+                (program.clone(), vec!["-p".into(), prefix, "-c".into(), file])
+            }
+            Program::Srs { program, is_low_latency } => {
+                let file = write("srs.conf", srs(address, folder, *is_low_latency))?;
+                (program.clone(), vec!["-c".into(), file])
+            }
+        })
+    }
+}
+
+/// One process, so that it is on one core and its use is told as one.
+fn nginx(address: SocketAddr, folder: &Path) -> String {
+    let folder = folder.display();
+    format!(
+        "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\n\
+         daemon off;\nmaster_process off;\nworker_processes 1;\n\
+         worker_rlimit_nofile {CONNECTIONS_MAX};\n\
+         pid {folder}/nginx.pid;\nerror_log {folder}/nginx.log crit;\n\
+         events {{ worker_connections {CONNECTIONS_MAX}; }}\n\
+         rtmp {{ access_log off; server {{ listen {address}; application live {{ live on; }} }} }}\n"
+    )
+}
+
+fn srs(address: SocketAddr, folder: &Path, is_low_latency: bool) -> String {
+    let folder = folder.display();
+    let (publish, play) = if is_low_latency {
+        ("publish { mr off; }", "play { gop_cache on; mw_latency 0; mw_msgs 0; }")
+    } else {
+        ("", "")
+    };
+    let low = if is_low_latency { "min_latency on; tcp_nodelay on;" } else { "" };
+    format!(
+        "listen {};\nmax_connections {CONNECTIONS_MAX};\ndaemon off;\n\
+         srs_log_tank file;\nsrs_log_file {folder}/srs.log;\nsrs_log_level error;\n\
+         pid {folder}/srs.pid;\nhttp_api {{ enabled off; }}\n\
+         vhost __defaultVhost__ {{ {low} {publish} {play} }}\n",
+        address.port()
+    )
+}
+
+fn is_there(program: &Path) -> bool {
+    let mut command = Command::new(program);
+    command.arg("-v").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    command.status().is_ok_and(|status| status.success())
+}
+
+fn free_address() -> Result<SocketAddr, String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    listener.and_then(|listener| listener.local_addr()).map_err(|error| error.to_string())
+}

@@ -1,0 +1,232 @@
+//! The HTTP API: what is asked for, and its answer as JSON (`/api/v1/`) or as text for Prometheus
+//! (`/metrics`), from a [`Snapshot`] of all shards.
+//!
+//! | path | answer |
+//! |---|---|
+//! | `/api/v1/version` | the program, its version and that of the API |
+//! | `/api/v1/summary` | sums over all streams and connections, where the server listens |
+//! | `/api/v1/streams?start=&count=` | the streams by name, and how many there are |
+//! | `/api/v1/streams/VHOST/APP/STREAM` | one stream |
+//! | `/api/v1/clients?start=&count=&stream=` | the connections by id, and how many there are |
+//! | `/metrics` | the figures of all, and of the first streams |
+//!
+//! Lists are complete unless `count` says otherwise. A failure is
+//! `{"error": {"code": ..., "message": ...}}`. Whoever asks sees no query of a peer and no key
+//! besides the names of streams: those are what players ask for.
+
+mod document;
+mod metrics;
+mod snapshot;
+
+pub use metrics::STREAMS_LABELLED_MAX;
+pub use snapshot::{
+    AudioState, ClientId, ClientRole, ClientState, GopState, Protocol, Scope, ServerState,
+    Snapshot, StreamState, Totals, VideoState,
+};
+
+use crate::http::Status;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Where the documents are.
+pub const PREFIX: &str = "/api/v1/";
+/// Where the text for Prometheus is.
+pub const METRICS: &str = "/metrics";
+
+/// True for a path that [`Request::parse`] is to be asked about.
+#[must_use]
+pub fn has(path: &str) -> bool {
+    path == METRICS || path.starts_with(PREFIX)
+}
+
+/// What is asked for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Request {
+    /// Connections.
+    Clients {
+        /// Which of them.
+        page: Page,
+        /// Those of the stream with this id alone.
+        stream: Option<String>,
+    },
+    /// All figures as text.
+    Metrics,
+    /// One stream, by its id.
+    Stream(String),
+    /// Streams.
+    Streams(Page),
+    /// The sums.
+    Summary,
+    /// Who answers.
+    Version,
+}
+
+/// A part of a list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Page {
+    /// The first item, counted from 0.
+    pub start: usize,
+    /// The most items.
+    pub count: usize,
+}
+
+impl Page {
+    /// The whole list.
+    pub const ALL: Self = Self { start: 0, count: usize::MAX };
+
+    fn of<T>(self, list: &[T]) -> &[T] {
+        let rest = list.get(self.start..).unwrap_or_default();
+        rest.get(..self.count).unwrap_or(rest)
+    }
+}
+
+/// An answer, ready to be sent.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Answer {
+    /// The HTTP status.
+    pub status: Status,
+    /// The media type.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+/// Where peers reach the server, for those who build URLs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Endpoint {
+    /// What is spoken there.
+    pub scheme: Scheme,
+    /// The port.
+    pub port: u16,
+}
+
+/// What is spoken at an endpoint.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Scheme {
+    /// HTTP.
+    Http,
+    /// RTMP.
+    Rtmp,
+}
+
+/// Why there is no answer.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Failure {
+    /// A parameter of the query is not a number.
+    BadNumber(&'static str),
+    /// No such document.
+    NotFound,
+    /// No such stream.
+    StreamNotFound,
+    /// The shards did not answer in time.
+    Unavailable,
+}
+
+impl Request {
+    /// Reads a path, decoded once, and a query as it was sent.
+    ///
+    /// # Errors
+    /// There is no such document, or not like this. Parameters that are not known are ignored.
+    pub fn parse(path: &str, query: &str) -> Result<Self, Failure> {
+        if path == METRICS {
+            return Ok(Self::Metrics);
+        }
+        Ok(match path.strip_prefix(PREFIX).ok_or(Failure::NotFound)? {
+            "version" => Self::Version,
+            "summary" => Self::Summary,
+            "streams" => Self::Streams(page(query)?),
+            "clients" => {
+                let stream = parameter(query, "stream").and_then(decode);
+                Self::Clients { page: page(query)?, stream }
+            }
+            document => {
+                let id = document.strip_prefix("streams/").ok_or(Failure::NotFound)?;
+                Self::Stream(String::from(id))
+            }
+        })
+    }
+
+    /// What a snapshot has to show for the answer.
+    #[must_use]
+    pub const fn scope(&self) -> Scope {
+        match self {
+            Self::Clients { .. } => Scope::Clients,
+            Self::Metrics | Self::Stream(_) | Self::Streams(_) => Scope::Streams,
+            Self::Summary | Self::Version => Scope::Server,
+        }
+    }
+
+    /// The answer of a server that is like `snapshot` and listens at `endpoints`.
+    #[must_use]
+    pub fn answer(&self, snapshot: &Snapshot, endpoints: &[Endpoint]) -> Answer {
+        let body = match self {
+            Self::Clients { page, stream } => document::clients(snapshot, *page, stream.as_deref()),
+            Self::Metrics => return metrics::answer(snapshot),
+            Self::Stream(id) => match document::stream(snapshot, id) {
+                Some(body) => body,
+                None => return Failure::StreamNotFound.answer(),
+            },
+            Self::Streams(page) => document::streams(snapshot, *page),
+            Self::Summary => document::summary(snapshot, endpoints),
+            Self::Version => document::version(),
+        };
+        Answer { status: Status::Ok, content_type: document::CONTENT_TYPE, body }
+    }
+}
+
+impl Failure {
+    /// The HTTP status.
+    #[must_use]
+    pub const fn status(&self) -> Status {
+        match self {
+            Self::BadNumber(_) => Status::BadRequest,
+            Self::NotFound | Self::StreamNotFound => Status::NotFound,
+            Self::Unavailable => Status::ServiceUnavailable,
+        }
+    }
+
+    /// The failure in words.
+    #[must_use]
+    pub fn answer(&self) -> Answer {
+        let body = document::failure(self);
+        Answer { status: self.status(), content_type: document::CONTENT_TYPE, body }
+    }
+}
+
+fn page(query: &str) -> Result<Page, Failure> {
+    let number = |name: &'static str, default| match parameter(query, name) {
+        None | Some("") => Ok(default),
+        Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
+            Ok(digits.parse().unwrap_or(usize::MAX))
+        }
+        Some(_) => Err(Failure::BadNumber(name)),
+    };
+    Ok(Page { start: number("start", 0)?, count: number("count", usize::MAX)? })
+}
+
+/// The first parameter of that name.
+fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
+    let mut pairs = query.split('&').map(|pair| pair.split_once('=').unwrap_or((pair, "")));
+    pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
+}
+
+/// Undoes percent-encoding of a value; `None` if it is wrong or gives no text.
+fn decode(encoded: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let Some((&byte, after)) = rest.split_first() {
+        rest = after;
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let (digits, after) = rest.split_first_chunk::<2>()?;
+        let [high, low] = digits.map(|digit| char::from(digit).to_digit(16));
+        bytes.push(u8::try_from(high?.checked_mul(16)?.checked_add(low?)?).ok()?);
+        rest = after;
+    }
+    String::from_utf8(bytes).ok()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,277 @@
+use super::*;
+use crate::event::RefuseReason;
+use crate::flv::tag::Codec;
+use crate::id::ConnId;
+use crate::name::{NameLimits, StreamName};
+use crate::shard::ShardId;
+use crate::time::WallClock;
+use alloc::sync::Arc;
+use core::time::Duration;
+use pretty_assertions::assert_eq;
+use quickcheck::quickcheck;
+use serde_json::{Value, json};
+use std::format;
+use std::string::ToString as _;
+use std::vec;
+
+fn name(app: &str, stream: &str) -> StreamName {
+    let limits = NameLimits { app_len_max: 128, stream_len_max: 256, tc_url_len_max: 2_048 };
+    StreamName::new("__defaultVhost__", app, stream, limits).unwrap()
+}
+
+fn client(shard: u16, slot: u32) -> ClientState {
+    ClientState {
+        id: ClientId { shard: ShardId(shard), conn: ConnId { slot, generation: 1 } },
+        protocol: Protocol::Rtmp,
+        role: ClientRole::Player,
+        stream: Some(name("live", "a")),
+        peer: "192.0.2.7:5000".parse().unwrap(),
+        program: Some(Arc::from("LNX 9,0,124,2")),
+        age: Duration::from_millis(1_500),
+        bits_per_second: 800_000,
+        lag_bytes: 12,
+        received_bytes: 3_000,
+        sent_bytes: 4_000_000,
+    }
+}
+
+fn stream(stream: &str, is_home: bool) -> StreamState {
+    StreamState {
+        name: name("live", stream),
+        is_home,
+        publisher: is_home.then_some(client(0, 3).id),
+        age: Some(Duration::from_secs(60)),
+        players: 2,
+        video: Some(VideoState {
+            codec: Codec::H264,
+            description: Arc::from("H.264 High 4.0 1920x1080"),
+            size: Some((1_920, 1_080)),
+            millihertz: Some(29_970),
+            gop: Some(GopState { millis: 2_002, frames: 60 }),
+        }),
+        audio: Some(AudioState {
+            codec: Codec::Aac,
+            description: Arc::from("AAC LC 48 kHz 2 channels"),
+        }),
+        skew_millis: Some(-12),
+        received_bytes: 1_000,
+        sent_bytes: 2_000,
+        received_bits_per_second: 4_000_000,
+        sent_bits_per_second: 8_000_000,
+        tape_bytes: 5_000,
+        jumps: 1,
+        skips: 3,
+    }
+}
+
+fn shard(streams: vec::Vec<StreamState>, clients: vec::Vec<ClientState>) -> Snapshot {
+    let players = streams.iter().map(|stream| stream.players).sum();
+    let homes = streams.iter().filter(|stream| stream.is_home).count();
+    let server = ServerState {
+        shards: 1,
+        uptime: Duration::from_secs(90),
+        wall: WallClock { unix_millis: 1_700_000_000_123 },
+        connections: u32::try_from(clients.len()).unwrap(),
+        players,
+        streams: u32::try_from(homes).unwrap(),
+        totals: Totals {
+            accepted: 7,
+            refused: [(RefuseReason::Busy, 2)].into(),
+            ..Totals::default()
+        },
+        ..ServerState::default()
+    };
+    Snapshot { server, streams, clients }
+}
+
+fn get(snapshot: &Snapshot, target: &str) -> (u16, Value) {
+    let endpoints = [Endpoint { scheme: Scheme::Rtmp, port: 1_935 }];
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let answer = match Request::parse(path, query) {
+        Ok(request) => request.answer(snapshot, &endpoints),
+        Err(failure) => failure.answer(),
+    };
+    assert_eq!(answer.content_type, "application/json");
+    (answer.status.code(), serde_json::from_slice(&answer.body).expect(target))
+}
+
+#[test]
+fn each_document_is_as_it_is_documented() {
+    let snapshot = shard(vec![stream("a", true)], vec![client(0, 3)]);
+    let version = env!("CARGO_PKG_VERSION");
+    let check = |target: &str, expected: Value| {
+        assert_eq!(get(&snapshot, target), (200, expected), "{target}");
+    };
+    check("/api/v1/version", json!({"product": "millstream", "version": version, "api": 1}));
+    check(
+        "/api/v1/summary",
+        json!({
+            "version": version, "time_unix_ms": 1_700_000_000_123_u64, "uptime_ms": 90_000,
+            "shards": 1, "rtmp_port": 1935, "http_port": null, "connections": 1, "streams": 1,
+            "publishers": 0, "players": 2, "received_bytes": 0, "sent_bytes": 0, "tape_bytes": 0,
+            "session_bytes": 0, "accepted": 7, "refused": 2, "jumps": 0, "skips": 0,
+        }),
+    );
+    let stream = json!({
+        "id": "__defaultVhost__/live/a", "vhost": "__defaultVhost__", "app": "live", "name": "a",
+        "live": true, "publisher": "0-3.1", "age_ms": 60_000, "players": 2,
+        "video": {
+            "codec": "H.264", "description": "H.264 High 4.0 1920x1080", "width": 1920,
+            "height": 1080, "frames_per_second": 29.97, "gop_ms": 2002, "gop_frames": 60,
+        },
+        "audio": {"codec": "AAC", "description": "AAC LC 48 kHz 2 channels"},
+        "av_skew_ms": -12, "received_bytes": 1000, "sent_bytes": 2000,
+        "received_bits_per_second": 4_000_000, "sent_bits_per_second": 8_000_000,
+        "tape_bytes": 5000, "jumps": 1, "skips": 3,
+    });
+    check("/api/v1/streams/__defaultVhost__/live/a", stream.clone());
+    check("/api/v1/streams/__defaultVhost__/live/a?x=1", stream.clone());
+    check(
+        "/api/v1/streams",
+        json!({
+            "time_unix_ms": 1_700_000_000_123_u64, "total": 1, "start": 0, "streams": [stream],
+        }),
+    );
+    let client = json!({
+        "id": "0-3.1", "protocol": "rtmp", "role": "player", "stream": "__defaultVhost__/live/a",
+        "address": "192.0.2.7:5000", "program": "LNX 9,0,124,2", "age_ms": 1500,
+        "bits_per_second": 800_000, "lag_bytes": 12, "received_bytes": 3000,
+        "sent_bytes": 4_000_000,
+    });
+    check(
+        "/api/v1/clients",
+        json!({
+            "time_unix_ms": 1_700_000_000_123_u64, "total": 1, "start": 0, "clients": [client],
+        }),
+    );
+}
+
+#[test]
+fn failures_have_a_status_a_code_and_words() {
+    let snapshot = shard(vec![], vec![]);
+    let check = |target: &str, status: u16, code: &str| {
+        let (found, body) = get(&snapshot, target);
+        assert_eq!((found, body["error"]["code"].as_str()), (status, Some(code)), "{target}");
+        assert!(body["error"]["message"].as_str().unwrap().ends_with('.'), "{body}");
+    };
+    check("/api/v1/", 404, "not_found");
+    check("/api/v1/stream", 404, "not_found");
+    check("/api/v2/version", 404, "not_found");
+    check("/", 404, "not_found");
+    check("/api/v1/streams/live/none", 404, "stream_not_found");
+    check("/api/v1/streams/", 404, "stream_not_found");
+    check("/api/v1/streams?start=-1", 400, "bad_number");
+    check("/api/v1/streams?count=ten", 400, "bad_number");
+    check("/api/v1/clients?count=+1", 400, "bad_number");
+    let (status, _) = get(&snapshot, "/api/v1/clients?stream=%zz&count=1");
+    assert_eq!(status, 200, "what cannot be decoded is not asked for");
+    let unavailable = Failure::Unavailable.answer();
+    assert_eq!(unavailable.status.code(), 503);
+}
+
+#[test]
+fn lists_are_complete_unless_a_page_is_asked_for() {
+    let streams = (0..25).map(|index| stream(&format!("s{index:02}"), true)).collect();
+    let clients = (0..25).map(|slot| client(0, slot)).collect();
+    let snapshot = shard(streams, clients);
+    let check = |query: &str, start: u64, first: Option<&str>, len: usize| {
+        let (_, streams) = get(&snapshot, &format!("/api/v1/streams{query}"));
+        let list = streams["streams"].as_array().unwrap();
+        let found = list.first().map(|stream| stream["name"].as_str().unwrap());
+        assert_eq!((streams["start"].as_u64(), found, list.len()), (Some(start), first, len));
+        assert_eq!(streams["total"], 25, "{query}");
+        let (_, clients) = get(&snapshot, &format!("/api/v1/clients{query}"));
+        assert_eq!(clients["clients"].as_array().unwrap().len(), len, "{query}");
+    };
+    check("", 0, Some("s00"), 25);
+    check("?start=&count=", 0, Some("s00"), 25);
+    check("?start=10&count=5", 10, Some("s10"), 5);
+    check("?count=5&start=23&_=99", 23, Some("s23"), 2);
+    check("?start=25", 25, None, 0);
+    check("?start=99999999999999999999999&count=1", 25, None, 0);
+    check("?count=99999999999999999999999", 0, Some("s00"), 25);
+    check("?count=0", 0, None, 0);
+}
+
+#[test]
+fn clients_of_one_stream_can_be_asked_for() {
+    let mut others = client(0, 2);
+    others.stream = Some(name("live", "b"));
+    let snapshot = shard(vec![], vec![client(0, 1), others]);
+    let (_, clients) = get(&snapshot, "/api/v1/clients?stream=__defaultVhost__%2Flive%2Fb");
+    assert_eq!(
+        (clients["total"].as_u64(), &clients["clients"][0]["id"]),
+        (Some(1), &json!("0-2.1"))
+    );
+    let (_, clients) = get(&snapshot, "/api/v1/clients?stream=none");
+    assert_eq!(clients["total"], 0);
+}
+
+#[test]
+fn shards_become_one_server_whatever_their_order() {
+    let home = shard(vec![stream("a", true), stream("c", true)], vec![client(1, 0)]);
+    let other = shard(vec![stream("a", false), stream("b", true)], vec![client(0, 0)]);
+    let merged = Snapshot::merge([home.clone(), other.clone()]);
+    assert_eq!(merged, Snapshot::merge([other, home]));
+    assert_eq!(merged.server.shards, 2);
+    assert_eq!(merged.server.streams, 3, "a replica is no further stream");
+    assert_eq!((merged.server.totals.accepted, merged.server.players), (14, 8));
+    assert_eq!(merged.server.totals.refused[&RefuseReason::Busy], 4);
+    let names: Vec<_> = merged.streams.iter().map(|stream| stream.name.stream()).collect();
+    assert_eq!(names, ["a", "b", "c"]);
+    let ids: Vec<_> = merged.clients.iter().map(|client| client.id.to_string()).collect();
+    assert_eq!(ids, ["0-0.1", "1-0.1"]);
+    let a = &merged.streams[0];
+    assert!(a.publisher.is_some() && a.is_home, "what was measured at home counts");
+    assert_eq!((a.players, a.sent_bits_per_second), (4, 16_000_000), "players of all shards count");
+    assert_eq!((a.received_bytes, a.received_bits_per_second), (1_000, 4_000_000));
+}
+
+#[test]
+fn metrics_are_bounded_and_well_formed() {
+    let count = STREAMS_LABELLED_MAX + 50;
+    let streams = (0..count).map(|index| stream(&format!("s{index:04}"), true)).collect();
+    let snapshot = shard(streams, vec![client(0, 1)]);
+    let answer = Request::parse("/metrics", "").unwrap().answer(&snapshot, &[]);
+    assert_eq!(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
+    let text = String::from_utf8(answer.body).unwrap();
+    let mut typed = None;
+    for line in text.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, kind) = rest.split_once(' ').unwrap();
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{line}");
+            typed = Some(name);
+        } else if !line.starts_with("# HELP ") {
+            let (series, value) = line.rsplit_once(' ').unwrap();
+            assert_eq!(Some(series.split('{').next().unwrap()), typed, "{line}");
+            assert!(value.parse::<f64>().is_ok(), "{line}");
+        }
+    }
+    for line in [
+        "millstream_uptime_seconds 90.000",
+        "millstream_refused_requests_total{reason=\"busy\"} 2",
+        "millstream_streams_unlabelled 50",
+        "millstream_stream_av_skew_seconds{stream=\"__defaultVhost__/live/s0000\"} -0.012",
+        "millstream_stream_frames_per_second{stream=\"__defaultVhost__/live/s0199\"} 29.970",
+    ] {
+        assert!(text.lines().any(|other| other == line), "no {line} in\n{text}");
+    }
+    assert!(!text.contains("s0200"), "more streams than are to be told");
+}
+
+quickcheck! {
+    fn no_target_breaks_it(target: String, query: String) -> bool {
+        let snapshot = shard(vec![stream("a", true)], vec![client(0, 1)]);
+        let paths = [format!("/api/v1/{target}"), format!("/api/v1/streams/{target}"), target];
+        for path in paths {
+            if let Ok(request) = Request::parse(&path, &query) {
+                assert!(matches!(request.answer(&snapshot, &[]).status.code(), 200 | 404));
+            }
+        }
+        for stream in ["", "%", "%4", "%zz", "%ff", "%6c"] {
+            let query = format!("stream={stream}{query}");
+            let _ = Request::parse("/api/v1/clients", &query);
+        }
+        true
+    }
+}

@@ -1,0 +1,355 @@
+//! Segments and playlists of the streams that are at home here, and who waits for them.
+//!
+//! They outlive the publish and all players: who is behind still gets what the playlist names. So
+//! they lie beside the streams, under ids of their own. Where nobody can ask for them, for want of
+//! a listener for HTTP and of a directory, none are made.
+
+mod disk;
+
+use super::Server;
+use super::timers::Owner;
+use crate::config::{Config, HlsStorage, Vhost};
+use crate::drive::Service;
+use crate::event::Event;
+use crate::frame::Frame;
+use crate::hls::{Ending, HlsConfig, HlsMuxer, HlsOutput, start_sequence};
+use crate::id::{ConnId, JobId, SourceId};
+use crate::name::StreamName;
+use crate::shard::{Fetch, Found, HlsPart, ShardId, ShardMessage};
+use crate::time::{Deadline, Instant, TimerKind};
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::time::Duration;
+use disk::Disk;
+
+/// The segments of one stream; a number is used once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) struct HlsId(u64);
+
+/// Who asks for a part of a stream.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Asker {
+    pub(super) fetch: Fetch,
+    pub(super) shard: ShardId,
+}
+
+/// All streams that have segments, or are asked for some.
+#[derive(Default)]
+pub(super) struct HlsTable {
+    all: BTreeMap<HlsId, Box<HlsStream>>,
+    ids: BTreeMap<StreamName, HlsId>,
+    /// Which stream's files a job is about.
+    jobs: BTreeMap<JobId, HlsId>,
+    next: u64,
+}
+
+struct HlsStream {
+    /// Its files, if it has some.
+    disk: Option<Disk>,
+    /// All is forgotten after this.
+    dispose_at: Option<Instant>,
+    /// The playlist says that it is complete after this.
+    end_at: Option<Instant>,
+    is_live: bool,
+    muxer: Option<HlsMuxer>,
+    name: StreamName,
+    timer_at: Option<Instant>,
+    /// Who waits for the first playlist, and until when.
+    waiting: Vec<(Instant, Asker)>,
+}
+
+impl HlsStream {
+    fn deadline(&self) -> Option<Instant> {
+        let muxer = self.muxer.as_ref().and_then(HlsMuxer::poll_timeout);
+        let waiting = self.waiting.iter().map(|(until, _)| *until).min();
+        let disk = self.disk.as_ref().and_then(Disk::retry_at);
+        let all = [muxer, waiting, disk, self.end_at, self.dispose_at];
+        all.into_iter().flatten().min()
+    }
+
+    fn is_over(&self) -> bool {
+        let is_empty = self.muxer.as_ref().is_none_or(|muxer| muxer.kept_len() == 0);
+        let is_written = self.disk.as_ref().is_none_or(Disk::is_idle);
+        !self.is_live
+            && self.end_at.is_none()
+            && self.dispose_at.is_none()
+            && is_empty
+            && is_written
+            && self.waiting.is_empty()
+    }
+
+    fn find(&self, part: HlsPart) -> Option<Found> {
+        let muxer = self.muxer.as_ref()?;
+        match part {
+            HlsPart::Playlist => {
+                let text = muxer.playlist();
+                (!text.is_empty()).then(|| {
+                    let hash = text.iter().fold(0xCBF2_9CE4_8422_2325_u64, |hash, byte| {
+                        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01B3)
+                    });
+                    Found { bytes: Arc::from([text.clone()]), tag: hash }
+                })
+            }
+            HlsPart::Segment(sequence) => {
+                let segment = muxer.segment(sequence)?;
+                // A sequence number is used once, also by the next run of the server.
+                Some(Found { bytes: Arc::from(&segment.blocks[..]), tag: sequence })
+            }
+        }
+    }
+}
+
+impl Server {
+    /// A stream that is at home here got a publisher.
+    pub(super) fn hls_published(&mut self, source: SourceId) {
+        let config = self.config.clone();
+        let Some(stream) = self.stream(source) else { return };
+        if stream.replica.is_some() || !is_wanted(&config, &stream.vhost) {
+            return;
+        }
+        let (name, vhost) = (stream.name.clone(), stream.vhost.clone());
+        let Some(id) = self.hls_id(&name) else { return };
+        let first = start_sequence(self.wall_clock());
+        let Some(hls) = self.hls.all.get_mut(&id) else { return };
+        hls.is_live = true;
+        hls.dispose_at = None;
+        hls.end_at = None;
+        hls.disk = match &vhost.hls.storage {
+            HlsStorage::Memory => None,
+            HlsStorage::Disk { path } => {
+                Some(hls.disk.take().unwrap_or_else(|| Disk::new(path, &name)))
+            }
+        };
+        if hls.muxer.is_none() {
+            let muxer = HlsMuxer::new(hls_config(&vhost), name.stream(), first);
+            hls.muxer = Some(muxer);
+        }
+        if let Some(stream) = self.stream_mut(source) {
+            stream.hls = Some(id);
+        }
+    }
+
+    /// Its publisher has gone.
+    pub(super) fn hls_unpublished(&mut self, source: SourceId) {
+        let now = self.now;
+        let Some(stream) = self.stream_mut(source) else { return };
+        let (grace, window) = (stream.vhost.grace, stream.vhost.hls.window);
+        let Some(id) = stream.hls.take() else { return };
+        let Some(hls) = self.hls.all.get_mut(&id) else { return };
+        hls.is_live = false;
+        hls.end_at = Some(now.after(grace));
+        hls.dispose_at = Some(now.after(grace).after(window.saturating_mul(2)));
+        if let Some(muxer) = &mut hls.muxer {
+            muxer.finish(now, Ending::Pause);
+        }
+        self.hls_progress(id);
+    }
+
+    /// A frame of a stream that has segments, with its mended time.
+    pub(super) fn hls_frame(&mut self, id: HlsId, frame: &Frame) {
+        let (now, wall) = (self.now, self.wall_clock());
+        let hls = self.hls.all.get_mut(&id);
+        let Some(muxer) = hls.and_then(|hls| hls.muxer.as_mut()) else { return };
+        muxer.push(now, wall, frame);
+        if muxer.has_output() {
+            self.hls_progress(id);
+        }
+    }
+
+    /// Takes what the muxer gives, answers who waited for it, and arms the next deadline.
+    fn hls_progress(&mut self, id: HlsId) {
+        let now = self.now;
+        let Some(hls) = self.hls.all.get_mut(&id) else { return };
+        let mut warnings = Vec::new();
+        while let Some(output) = hls.muxer.as_mut().and_then(HlsMuxer::poll_output) {
+            if let HlsOutput::Warning(warning) = output {
+                warnings.push(warning);
+            } else if let Some(disk) = &mut hls.disk {
+                disk.push(output);
+            }
+        }
+        let found = hls.find(HlsPart::Playlist);
+        let waiting = core::mem::take(&mut hls.waiting);
+        let (over, waiting): (Vec<_>, Vec<_>) =
+            waiting.into_iter().partition(|(until, _)| found.is_some() || *until <= now);
+        hls.waiting = waiting;
+        let name = hls.name.clone();
+        for warning in warnings {
+            self.event(Event::HlsWarning { name: name.clone(), warning });
+        }
+        for (_, asker) in over {
+            self.answer_fetch(asker, found.clone());
+        }
+        self.hls_write(id);
+        self.hls_settle(id);
+    }
+
+    /// Begins the next write of a stream's files, if none is under way.
+    fn hls_write(&mut self, id: HlsId) {
+        let now = self.now;
+        let Some(hls) = self.hls.all.get_mut(&id) else { return };
+        let work = hls.disk.as_mut().and_then(|disk| disk.poll_job(now));
+        if let Some(work) = work {
+            let job = self.start(work);
+            self.hls.jobs.insert(job, id);
+        }
+    }
+
+    /// A job is over; false if it is not about a stream's files.
+    pub(super) fn hls_job_done(&mut self, job: JobId, result: &crate::job::JobResult) -> bool {
+        let now = self.now;
+        let Some(id) = self.hls.jobs.remove(&job) else { return false };
+        let Some(hls) = self.hls.all.get_mut(&id) else { return true };
+        let name = hls.name.clone();
+        let failure = hls.disk.as_mut().and_then(|disk| disk.handle_done(now, result));
+        if let Some((path, reason)) = failure {
+            self.event(Event::HlsFailed { name, path, reason });
+        }
+        self.hls_write(id);
+        self.hls_settle(id);
+        true
+    }
+
+    pub(super) fn hls_timeout(&mut self, id: HlsId, at: Instant) {
+        let now = self.now;
+        let Some(hls) = self.hls.all.get_mut(&id) else { return };
+        if hls.timer_at != Some(at) {
+            return;
+        }
+        hls.timer_at = None;
+        let ends = hls.end_at.is_some_and(|at| at <= now);
+        if ends {
+            hls.end_at = None;
+        }
+        let is_over = hls.dispose_at.is_some_and(|at| at <= now);
+        if let Some(muxer) = &mut hls.muxer {
+            if ends {
+                muxer.finish(now, Ending::EndList);
+            }
+            muxer.handle_timeout(now);
+            if is_over {
+                muxer.dispose();
+            }
+        }
+        if is_over {
+            hls.dispose_at = None;
+            if let Some(disk) = &mut hls.disk {
+                disk.dispose();
+            }
+        }
+        self.hls_progress(id);
+    }
+
+    /// Arms the next deadline of a stream, or forgets it.
+    fn hls_settle(&mut self, id: HlsId) {
+        let now = self.now;
+        let Some(hls) = self.hls.all.get_mut(&id) else { return };
+        if hls.is_over() {
+            let name = hls.name.clone();
+            self.hls.all.remove(&id);
+            self.hls.ids.remove(&name);
+        } else if let Some(at) = hls.deadline() {
+            let deadline = Deadline { at, reason: TimerKind::Hls };
+            self.timers.arm(now, &mut hls.timer_at, deadline, Owner::Hls(id));
+        }
+    }
+
+    fn hls_id(&mut self, name: &StreamName) -> Option<HlsId> {
+        if let Some(&id) = self.hls.ids.get(name) {
+            return Some(id);
+        }
+        if self.hls.all.len() >= self.config.limits.sources_max as usize {
+            return None;
+        }
+        let id = HlsId(self.hls.next);
+        self.hls.next = self.hls.next.wrapping_add(1);
+        let hls = HlsStream {
+            disk: None,
+            dispose_at: None,
+            end_at: None,
+            is_live: false,
+            muxer: None,
+            name: name.clone(),
+            timer_at: None,
+            waiting: Vec::new(),
+        };
+        self.hls.all.insert(id, Box::new(hls));
+        self.hls.ids.insert(name.clone(), id);
+        Some(id)
+    }
+
+    /// Looks for a part of a stream that is at home here, for a connection of any shard. A playlist
+    /// is waited for.
+    pub(super) fn fetch(&mut self, asker: Asker, name: &StreamName, part: HlsPart) {
+        let known = self.hls.ids.get(name).and_then(|id| self.hls.all.get(id));
+        let found = known.and_then(|hls| hls.find(part));
+        let is_live = known.is_some_and(|hls| hls.is_live);
+        if found.is_some() || part != HlsPart::Playlist {
+            self.answer_fetch(asker, found);
+            return;
+        }
+        let limits = &self.config.limits;
+        let wait = if is_live { limits.http_playlist_wait } else { limits.http_play_wait };
+        let until = self.now.after(wait);
+        match self.hls_id(name) {
+            Some(id) => {
+                if let Some(hls) = self.hls.all.get_mut(&id) {
+                    hls.waiting.push((until, asker));
+                }
+                self.hls_settle(id);
+            }
+            None => self.answer_fetch(asker, None),
+        }
+    }
+
+    fn answer_fetch(&mut self, asker: Asker, found: Option<Found>) {
+        let Asker { fetch, shard } = asker;
+        if shard == self.shards.placement.own {
+            self.fetched(fetch, found);
+        } else {
+            self.tell(shard, ShardMessage::Fetched { fetch, found });
+        }
+    }
+
+    /// A connection has gone: it waits for nothing. Who waits from other shards is told in time.
+    pub(super) fn hls_forget(&mut self, conn: ConnId, name: &StreamName) {
+        let own = self.shards.placement.own;
+        let Some(&id) = self.hls.ids.get(name) else { return };
+        if let Some(hls) = self.hls.all.get_mut(&id) {
+            hls.waiting.retain(|(_, asker)| asker.shard != own || asker.fetch.conn != conn);
+        }
+        self.hls_settle(id);
+    }
+
+    /// All files are written, as far as they can be now.
+    pub(super) fn hls_is_written(&self) -> bool {
+        self.hls.all.values().filter_map(|hls| hls.disk.as_ref()).all(Disk::is_settled)
+    }
+
+    /// Bytes of all segments.
+    pub(super) fn hls_bytes(&self) -> u64 {
+        let muxers = self.hls.all.values().filter_map(|hls| hls.muxer.as_ref());
+        muxers.map(|muxer| muxer.kept_len() as u64).fold(0, u64::saturating_add)
+    }
+}
+
+/// Somebody can ask for the segments of a vhost.
+fn is_wanted(config: &Config, vhost: &Vhost) -> bool {
+    let mut listeners = config.listeners.iter();
+    let is_served = listeners.any(|listener| listener.service == Service::Http);
+    vhost.hls.enabled && (is_served || vhost.hls.storage != HlsStorage::Memory)
+}
+
+fn hls_config(vhost: &Vhost) -> HlsConfig {
+    let hls = &vhost.hls;
+    HlsConfig {
+        fragment: hls.fragment.max(FRAGMENT_MIN),
+        window: hls.window,
+        ..HlsConfig::default()
+    }
+}
+
+/// Shorter segments are not made.
+const FRAGMENT_MIN: Duration = Duration::from_millis(500);

@@ -1,0 +1,248 @@
+//! Playlists and segments by HTTP and on disk, from any shard.
+
+use super::http::{answers, ask, get};
+use super::shards::Cluster;
+use super::world::World;
+use super::*;
+use crate::config::{Hls, HlsStorage, Listener};
+use crate::drive::{Input, Output, Service};
+use crate::frame::{Frame, FrameClass, FrameKind};
+use crate::job::{Job, JobResult};
+use crate::time::Timestamp;
+use pretty_assertions::assert_eq;
+
+/// A second of audio is about 43 frames of AAC.
+fn audio(frames: core::ops::Range<u32>) -> Vec<Frame> {
+    let frame = |class, serial: u32, payload: &[u8]| Frame {
+        kind: FrameKind::Audio,
+        class,
+        timestamp: Timestamp(serial * 1_024_000 / 44_100),
+        payload: payload.to_vec().into(),
+    };
+    let header = frame(FrameClass::SequenceHeader, frames.start, &[0xAF, 0, 0x12, 0x10]);
+    let mut all = std::vec![header];
+    all.extend(frames.map(|serial| frame(FrameClass::Coded, serial, &[0xAF, 1, 0x21, 0x10, 5])));
+    all
+}
+
+fn served(storage: HlsStorage) -> Config {
+    let hls = Hls {
+        fragment: Duration::from_secs(2),
+        storage,
+        window: Duration::from_secs(6),
+        ..Hls::default()
+    };
+    let address = "127.0.0.1:8080".parse().unwrap();
+    let listeners = std::vec![Listener { address, service: Service::Http }];
+    Config { listeners, ..Config::with_default_vhost(Vhost { hls, ..vhost() }) }
+}
+
+fn last(world: &World, peer: usize) -> super::http::Answer {
+    answers(&world.peers[peer]).pop().unwrap()
+}
+
+fn text(world: &World, peer: usize) -> String {
+    String::from_utf8(last(world, peer).body).unwrap()
+}
+
+fn segments(playlist: &str) -> Vec<String> {
+    playlist.lines().filter(|line| line.ends_with(".ts")).map(ToString::to_string).collect()
+}
+
+#[test]
+fn a_stream_is_there_in_segments_as_soon_as_the_first_is_whole() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let early = get(&mut world, "/live/a.m3u8");
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish_frames(publisher, &audio(0..43));
+    assert_eq!(world.peers[early].inbox, b"", "it waits for the first segment");
+    world.publish_frames(publisher, &audio(43..300));
+    let answer = last(&world, early);
+    assert_eq!(answer.status, 200);
+    assert_eq!(answer.field("Content-Type"), Some("application/vnd.apple.mpegurl"));
+    assert_eq!(answer.field("Cache-Control"), Some("no-cache"));
+    assert_eq!(answer.field("Access-Control-Allow-Origin"), Some("*"));
+    ask(&mut world, early, "/live/a.m3u8");
+    let playlist = text(&world, early);
+    assert!(playlist.starts_with("#EXTM3U\n"), "{playlist}");
+    let names = segments(&playlist);
+    assert!(names.len() >= 2, "{playlist}");
+    for name in &names {
+        ask(&mut world, early, &format!("/live/{name}"));
+        let answer = last(&world, early);
+        assert_eq!((answer.status, answer.body[0], answer.body.len() % 188), (200, 0x47, 0));
+        assert_eq!(answer.field("Content-Type"), Some("video/mp2t"));
+        assert_eq!(answer.field("Cache-Control"), Some("max-age=3600, immutable"));
+    }
+    let etag = last(&world, early).field("ETag").unwrap().to_string();
+    let request = format!(
+        "GET /live/{0} HTTP/1.1\r\nHost: h\r\nRange: bytes=188-375\r\n\r\n\
+        GET /live/{0} HTTP/1.1\r\nHost: h\r\nIf-None-Match: {etag}\r\n\r\n",
+        names[names.len() - 1]
+    );
+    world.send(early, request.as_bytes());
+    let answers = answers(&world.peers[early]);
+    let [.., part, unchanged] = &answers[..] else { panic!("{answers:?}") };
+    assert_eq!((part.status, part.body.len(), part.body[0]), (206, 188, 0x47));
+    assert_eq!(unchanged.status, 304);
+}
+
+#[test]
+fn what_is_not_there_is_told_in_time() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let none = get(&mut world, "/live/none.m3u8");
+    world.sleep(Duration::from_millis(5_100));
+    assert_eq!(last(&world, none).status, 404);
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish_frames(publisher, &audio(0..300));
+    ask(&mut world, none, "/live/a-3400000099.ts");
+    assert_eq!(last(&world, none).status, 404, "a segment is not waited for");
+    assert_eq!(answers(&world.peers[none]).len(), 2);
+    let silent = world.client(Intent::Publish, "live", "silent");
+    ask(&mut world, none, "/live/silent.m3u8");
+    world.sleep(Duration::from_millis(10_100));
+    assert_eq!(answers(&world.peers[none]).len(), 3, "of a live one it comes or it does not");
+    let gone = get(&mut world, "/live/other.m3u8");
+    world.hang_up(gone);
+    world.hang_up(silent);
+    world.sleep(Duration::from_secs(60));
+    let hls = format!("{:?}", world.server.stats());
+    assert!(hls.contains("segment_bytes: 0"), "{hls}");
+}
+
+#[test]
+fn what_was_published_stays_for_a_while_and_then_goes() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish_frames(publisher, &audio(0..300));
+    world.hang_up(publisher);
+    assert_eq!(world.server.stats().streams, 0);
+    let viewer = get(&mut world, "/live/a.m3u8");
+    assert!(!text(&world, viewer).contains("ENDLIST"), "the publisher may come back");
+    world.sleep(Duration::from_secs(16));
+    ask(&mut world, viewer, "/live/a.m3u8");
+    let playlist = text(&world, viewer);
+    assert!(playlist.contains("#EXT-X-ENDLIST"), "{playlist}");
+    for name in segments(&playlist) {
+        ask(&mut world, viewer, &format!("/live/{name}"));
+        assert_eq!(last(&world, viewer).status, 200);
+    }
+    assert!(world.server.stats().segment_bytes > 0);
+    world.sleep(Duration::from_secs(13));
+    assert_eq!(world.server.stats().segment_bytes, 0);
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish_frames(publisher, &audio(0..300));
+    let again = get(&mut world, "/live/a.m3u8");
+    let numbers = |playlist: &str| segments(playlist)[0].clone();
+    assert!(numbers(&text(&world, again)) > numbers(&playlist), "numbers are used once");
+}
+
+#[test]
+fn any_shard_serves_what_is_at_home_on_another() {
+    for name in ["a", "b", "c", "d"] {
+        let mut cluster = Cluster::new(3, 1, &served(HlsStorage::Memory));
+        let early = get(&mut cluster.worlds[1], &format!("/live/{name}.m3u8"));
+        cluster.settle();
+        let publisher = cluster.client(0, Intent::Publish, name);
+        cluster.settle();
+        cluster.worlds[0].publish_frames(publisher.1, &audio(0..300));
+        cluster.settle();
+        assert_eq!(last(&cluster.worlds[1], early).status, 200);
+        for shard in 0..3 {
+            let viewer = get(&mut cluster.worlds[shard], &format!("/live/{name}.m3u8"));
+            cluster.settle();
+            let playlist = text(&cluster.worlds[shard], viewer);
+            let segment = segments(&playlist).remove(0);
+            ask(&mut cluster.worlds[shard], viewer, &format!("/live/{segment}"));
+            cluster.settle();
+            let answer = last(&cluster.worlds[shard], viewer);
+            assert_eq!((answer.status, answer.body[0]), (200, 0x47), "{name} on {shard}");
+            let flv = get(&mut cluster.worlds[shard], &format!("/live/{name}.flv"));
+            cluster.settle();
+            cluster.worlds[0].publish_frames(publisher.1, &audio(300..400)[1..]);
+            cluster.settle();
+            assert_eq!(last(&cluster.worlds[shard], flv).status, 200);
+        }
+    }
+}
+
+#[test]
+fn a_stream_as_one_transport_stream_is_whole_packets() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let publisher = world.client(Intent::Publish, "live", "a-1");
+    world.publish_frames(publisher, &audio(0..100));
+    let viewer = get(&mut world, "/live/a-1.ts");
+    world.publish_frames(publisher, &audio(100..200)[1..]);
+    let answer = last(&world, viewer);
+    assert_eq!((answer.status, answer.field("Content-Type")), (200, Some("video/mp2t")));
+    assert!(answer.body.len() > 10 * 188);
+    assert!(answer.body.chunks(188).all(|packet| packet.len() == 188 && packet[0] == 0x47));
+}
+
+/// Does the jobs that the server asks for in memory; `fails` says which do not work.
+fn work(
+    world: &mut World,
+    files: &mut std::collections::BTreeMap<String, usize>,
+    fails: impl Fn(&str) -> bool,
+) {
+    while let Some(output) = world.asked.pop() {
+        let Output::Start { job, work } = output else { panic!("{output:?}") };
+        let (path, len) = match work {
+            Job::Write { path, bytes } => (path, Some(bytes.iter().map(|part| part.len()).sum())),
+            Job::Remove { path } => (path, None),
+            other => panic!("{other:?}"),
+        };
+        let result = if fails(&path) {
+            JobResult::Failed { reason: Arc::from("No space left on device") }
+        } else {
+            match len {
+                Some(len) => files.insert(path.to_string(), len),
+                None => files.remove(&*path),
+            };
+            JobResult::Done
+        };
+        assert!(world.asked.is_empty(), "one job at a time");
+        world.input(Input::JobDone { job, result });
+    }
+}
+
+#[test]
+fn row_111_files_follow_the_playlist_and_a_full_disk_ends_nothing() {
+    let mut config = served(HlsStorage::Disk { path: Arc::from("/srv/hls/") });
+    config.listeners.clear();
+    let mut world = World::new(config);
+    let mut files = std::collections::BTreeMap::new();
+    let publisher = world.client(Intent::Publish, "live", "a");
+    for second in 0..60 {
+        let frames = audio(second * 43..second * 43 + 43);
+        world.publish_frames(publisher, if second == 0 { &frames } else { &frames[1..] });
+        world.sleep(Duration::from_secs(1));
+        let is_full = (20..30).contains(&second);
+        work(&mut world, &mut files, |_| is_full);
+        if !files.is_empty() {
+            assert!(files.len() <= 20, "{files:?}");
+        }
+    }
+    let failed = world.events.iter().filter(|event| matches!(event, Event::HlsFailed { .. }));
+    assert_eq!(failed.count(), 1, "it is told once");
+    assert_eq!(closed(&world, world.peers[publisher].id), None);
+    assert!(files.contains_key("/srv/hls/live/a.m3u8"), "{files:?}");
+    assert!(files.keys().any(|path| path.starts_with("/srv/hls/live/a-34")), "{files:?}");
+    world.input(Input::Shutdown);
+    assert!(!world.server.is_drained(), "the last segment is to be written");
+    work(&mut world, &mut files, |_| false);
+    assert!(world.server.is_drained());
+
+    let mut world = World::new(served(HlsStorage::Disk { path: Arc::from("/srv/hls") }));
+    files.clear();
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish_frames(publisher, &audio(0..400));
+    work(&mut world, &mut files, |_| false);
+    assert!(files.len() > 3, "{files:?}");
+    world.hang_up(publisher);
+    for _ in 0..40 {
+        world.sleep(Duration::from_secs(1));
+        work(&mut world, &mut files, |_| false);
+    }
+    assert_eq!(files.len(), 0, "{files:?}");
+}
