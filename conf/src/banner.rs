@@ -47,6 +47,7 @@ impl Banner<'_> {
         let _ = writeln!(text, "  VLC: Media, Open Network Stream, rtmp://{host}/{stream}");
         if let Some(&http) = self.http.first() {
             let host = host_of(http, 80);
+            let _ = writeln!(text, "  Browser:    http://{host}/");
             let _ = writeln!(text, "  HLS:        http://{host}/{stream}.m3u8");
             let _ = writeln!(text, "  HTTP-FLV:   http://{host}/{stream}.flv");
         }
@@ -108,6 +109,7 @@ mod tests {
              Play:\n\
              \x20 ffplay -fflags nobuffer rtmp://127.0.0.1/live/test\n\
              \x20 VLC: Media, Open Network Stream, rtmp://127.0.0.1/live/test\n\
+             \x20 Browser:    http://127.0.0.1:8080/\n\
              \x20 HLS:        http://127.0.0.1:8080/live/test.m3u8\n\
              \x20 HTTP-FLV:   http://127.0.0.1:8080/live/test.flv\n\
              From other machines, write this machine's address for 127.0.0.1.\n\

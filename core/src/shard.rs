@@ -62,9 +62,6 @@ pub struct Claim {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Subscription(pub u64);
 
-/// A snapshot of all shards, numbered by the shard that gathers it; a number is used once.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
-pub struct SurveyId(pub u64);
 /// A request of a connection for a part of a stream that is at home elsewhere.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
 pub struct Fetch {
@@ -91,6 +88,10 @@ pub struct Found {
     /// Another number for other bytes.
     pub tag: u64,
 }
+
+/// A snapshot of all shards, numbered by the shard that gathers it; a number is used once.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Hash)]
+pub struct SurveyId(pub u64);
 
 /// What one shard tells another.
 #[derive(Clone, PartialEq, Debug)]

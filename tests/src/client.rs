@@ -2,6 +2,7 @@
 use crate::program::Program;
 use crate::recording::{Recording, new_ffmpeg};
 use crate::sample;
+use crate::transport::Transport;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
@@ -307,7 +308,8 @@ impl Scratch {
     /// Makes the folder; any user may write to it, since some players run as nobody.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        Self { folder: Self::folder(&format!("{name}-{}", std::process::id())) }
+        let transport = Transport::under_test();
+        Self { folder: Self::folder(&format!("{name}-{transport:?}-{}", std::process::id())) }
     }
 
     /// A file of the folder.

@@ -3,6 +3,8 @@
 //! - [`golden`]: texts that are kept, and renewed on purpose only.
 //! - [`tree`]: the files of the repository, for the house rules.
 //! - [`program`]: a child process, its lines, and waits that have an end.
+//! - [`transport`]: the programs under test, and the macro that runs a test on each.
+//! - [`world`]: a server behind sockets or simulated, which a test talks to in bytes and time.
 //! - [`server`]: a running `millstream`.
 //! - [`browser`]: a headless Chromium, driven through a pipe.
 //! - [`stage`]: the console on a server that a test makes up.
@@ -21,4 +23,6 @@ pub mod recording;
 pub mod sample;
 pub mod server;
 pub mod stage;
+pub mod transport;
 pub mod tree;
+pub mod world;

@@ -1,12 +1,10 @@
 //! A running `millstream`, as a user starts it.
-use crate::program::{Program, output_of};
-use crate::tree;
-use serde_json::Value;
+use crate::program::Program;
+use crate::transport::Transport;
 use std::env;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
 
 /// A server of one test's own, on a free port of the loopback interface.
 ///
@@ -93,22 +91,8 @@ impl Server {
     }
 }
 
-/// The binary under test: `MILLSTREAM_BIN`, or what cargo builds now.
+/// The program under test.
 #[must_use]
 pub fn binary() -> PathBuf {
-    static BUILT: OnceLock<PathBuf> = OnceLock::new();
-    BUILT.get_or_init(|| env::var_os("MILLSTREAM_BIN").map_or_else(build, PathBuf::from)).clone()
-}
-
-fn build() -> PathBuf {
-    let cargo = env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--message-format", "json", "-p", "millstream-tokio"]);
-    command.current_dir(tree::root());
-    let messages = String::from_utf8(output_of(&mut command)).expect("cargo writes UTF-8");
-    let mut executables = messages.lines().filter_map(|line| {
-        let message: Value = serde_json::from_str(line).ok()?;
-        message["executable"].as_str().map(PathBuf::from)
-    });
-    executables.next_back().expect("millstream-tokio has a binary")
+    Transport::under_test().binary()
 }

@@ -6,6 +6,23 @@ use millstream_tests::sample::{self, H264_AAC, LEGACY};
 use millstream_tests::server::Server;
 use std::path::Path;
 
+millstream_tests::on_both_transports!(
+    the_codecs_of_flash_go_through,
+    hevc_goes_through,
+    hevc_with_colour_information_goes_through,
+    av1_goes_through,
+    vp9_goes_through,
+    vvc_goes_through,
+    opus_goes_through,
+    flac_goes_through,
+    ac3_goes_through,
+    eac3_goes_through,
+    several_tracks_go_through,
+    librtmp_sends_the_tags_of_a_new_codec_as_they_are,
+    the_order_of_obs_is_as_good,
+    samples_of_other_makers_go_through,
+);
+
 /// Publishes a file once while `player` is joined, and compares.
 fn check(server: &Server, file: &Path, player: Player, publish: impl FnOnce(&str) -> Program) {
     let name = file.file_stem().expect("a sample has a name").to_string_lossy();
@@ -26,7 +43,6 @@ fn check(server: &Server, file: &Path, player: Player, publish: impl FnOnce(&str
     assert_decodes(&new_ffmpeg(), &played_file);
 }
 
-#[test]
 fn the_codecs_of_flash_go_through() {
     let server = Server::start();
     std::thread::scope(|scope| {
@@ -51,64 +67,52 @@ fn check_enhanced(name: &str, codecs: &[&str]) {
     check(&server, &file, Player::NewFfmpeg, |url| Encoder::NewFfmpeg.publish(&file, url));
 }
 
-#[test]
 fn hevc_goes_through() {
     check_enhanced("hevc-aac", &["hevc", "aac"]);
 }
 
-#[test]
 fn hevc_with_colour_information_goes_through() {
     check_enhanced("hevc-hdr10", &["hevc"]);
 }
 
-#[test]
 fn av1_goes_through() {
     check_enhanced("av1-aac", &["av1", "aac"]);
 }
 
-#[test]
 fn vp9_goes_through() {
     check_enhanced("vp9-aac", &["vp9", "aac"]);
 }
 
-#[test]
 fn vvc_goes_through() {
     check_enhanced("vvc-aac", &["vvc", "aac"]);
 }
 
-#[test]
 fn opus_goes_through() {
     check_enhanced("h264-opus", &["h264", "opus"]);
 }
 
-#[test]
 fn flac_goes_through() {
     check_enhanced("flac-only", &["flac"]);
 }
 
-#[test]
 fn ac3_goes_through() {
     check_enhanced("ac3-only", &["ac3"]);
 }
 
-#[test]
 fn eac3_goes_through() {
     check_enhanced("eac3-only", &["eac3"]);
 }
 
-#[test]
 fn several_tracks_go_through() {
     check_enhanced("multitrack-h264x2-aacx2", &["h264", "h264", "aac", "aac"]);
 }
 
-#[test]
 fn librtmp_sends_the_tags_of_a_new_codec_as_they_are() {
     let server = Server::start();
     let file = sample::in_repository("enhanced-av1-aac.flv");
     check(&server, &file, Player::Rtmpdump, |url| publish_tags(&file, url));
 }
 
-#[test]
 fn the_order_of_obs_is_as_good() {
     let server = Server::start();
     let file = sample::audio_first(&sample::made(H264_AAC));
@@ -116,7 +120,6 @@ fn the_order_of_obs_is_as_good() {
 }
 
 /// Where the neighbouring folder of samples is missing, the samples above have to do.
-#[test]
 fn samples_of_other_makers_go_through() {
     let server = Server::start();
     let names = [

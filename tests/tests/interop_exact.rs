@@ -5,6 +5,19 @@ use millstream_tests::sample::{self, H264_AAC, H264_HIGH_AAC, Recipe};
 use millstream_tests::server::Server;
 use std::path::Path;
 
+millstream_tests::on_both_transports!(
+    ffmpeg_publishes,
+    new_ffmpeg_publishes,
+    gstreamer_publishes,
+    librtmp_publishes,
+    ffmpeg_plays,
+    new_ffmpeg_plays,
+    gstreamer_plays,
+    librtmp_plays_in_gstreamer,
+    rtmpdump_plays,
+    mpv_plays,
+);
+
 /// Publishes once, joins while it runs, and compares the recording with the sample.
 fn check(encoder: Encoder, player: Player, recipe: Recipe) {
     let server = Server::start();
@@ -38,52 +51,42 @@ fn check(encoder: Encoder, player: Player, recipe: Recipe) {
     assert_eq!(frames[0], (played.codecs()[0].to_owned(), played.counts()[0] as u64));
 }
 
-#[test]
 fn ffmpeg_publishes() {
     check(Encoder::Ffmpeg, Player::Rtmpdump, H264_HIGH_AAC);
 }
 
-#[test]
 fn new_ffmpeg_publishes() {
     check(Encoder::NewFfmpeg, Player::Rtmpdump, H264_HIGH_AAC);
 }
 
-#[test]
 fn gstreamer_publishes() {
     check(Encoder::GstRtmp2Sink, Player::Rtmpdump, H264_AAC);
 }
 
-#[test]
 fn librtmp_publishes() {
     check(Encoder::GstRtmpSink, Player::Rtmpdump, H264_AAC);
 }
 
-#[test]
 fn ffmpeg_plays() {
     check(Encoder::Ffmpeg, Player::Ffmpeg, H264_AAC);
 }
 
-#[test]
 fn new_ffmpeg_plays() {
     check(Encoder::Ffmpeg, Player::NewFfmpeg, H264_AAC);
 }
 
-#[test]
 fn gstreamer_plays() {
     check(Encoder::Ffmpeg, Player::GstRtmp2Src, H264_AAC);
 }
 
-#[test]
 fn librtmp_plays_in_gstreamer() {
     check(Encoder::Ffmpeg, Player::GstRtmpSrc, H264_AAC);
 }
 
-#[test]
 fn rtmpdump_plays() {
     check(Encoder::Ffmpeg, Player::Rtmpdump, H264_AAC);
 }
 
-#[test]
 fn mpv_plays() {
     check(Encoder::Ffmpeg, Player::Mpv, H264_AAC);
 }

@@ -8,6 +8,19 @@ use std::path::{Path, PathBuf};
 use std::thread;
 use std::time::{Duration, Instant};
 
+millstream_tests::on_both_transports!(
+    who_joins_amid_a_gop_gets_its_keyframe_at_once,
+    two_vhosts_do_not_mix,
+    a_stream_plays_on_where_timestamps_need_the_extended_field,
+    a_stream_plays_on_where_timestamps_reach_the_sign_bit,
+    a_stream_plays_on_where_timestamps_wrap_to_zero,
+    a_player_stays_when_the_publisher_starts_anew,
+    thirty_players_get_the_same,
+    a_second_publisher_is_refused_and_the_first_goes_on,
+    a_player_that_comes_first_gets_everything,
+    the_log_tells_the_life_of_a_stream_and_keeps_its_key,
+);
+
 /// Waits until a recording has so many pictures.
 fn wait_for_pictures(playing: &Program, file: &Path, count: usize) {
     playing.wait_until(&format!("{count} pictures"), |_| {
@@ -20,7 +33,6 @@ fn wait_for_pictures(playing: &Program, file: &Path, count: usize) {
     });
 }
 
-#[test]
 fn who_joins_amid_a_gop_gets_its_keyframe_at_once() {
     let server = Server::start();
     let url = server.url("live/amid");
@@ -46,7 +58,6 @@ fn who_joins_amid_a_gop_gets_its_keyframe_at_once() {
     assert_eq!(covered[0].start, 0, "not the GOP that was on: {covered:?}");
 }
 
-#[test]
 fn two_vhosts_do_not_mix() {
     let server = Server::start();
     let scratch = Scratch::new("vhosts");
@@ -86,22 +97,18 @@ fn check_from(first: u32) {
     }
 }
 
-#[test]
 fn a_stream_plays_on_where_timestamps_need_the_extended_field() {
     check_from((1 << 24) - 4000);
 }
 
-#[test]
 fn a_stream_plays_on_where_timestamps_reach_the_sign_bit() {
     check_from((1 << 31) - 4000);
 }
 
-#[test]
 fn a_stream_plays_on_where_timestamps_wrap_to_zero() {
     check_from(u32::MAX - 4000);
 }
 
-#[test]
 fn a_player_stays_when_the_publisher_starts_anew() {
     let server = Server::start();
     let url = server.url("live/again");
@@ -127,7 +134,6 @@ fn a_player_stays_when_the_publisher_starts_anew() {
     assert!(starts >= 2, "the second publication begins with its first keyframe");
 }
 
-#[test]
 fn thirty_players_get_the_same() {
     let server = Server::start();
     let url = server.url("live/thirty");
@@ -154,7 +160,6 @@ fn thirty_players_get_the_same() {
     });
 }
 
-#[test]
 fn a_second_publisher_is_refused_and_the_first_goes_on() {
     let server = Server::start();
     let url = server.url("live/taken");
@@ -178,7 +183,6 @@ fn a_second_publisher_is_refused_and_the_first_goes_on() {
     Player::Rtmpdump.finish(playing, &file, &published).assert_part_of(&published, 0);
 }
 
-#[test]
 fn a_player_that_comes_first_gets_everything() {
     let server = Server::start();
     let url = server.url("live/early");
@@ -194,7 +198,6 @@ fn a_player_that_comes_first_gets_everything() {
     assert_eq!(played.counts(), published.counts());
 }
 
-#[test]
 fn the_log_tells_the_life_of_a_stream_and_keeps_its_key() {
     let server = Server::start();
     let secret = "s3cr3t";

@@ -4,7 +4,8 @@ use millstream_tests::recording::{Recording, decoded_frames};
 use millstream_tests::sample::{self, H264_AAC};
 use millstream_tests::server::Server;
 
-#[test]
+millstream_tests::on_both_transports!(vlc_plays, ffplay_plays,);
+
 fn vlc_plays() {
     let server = Server::start();
     let url = server.url("live/vlc");
@@ -24,7 +25,6 @@ fn vlc_plays() {
     assert!(frames + 1 >= played.counts()[0] as u64, "{frames} of {:?}", played.counts());
 }
 
-#[test]
 fn ffplay_plays() {
     let server = Server::start();
     let url = server.url("live/ffplay");

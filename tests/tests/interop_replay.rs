@@ -6,6 +6,8 @@ use pretty_assertions::assert_eq;
 use serde_json::Value;
 use std::process::{Command, Stdio};
 
+millstream_tests::on_both_transports!(ffprobe_reads_the_published_media,);
+
 /// The streams of a file; fails on any complaint.
 fn streams(file: &std::path::Path) -> Vec<(String, u64)> {
     let mut command = Command::new("ffprobe");
@@ -23,7 +25,6 @@ fn streams(file: &std::path::Path) -> Vec<(String, u64)> {
     streams
 }
 
-#[test]
 fn ffprobe_reads_the_published_media() {
     let scratch = Scratch::new("replay");
     for (name, expected) in [

@@ -6,6 +6,11 @@ use millstream_tests::server::Server;
 use std::path::Path;
 use std::process::Command;
 
+millstream_tests::on_both_transports!(
+    tshark_reads_every_session_without_complaint,
+    the_end_is_told_and_clean,
+);
+
 /// Captures what goes to and from a server, from before the first packet to after the last.
 fn capture(server: &Server, file: &Path) -> Program {
     let port = server.address().port().to_string();
@@ -27,7 +32,6 @@ fn dissect(server: &Server, file: &Path, filter: &str, field: &str) -> Vec<Strin
     text.lines().map(str::to_owned).collect()
 }
 
-#[test]
 fn tshark_reads_every_session_without_complaint() {
     let server = Server::start();
     let url = server.url("live/wire");
@@ -59,7 +63,6 @@ fn tshark_reads_every_session_without_complaint() {
     assert!(sent > 500, "{sent} packets with video");
 }
 
-#[test]
 fn the_end_is_told_and_clean() {
     for signal in ["TERM", "INT"] {
         let server = Server::start();

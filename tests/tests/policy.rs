@@ -104,7 +104,10 @@ fn dependencies_point_inward() {
     assert_eq!(ours("millstream-core"), [""; 0]);
     let inner: [(&str, &[&str]); 5] = [
         ("millstream-conf", &["millstream-core"]),
-        ("millstream-host", &["millstream-core", "millstream-conf", "millstream-sim"]),
+        (
+            "millstream-host",
+            &["millstream-core", "millstream-conf", "millstream-console", "millstream-sim"],
+        ),
         ("millstream-sim", &["millstream-core", "millstream-conf"]),
         ("millstream-async-std", TRANSPORTS_MAY_LINK),
         ("millstream-tokio", TRANSPORTS_MAY_LINK),

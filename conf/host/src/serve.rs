@@ -13,14 +13,15 @@ use crate::transport::{
 use crate::{complain, say};
 use millstream_conf::banner::Banner;
 use millstream_conf::cli::{HttpListeners, Listen, ServeArgs};
-use millstream_core::config::{self, Config};
+use millstream_console::{CONTENT_SECURITY_POLICY, FILES, File};
+use millstream_core::config::{self, Config, Page};
 use millstream_core::drive::{Budget, Drive, Service, Transport};
 use millstream_core::server::Server;
 use millstream_core::shard::{Placement, ShardId};
 use millstream_core::time::WallClock;
 use millstream_sim::trace::{Setup, Traced};
 use std::collections::hash_map::RandomState;
-use std::fs::File;
+use std::fs;
 use std::hash::{BuildHasher as _, Hasher as _};
 use std::io::{self, BufWriter};
 use std::net::{SocketAddr, TcpListener};
@@ -44,7 +45,7 @@ pub struct Shard<R: Runtime> {
     drive: Drive,
     server: Server,
     setup: Setup,
-    trace: Option<File>,
+    trace: Option<fs::File>,
     transport: SocketTransport<R>,
 }
 
@@ -91,7 +92,7 @@ impl<R: Runtime> Shard<R> {
     /// Writes a full trace to `file`: all that passes the transport and the links to other shards,
     /// for `millstream replay`.
     #[must_use]
-    pub fn with_trace(mut self, file: File) -> Self {
+    pub fn with_trace(mut self, file: fs::File) -> Self {
         self.trace = Some(file);
         self
     }
@@ -182,13 +183,14 @@ fn serve<R: Runtime>(
     program: Program,
     mut config: Config,
     listeners: Vec<Vec<Listener>>,
-    traces: Vec<File>,
+    traces: Vec<fs::File>,
 ) -> Result<(), Box<dyn std::error::Error>> {
     let (tell, told) = channel();
     let signal = tell.clone();
     signals::start(move || signal.send(Told::Signal).is_ok())?;
     let own = listeners.first().map_or(&[][..], |listeners| listeners);
     config.listeners = own.iter().map(bound).collect::<io::Result<_>>()?;
+    config.pages = FILES.iter().map(page).collect();
     let config = Arc::new(config);
     let count = u16::try_from(listeners.len()).ok().and_then(NonZeroU16::new);
     let count = count.unwrap_or(NonZeroU16::MIN);
@@ -275,7 +277,7 @@ fn start_demo<R: Runtime>(
 struct Opened {
     /// Of each shard.
     listeners: Vec<Vec<Listener>>,
-    traces: Vec<File>,
+    traces: Vec<fs::File>,
     /// What does not work, but need not.
     warning: Option<String>,
 }
@@ -309,6 +311,13 @@ fn open(args: &ServeArgs) -> Result<Opened, String> {
     Ok(Opened { listeners, traces, warning })
 }
 
+/// A file of the console as the server serves it.
+fn page(file: &File) -> Page {
+    const FIELDS: [(&str, &str); 1] = [("Content-Security-Policy", CONTENT_SECURITY_POLICY)];
+    let File { path, content_type, bytes, etag } = *file;
+    Page { path, content_type, bytes, etag, fields: &FIELDS }
+}
+
 /// A listener as the configuration names it.
 fn bound(listener: &Listener) -> io::Result<config::Listener> {
     let address = listener.socket.local_addr()?;
@@ -325,8 +334,8 @@ pub(crate) fn trace_of(path: &Path, own: u16) -> PathBuf {
 }
 
 /// Replaces a file by an empty one that nobody else may read: a trace holds stream keys.
-fn create_secret(path: &Path) -> io::Result<File> {
-    let mut options = File::options();
+fn create_secret(path: &Path) -> io::Result<fs::File> {
+    let mut options = fs::File::options();
     options.write(true).create(true).truncate(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);

@@ -11,7 +11,10 @@ use alloc::vec::Vec;
 pub struct Target {
     authority: Option<Box<str>>,
     path: Option<Box<str>>,
-    query: Box<str>,
+    /// Path and query as they were sent.
+    sent: Box<str>,
+    /// Where the query begins in it.
+    query_at: usize,
 }
 
 impl Target {
@@ -39,7 +42,8 @@ impl Target {
             path if path.starts_with('/') => path,
             _ => return Err(HttpError::Target),
         };
-        Ok(Self { authority, path: decode_path(path)?, query: Box::from(query) })
+        let query_at = rest.len().saturating_sub(query.len());
+        Ok(Self { authority, path: decode_path(path)?, sent: Box::from(rest), query_at })
     }
 
     /// The path, decoded; `None` if nothing can have it: a way up, an empty step, a backslash, a
@@ -52,13 +56,19 @@ impl Target {
     /// The query as it was sent, without its `?`; may hold secrets.
     #[must_use]
     pub fn query(&self) -> &str {
-        &self.query
+        self.sent.get(self.query_at..).unwrap_or_default()
+    }
+
+    /// Path and query as they were sent; may hold secrets.
+    #[must_use]
+    pub fn as_sent(&self) -> &str {
+        &self.sent
     }
 
     /// The decoded value of the first `key` of the query.
     #[must_use]
     pub fn value(&self, key: &str) -> Option<Cow<'_, str>> {
-        self.query.split('&').find_map(|pair| {
+        self.query().split('&').find_map(|pair| {
             let (found, value) = pair.split_once('=').unwrap_or((pair, ""));
             (found == key).then(|| decode_value(value)).flatten()
         })

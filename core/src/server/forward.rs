@@ -216,11 +216,11 @@ impl Server {
             SessionEvent::Rejected { code, description } => {
                 let is_loop =
                     description == *refusal(RefuseReason::Loop, Asked::Connect).description;
-                let failure = if is_loop { ForwardFailure::Loop } else { ForwardFailure::Refused };
                 // A loop has words of its own.
-                let words = match failure {
-                    ForwardFailure::Loop => Arc::from(""),
-                    _ => words(code.as_bytes(), description.as_bytes()),
+                let (failure, words) = if is_loop {
+                    (ForwardFailure::Loop, Arc::from(""))
+                } else {
+                    (ForwardFailure::Refused, words(code.as_bytes(), description.as_bytes()))
                 };
                 self.give_forward_up(conn, failure, words);
             }

@@ -46,8 +46,17 @@ struct Asked {
     /// Then it is answered with what there is.
     give_up_at: Option<Instant>,
     request: Box<Request>,
+    waits_for: Awaited,
+}
+
+/// What a request waits for.
+enum Awaited {
     /// What the home of a stream is to give.
-    waits_for: Option<(Fetch, StreamName, HlsPart)>,
+    Part(Fetch, StreamName, HlsPart),
+    /// The stream that a viewer asks for.
+    Stream,
+    /// What all shards are like.
+    Survey,
 }
 
 impl Http {
@@ -139,6 +148,11 @@ impl Server {
     pub(super) fn http_respond(&mut self, conn: &mut Conn, request: &Request, response: Response) {
         let wall = self.wall_clock();
         let id = conn.id;
+        if conn.program.is_none() {
+            let program = request.field("user-agent").unwrap_or_default();
+            let program = escape(program, PATH_LEN_MAX);
+            conn.program = (!program.is_empty()).then(|| Arc::from(program));
+        }
         let Some(http) = &mut conn.http else { return };
         let sending = http.wire.respond(request, response, wall, &mut conn.replies);
         let body_len = sending.pieces.iter().map(|piece| piece.len() as u64);
@@ -198,7 +212,7 @@ impl Server {
     /// The connection is gone.
     pub(super) fn http_forget(&mut self, conn: &mut Conn) {
         let asked = conn.http.as_mut().and_then(|http| http.asked.take());
-        if let Some((_, name, _)) = asked.and_then(|asked| asked.waits_for) {
+        if let Some(Awaited::Part(_, name, _)) = asked.map(|asked| asked.waits_for) {
             self.hls_forget(conn.id, &name);
         }
     }

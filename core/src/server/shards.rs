@@ -148,14 +148,14 @@ impl Server {
                     self.release(source);
                 }
             }
-            ShardMessage::Survey { survey, scope } => self.answer_survey(from, survey, scope),
-            ShardMessage::Surveyed { survey, snapshot } => {
-                self.gather(survey, *snapshot);
-            }
             ShardMessage::Fetch { fetch, name, part } => {
                 self.fetch(Asker { fetch, shard: from }, &name, part);
             }
             ShardMessage::Fetched { fetch, found } => self.fetched(fetch, found),
+            ShardMessage::Survey { survey, scope } => self.answer_survey(from, survey, scope),
+            ShardMessage::Surveyed { survey, snapshot } => {
+                self.gather(survey, *snapshot);
+            }
             ShardMessage::Live { subscription, live } => self.replica_live(subscription, live),
             ShardMessage::Frames { subscription, frames } => {
                 if let Some(&source) = self.shards.replicas.get(&subscription) {

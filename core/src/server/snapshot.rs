@@ -10,6 +10,7 @@ use crate::api::{
 use crate::event::Event;
 use crate::id::{ConnId, SourceId};
 use crate::shard::{ShardId, ShardMessage, SurveyId};
+use crate::source::consumer::{Consumer, Container};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::vec::Vec;
@@ -182,9 +183,14 @@ impl Server {
         }
         for role in &conn.roles {
             let consumer = role.action.player();
+            let container = self.role_consumer(role).and_then(Consumer::container);
             states.push(ClientState {
-                protocol: if conn.http.is_some() { Protocol::HttpFlv } else { Protocol::Rtmp },
                 role: if consumer.is_some() { ClientRole::Player } else { ClientRole::Publisher },
+                protocol: match container {
+                    Some(Container::Flv(_)) => Protocol::HttpFlv,
+                    Some(Container::Ts(_)) => Protocol::HttpTs,
+                    None => idle.protocol,
+                },
                 stream: self.role_name(conn, role),
                 age: now.since(role.since),
                 bits_per_second: self.role_rate(role),
@@ -200,6 +206,10 @@ impl Server {
             Some(reported) if since < RATE_PERIOD_MIN => reported,
             Some(_) | None => bits_per_second(role.bytes, since),
         }
+    }
+
+    fn role_consumer(&self, role: &Role) -> Option<&Consumer> {
+        self.stream(role.source?)?.source.consumer(role.action.player()?)
     }
 
     fn role_lag(&self, role: &Role) -> Option<u64> {

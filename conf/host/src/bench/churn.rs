@@ -117,7 +117,7 @@ async fn take<R: Runtime>(client: &mut Client<R>, until: Instant) -> Result<(), 
 /// Sends the half of what it should, and waits.
 async fn begin_handshake<R: Runtime>(context: &Context, until: Instant) -> std::io::Result<()> {
     let address = context.plan.address;
-    let mut stream = R::connect(address.ip().to_string().into(), address.port()).await?;
+    let mut stream = R::connect(address).await?;
     poll_fn(|cx| stream.poll_write(cx, &[IoSlice::new(&[3; 700])])).await?;
     sleep_until::<R>(until).await;
     Ok(())

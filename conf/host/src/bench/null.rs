@@ -110,7 +110,7 @@ pub(super) fn play<R: Runtime>(args: &BenchNullPlay) -> Result<Tally, String> {
 async fn drink<R: Runtime>(context: Rc<Context>, number: u32) {
     context.wait_for_turn::<R>(number).await;
     let (begin, address) = (Instant::now(), context.plan.address);
-    let mut stream = match R::connect(address.ip().to_string().into(), address.port()).await {
+    let mut stream = match R::connect(address).await {
         Ok(stream) => stream,
         Err(error) => return context.not_started(&error.into()),
     };

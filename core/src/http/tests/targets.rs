@@ -69,5 +69,6 @@ fn queries_are_decoded_for_who_asks() {
     {
         assert_eq!(target.value(key).as_deref(), value, "{key}");
     }
+    assert_eq!(target.as_sent(), "/x?a=1&b=%3D%26+&a=2&c&d=%zz&=e&%61=f");
     assert_eq!(target.query(), "a=1&b=%3D%26+&a=2&c&d=%zz&=e&%61=f");
 }

@@ -6,10 +6,12 @@
 //! | `/APP/STREAM.flv`, `/APP/STREAM.ts` | a stream as one endless body |
 //! | `/APP/STREAM.m3u8` | what there is of it, in segments |
 //! | `/APP/STREAM-NUMBER.ts` | a segment; without that, the stream `STREAM-NUMBER` |
+//! | `/api/v1/...`, `/metrics` | what the server is like |
 //! | others | the pages of the configuration |
 
 use super::super::Server;
 use super::super::conn::Conn;
+use super::Awaited;
 use super::api::unavailable;
 use super::playlists::segment_of;
 use super::viewers::not_published;
@@ -63,16 +65,20 @@ impl Server {
     pub(super) fn give_up(&mut self, conn: &mut Conn) {
         let asked = conn.http.as_mut().and_then(|http| http.asked.take());
         if let Some(asked) = asked {
-            if let Some((_, name, _)) = &asked.waits_for {
-                self.hls_forget(conn.id, name);
-            }
-            let is_document = asked.request.target.path().is_some_and(api::has);
-            let response = if is_document { unavailable() } else { not_published() };
+            let response = match &asked.waits_for {
+                Awaited::Part(_, name, _) => {
+                    self.hls_forget(conn.id, name);
+                    not_published()
+                }
+                Awaited::Stream => not_published(),
+                Awaited::Survey => unavailable(),
+            };
             self.http_respond(conn, &asked.request, response);
         }
     }
 
     /// The stream at `/APP/STREAM` that a request may play.
+    #[expect(clippy::result_large_err, reason = "a response is moved once for each request")]
     pub(super) fn http_stream_name(
         &self,
         request: &Request,

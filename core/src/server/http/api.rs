@@ -2,7 +2,7 @@
 
 use super::super::Server;
 use super::super::conn::Conn;
-use super::Asked;
+use super::{Asked, Awaited};
 use crate::api::{self, Answer, Endpoint, Failure, Scheme, Snapshot};
 use crate::drive::Service;
 use crate::http::{Request, Response};
@@ -29,7 +29,7 @@ impl Server {
                 let give_up_at = Some(self.now.after(SURVEY_TIME));
                 if let Some(http) = &mut conn.http {
                     let request = Box::new(request);
-                    http.asked = Some(Asked { give_up_at, request, waits_for: None });
+                    http.asked = Some(Asked { give_up_at, request, waits_for: Awaited::Survey });
                 }
             }
         }
@@ -40,7 +40,7 @@ impl Server {
         self.with_conn(asker, |server, conn| {
             let Some(http) = &mut conn.http else { return };
             // It may have given up and ask for something else now.
-            let waits = |asked: &mut Asked| api::has(asked.request.target.path().unwrap_or("?"));
+            let waits = |asked: &mut Asked| matches!(asked.waits_for, Awaited::Survey);
             if let Some(asked) = http.asked.take_if(waits) {
                 server.answer_document(conn, &asked.request, snapshot);
             }

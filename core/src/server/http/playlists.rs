@@ -3,8 +3,8 @@
 use super::super::Server;
 use super::super::conn::Conn;
 use super::super::hls::Asker;
-use super::Asked;
 use super::viewers::not_published;
+use super::{Asked, Awaited};
 use crate::hls::segment_name;
 use crate::http::{Body, Cache, Cors, EntityTag, Request, Response, Status};
 use crate::name::StreamName;
@@ -34,7 +34,7 @@ impl Server {
         let fetch = Fetch { conn: conn.id, serial: self.next_fetch };
         self.next_fetch = self.next_fetch.wrapping_add(1);
         if let Some(http) = &mut conn.http {
-            let waits_for = Some((fetch, name.clone(), part));
+            let waits_for = Awaited::Part(fetch, name.clone(), part);
             http.asked = Some(Asked { give_up_at, request: Box::new(request), waits_for });
         }
         let own = self.shards.placement.own;
@@ -50,10 +50,10 @@ impl Server {
         self.with_conn(fetch.conn, |server, conn| {
             let Some(http) = &mut conn.http else { return };
             let is_it = |asked: &Asked| {
-                asked.waits_for.as_ref().is_some_and(|(waiting, _, _)| *waiting == fetch)
+                matches!(&asked.waits_for, Awaited::Part(waiting, _, _) if *waiting == fetch)
             };
             let Some(asked) = http.asked.take_if(|asked| is_it(asked)) else { return };
-            let Some((_, name, part)) = asked.waits_for else { return };
+            let Awaited::Part(_, name, part) = asked.waits_for else { return };
             if let (HlsPart::Segment(sequence), None) = (part, &found)
                 && let Some(name) = server.whole_stream(&name, sequence)
             {

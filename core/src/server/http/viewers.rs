@@ -3,7 +3,7 @@
 use super::super::Server;
 use super::super::conn::{Action, Conn};
 use super::answers::nothing_here;
-use super::{Asked, LAST_CHUNK};
+use super::{Asked, Awaited, LAST_CHUNK};
 use crate::event::{CloseReason, Event};
 use crate::http::{Body, Cors, Framing, Method, Request, Response, Status, Version};
 use crate::id::MessageStreamId;
@@ -47,7 +47,7 @@ impl Server {
         let consumer = stream.source.attach_viewer(now, id, container);
         if let Some(http) = &mut conn.http {
             let request = Box::new(request);
-            http.asked = Some(Asked { give_up_at: None, request, waits_for: None });
+            http.asked = Some(Asked { give_up_at: None, request, waits_for: Awaited::Stream });
         }
         self.add_role(conn, MessageStreamId(0), Some(source), Action::PlayCopy(consumer));
         self.arm_patience(source, self.config.limits.http_play_wait);
@@ -57,7 +57,6 @@ impl Server {
 
     /// Readies what a viewer gets next; true when there is something.
     pub(super) fn prepare_viewer(&mut self, conn: &mut Conn) -> bool {
-        let now = self.now;
         let role = conn.roles.first().copied();
         let Some((source, consumer)) =
             role.and_then(|role| Some((role.source?, role.action.player()?)))
@@ -78,6 +77,7 @@ impl Server {
             }
         }
         let Conn { http, replies, roles, .. } = conn;
+        let now = self.now;
         let (Some(http), Some(stream)) = (http, self.stream_mut(source)) else { return false };
         let before = replies.len();
         stream.source.take_private(consumer, replies);

@@ -1,17 +1,35 @@
 //! The program as its users meet it: started, published to, played, signalled, starved.
 #![cfg(target_os = "linux")]
 
+use millstream_tests::server::binary;
+use millstream_tests::transport::Transport;
 use pretty_assertions::assert_eq;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_millstream");
+millstream_tests::on_both_transports!(
+    the_demo_plays_to_many_and_ends_in_order,
+    marks_measure_latency_from_end_to_end,
+    many_publish_and_a_second_publisher_is_refused,
+    row_007_without_descriptors_the_server_refuses_and_recovers,
+    row_012_a_taken_port_is_named_and_the_program_ends,
+    row_018_other_protocols_are_named_in_the_log,
+    row_121_players_are_told_of_the_end_and_a_second_signal_ends_at_once,
+    a_trace_of_a_server_replays_line_by_line,
+    files_that_are_no_whole_trace_are_refused_in_words,
+    a_trace_needs_a_place,
+    a_trace_of_several_workers_replays_shard_by_shard,
+    seeds_and_files_are_simulated_the_same_each_time,
+    a_failure_says_how_to_repeat_it_and_is_shrunk,
+);
+
 const CLIP: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../conf/host/assets/demo.flv");
 
 /// A server in a process of its own; killed when dropped.
@@ -24,7 +42,7 @@ struct Server {
 impl Server {
     /// Starts the program on a free port, and reads the port from its banner.
     fn start(args: &[&str]) -> Self {
-        Self::spawn(Command::new(PROGRAM).args(args).args(["--rtmp", "127.0.0.1:0"]))
+        Self::spawn(Command::new(binary()).args(args).args(["--rtmp", "127.0.0.1:0"]))
     }
 
     fn spawn(command: &mut Command) -> Self {
@@ -86,7 +104,11 @@ impl Drop for Server {
 
 /// Runs `millstream bench` and gives its result.
 fn bench(args: &[&str]) -> Value {
-    let output = Command::new(PROGRAM).arg("bench").args(args).arg("--json").output().expect("it");
+    bench_of(&binary(), args)
+}
+
+fn bench_of(program: &Path, args: &[&str]) -> Value {
+    let output = Command::new(program).arg("bench").args(args).arg("--json").output().expect("it");
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(!output.stdout.is_empty(), "{stderr}");
     serde_json::from_slice(&output.stdout).expect("an object")
@@ -101,7 +123,6 @@ fn shakes_hands(mut stream: &TcpStream) -> bool {
     stream.write_all(&hello).is_ok() && stream.read_exact(&mut reply).is_ok() && reply == [3]
 }
 
-#[test]
 fn the_demo_plays_to_many_and_ends_in_order() {
     let server = Server::start(&["demo"]);
     // The publisher needs a moment; a player may come first all the same.
@@ -118,7 +139,6 @@ fn the_demo_plays_to_many_and_ends_in_order() {
     assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
 }
 
-#[test]
 fn marks_measure_latency_from_end_to_end() {
     let server = Server::start(&["serve"]);
     let url = server.url("live/load");
@@ -143,7 +163,6 @@ fn marks_measure_latency_from_end_to_end() {
     assert!(result["setup_us"]["max"].as_u64() < Some(5_000_000), "{result}");
 }
 
-#[test]
 fn many_publish_and_a_second_publisher_is_refused() {
     let server = Server::start(&["--log-format", "json"]);
     let result =
@@ -169,9 +188,8 @@ fn many_publish_and_a_second_publisher_is_refused() {
     assert!(refused["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")));
 }
 
-#[test]
 fn row_007_without_descriptors_the_server_refuses_and_recovers() {
-    let shell = format!("ulimit -n 40; exec {PROGRAM} --workers 1 --rtmp 127.0.0.1:0");
+    let shell = format!("ulimit -n 40; exec {} --workers 1 --rtmp 127.0.0.1:0", binary().display());
     let server = Server::spawn(Command::new("sh").args(["-c", &shell]));
     let bystander = TcpStream::connect(server.address).expect("a connection");
     thread::sleep(Duration::from_millis(50));
@@ -208,18 +226,16 @@ fn is_open(stream: &TcpStream) -> bool {
     read.is_err_and(|error| error.kind() == std::io::ErrorKind::WouldBlock)
 }
 
-#[test]
 fn row_012_a_taken_port_is_named_and_the_program_ends() {
     let taken = TcpListener::bind("127.0.0.1:0").expect("a port");
     let address = taken.local_addr().expect("an address").to_string();
-    let output = Command::new(PROGRAM).args(["--rtmp", &address]).output().expect("it runs");
+    let output = Command::new(binary()).args(["--rtmp", &address]).output().expect("it runs");
     assert_eq!(output.status.code(), Some(1));
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert!(stderr.contains(&address) && stderr.contains("choose another port"), "{stderr}");
     assert!(output.stdout.is_empty(), "no banner");
 }
 
-#[test]
 fn row_018_other_protocols_are_named_in_the_log() {
     let server = Server::start(&[]);
     for hello in [b"GET / HTTP/1.1\r\nHost: a\r\n\r\n".as_slice(), b"\x16\x03\x01\x02\x00\x01"] {
@@ -234,11 +250,13 @@ fn row_018_other_protocols_are_named_in_the_log() {
     assert!(log.contains("TLS on a plain RTMP port"), "{log}");
 }
 
-#[test]
 fn row_121_players_are_told_of_the_end_and_a_second_signal_ends_at_once() {
     let server = Server::start(&["demo"]);
     let url = server.url("live/demo");
-    let players = thread::spawn(move || bench(&["play", &url, "--players", "50", "--for", "20s"]));
+    let program = binary();
+    let players = thread::spawn(move || {
+        bench_of(&program, &["play", &url, "--players", "50", "--for", "20s"])
+    });
     thread::sleep(Duration::from_secs(2));
     server.signal(Signal::TERM);
     let (status, time, log) = server.wait(Duration::from_secs(10));
@@ -264,17 +282,16 @@ fn row_121_players_are_told_of_the_end_and_a_second_signal_ends_at_once() {
 
 /// Runs the program to its end: its exit code, and what it says.
 fn ends(args: &[&str]) -> (Option<i32>, String, String) {
-    let output = Command::new(PROGRAM).args(args).output().expect("it runs");
+    let output = Command::new(binary()).args(args).output().expect("it runs");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code(), text(&output.stdout), text(&output.stderr))
 }
 
 /// A file of a test; its path.
 fn scratch(name: &str) -> String {
-    format!("{}/{name}", env!("CARGO_TARGET_TMPDIR"))
+    format!("{}/{:?}-{name}", env!("CARGO_TARGET_TMPDIR"), Transport::under_test())
 }
 
-#[test]
 fn a_trace_of_a_server_replays_line_by_line() {
     let file = scratch("session.trace");
     let server = Server::start(&["--trace", &file, "--log", "debug"]);
@@ -320,7 +337,6 @@ fn shakes_hands_with_nonsense(address: SocketAddr) -> bool {
     stream.read(&mut [0]).is_ok_and(|len| len > 0)
 }
 
-#[test]
 fn files_that_are_no_whole_trace_are_refused_in_words() {
     let file = scratch("broken.trace");
     let check = |bytes: &[u8], more: &[&str], hint: &str| {
@@ -340,14 +356,12 @@ fn files_that_are_no_whole_trace_are_refused_in_words() {
     check(b"", &[], "tcpdump");
 }
 
-#[test]
 fn a_trace_needs_a_place() {
     let (code, said, complaint) = ends(&["demo", "--trace", "/nonexistent/file", "--rtmp", ":0"]);
     assert_eq!((code, said.as_str()), (Some(1), ""), "{complaint}");
     assert!(complaint.contains("/nonexistent/file cannot be written"), "{complaint}");
 }
 
-#[test]
 fn a_trace_of_several_workers_replays_shard_by_shard() {
     let file = scratch("shards.trace");
     let server = Server::start(&["--workers", "3", "--trace", &file, "--log", "debug"]);
@@ -372,7 +386,6 @@ fn a_trace_of_several_workers_replays_shard_by_shard() {
     assert_eq!(said.lines().filter(|line| line.starts_with("identical")).count(), 3, "{said}");
 }
 
-#[test]
 fn seeds_and_files_are_simulated_the_same_each_time() {
     let (code, first, complaint) = ends(&["sim", "run", "--seed", "1", "--trace"]);
     assert_eq!((code, complaint.as_str()), (Some(0), ""));
@@ -409,7 +422,6 @@ fn seeds_and_files_are_simulated_the_same_each_time() {
 const FAILING: &str = "scenario\nserver\npublisher again=1000000 {\n    \
     media video-ms=0 audio-ms=0\n}\nplayer\nplayer start=1000\n";
 
-#[test]
 fn a_failure_says_how_to_repeat_it_and_is_shrunk() {
     let (file, small) = (scratch("failing.kdl"), scratch("small.kdl"));
     std::fs::write(&file, FAILING).expect("written");

@@ -1,4 +1,4 @@
-//! The transport by itself, with real sockets and an echo in place of the server.
+//! The transports by themselves, with real sockets and an echo in place of the server.
 
 use millstream_conf::cli::Listen;
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport as _};
@@ -6,7 +6,6 @@ use millstream_core::id::{ConnId, ListenerId};
 use millstream_core::time::{Deadline, TimerKind};
 use millstream_host::runtime::{Runtime, Timer as _};
 use millstream_host::transport::{ListenOptions, ShutdownHandle, SocketTransport, bind};
-use millstream_tokio::Tokio;
 use pretty_assertions::assert_eq;
 use std::collections::VecDeque;
 use std::future::poll_fn;
@@ -16,6 +15,30 @@ use std::pin::pin;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::{Duration, Instant};
+
+/// Makes a test of each function on each runtime.
+macro_rules! on_both_runtimes {
+    ($($test:ident),+ $(,)?) => {
+        mod tokio {
+            $(#[test] fn $test() { super::$test::<millstream_tokio::Tokio>(); })+
+        }
+        mod async_std {
+            $(#[test] fn $test() { super::$test::<millstream_async_std::AsyncStd>(); })+
+        }
+    };
+}
+
+on_both_runtimes!(
+    bytes_come_back_whole_whatever_the_budget,
+    a_full_socket_is_reported_writable_again,
+    row_010_ends_and_resets_are_reported_once,
+    a_peer_that_is_still_writing_gets_the_last_words_and_no_reset,
+    a_peer_that_goes_on_sending_after_the_close_is_dropped,
+    slots_are_used_again_with_a_new_generation,
+    row_011_many_connections_at_once_are_all_served,
+    deadlines_fire_once_and_not_early,
+    reading_can_be_stopped_and_resumed,
+);
 
 /// How the echo treats its peers.
 #[derive(Clone, Copy, Default)]
@@ -52,7 +75,7 @@ impl Echo {
     }
 
     /// Turns until a shutdown.
-    async fn run(&mut self, transport: &mut SocketTransport<Tokio>) {
+    async fn run<R: Runtime>(&mut self, transport: &mut SocketTransport<R>) {
         let mut ready = Vec::new();
         loop {
             poll_fn(|cx| transport.poll_ready(cx, &mut ready)).await;
@@ -76,7 +99,7 @@ impl Echo {
         }
     }
 
-    fn read(&mut self, transport: &mut SocketTransport<Tokio>, conn: ConnId) {
+    fn read<R: Runtime>(&mut self, transport: &mut SocketTransport<R>, conn: ConnId) {
         let mut scratch = vec![0; self.manner.scratch_len];
         for _ in 0..self.manner.reads_max {
             match transport.read(conn, &mut scratch) {
@@ -110,7 +133,7 @@ impl Echo {
         &mut place.expect("an accepted connection").1
     }
 
-    fn flush(&mut self, transport: &mut SocketTransport<Tokio>, conn: ConnId) {
+    fn flush<R: Runtime>(&mut self, transport: &mut SocketTransport<R>, conn: ConnId) {
         if self.manner.closes_after.is_some() {
             return;
         }
@@ -132,16 +155,16 @@ impl Drop for ShutdownOnDrop {
 }
 
 /// Runs the echo with `clients` on a thread of their own; they get the addresses of the listeners.
-fn with_echo(
+fn with_echo<R: Runtime>(
     manner: Manner,
     listeners: &[&str],
     clients: impl FnOnce(&[SocketAddr]) + Send + 'static,
 ) -> Seen {
     let listen: Vec<_> = listeners.iter().map(|text| Listen::parse(text).expect(text)).collect();
-    Tokio::block_on(async {
+    R::block_on(async {
         let listeners = bind(&listen, ListenOptions::default()).expect("free ports");
         let mut transport =
-            SocketTransport::<Tokio>::new(listeners, Box::new(|_, _| {})).expect("a transport");
+            SocketTransport::<R>::new(listeners, Box::new(|_, _| {})).expect("a transport");
         let addresses = transport.local_addresses();
         let guard = ShutdownOnDrop(transport.shutdown_handle());
         let clients = thread::spawn(move || {
@@ -193,10 +216,9 @@ async fn is_ready_within<R: Runtime>(time: Duration, future: impl Future<Output 
     .await
 }
 
-#[test]
-fn bytes_come_back_whole_whatever_the_budget() {
+fn bytes_come_back_whole_whatever_the_budget<R: Runtime>() {
     let check = |manner: Manner, len: usize| {
-        let seen = with_echo(manner, &[LOOPBACK], move |addresses| {
+        let seen = with_echo::<R>(manner, &[LOOPBACK], move |addresses| {
             let stream = connect(addresses[0]);
             assert_eq!(exchange(&stream, &pattern(len)), pattern(len));
         });
@@ -210,9 +232,8 @@ fn bytes_come_back_whole_whatever_the_budget() {
     check(Manner { reads_max: 1, scratch_len: 1, ..PLAIN }, 1_000);
 }
 
-#[test]
-fn a_full_socket_is_reported_writable_again() {
-    with_echo(PLAIN, &[LOOPBACK], |addresses| {
+fn a_full_socket_is_reported_writable_again<R: Runtime>() {
+    with_echo::<R>(PLAIN, &[LOOPBACK], |addresses| {
         let stream = connect(addresses[0]);
         let bytes = pattern(8 << 20);
         thread::scope(|scope| {
@@ -226,9 +247,8 @@ fn a_full_socket_is_reported_writable_again() {
     });
 }
 
-#[test]
-fn row_010_ends_and_resets_are_reported_once() {
-    let seen = with_echo(PLAIN, &[LOOPBACK], |addresses| {
+fn row_010_ends_and_resets_are_reported_once<R: Runtime>() {
+    let seen = with_echo::<R>(PLAIN, &[LOOPBACK], |addresses| {
         let orderly = connect(addresses[0]);
         assert_eq!(exchange(&orderly, b"abc"), b"abc");
         orderly.shutdown(Shutdown::Write).expect("an end");
@@ -249,10 +269,9 @@ fn row_010_ends_and_resets_are_reported_once() {
     assert!(seen.turns < 50, "no spinning: {}", seen.turns);
 }
 
-#[test]
-fn a_peer_that_is_still_writing_gets_the_last_words_and_no_reset() {
+fn a_peer_that_is_still_writing_gets_the_last_words_and_no_reset<R: Runtime>() {
     let manner = Manner { closes_after: Some(1), reads_max: 1, scratch_len: 1 };
-    with_echo(manner, &[LOOPBACK], |addresses| {
+    with_echo::<R>(manner, &[LOOPBACK], |addresses| {
         for _ in 0..20 {
             let mut stream = connect(addresses[0]);
             // More than one read takes: a plain close would reset the connection.
@@ -269,10 +288,9 @@ fn a_peer_that_is_still_writing_gets_the_last_words_and_no_reset() {
     });
 }
 
-#[test]
-fn a_peer_that_goes_on_sending_after_the_close_is_dropped() {
+fn a_peer_that_goes_on_sending_after_the_close_is_dropped<R: Runtime>() {
     let manner = Manner { closes_after: Some(1), reads_max: 1, scratch_len: 1 };
-    with_echo(manner, &[LOOPBACK], |addresses| {
+    with_echo::<R>(manner, &[LOOPBACK], |addresses| {
         let mut stream = connect(addresses[0]);
         let error = loop {
             if let Err(error) = stream.write_all(&pattern(64 << 10)) {
@@ -284,9 +302,8 @@ fn a_peer_that_goes_on_sending_after_the_close_is_dropped() {
     });
 }
 
-#[test]
-fn slots_are_used_again_with_a_new_generation() {
-    let seen = with_echo(PLAIN, &[LOOPBACK], |addresses| {
+fn slots_are_used_again_with_a_new_generation<R: Runtime>() {
+    let seen = with_echo::<R>(PLAIN, &[LOOPBACK], |addresses| {
         for _ in 0..10 {
             let stream = connect(addresses[0]);
             assert_eq!(exchange(&stream, b"abc"), b"abc");
@@ -301,10 +318,9 @@ fn slots_are_used_again_with_a_new_generation() {
     assert_eq!(ids.len(), 10);
 }
 
-#[test]
-fn row_011_many_connections_at_once_are_all_served() {
+fn row_011_many_connections_at_once_are_all_served<R: Runtime>() {
     const CONNECTIONS: usize = 300;
-    let seen = with_echo(PLAIN, &[LOOPBACK, "[::1]:0"], |addresses| {
+    let seen = with_echo::<R>(PLAIN, &[LOOPBACK, "[::1]:0"], |addresses| {
         let streams: Vec<_> = (0..CONNECTIONS).map(|index| connect(addresses[index % 2])).collect();
         for (index, mut stream) in streams.iter().enumerate() {
             stream.write_all(&index.to_be_bytes()).expect("sent");
@@ -319,11 +335,9 @@ fn row_011_many_connections_at_once_are_all_served() {
     assert_eq!((of(0), of(1)), (CONNECTIONS / 2, CONNECTIONS / 2));
 }
 
-#[test]
-fn deadlines_fire_once_and_not_early() {
-    Tokio::block_on(async {
-        let mut transport =
-            SocketTransport::<Tokio>::new(Vec::new(), Box::new(|_, _| {})).expect("it");
+fn deadlines_fire_once_and_not_early<R: Runtime>() {
+    R::block_on(async {
+        let mut transport = SocketTransport::<R>::new(Vec::new(), Box::new(|_, _| {})).expect("it");
         let start = transport.now();
         // Moved later, then earlier: the earlier one counts.
         for millis in [50, 500, 20] {
@@ -349,13 +363,11 @@ fn deadlines_fire_once_and_not_early() {
     .expect("a runtime");
 }
 
-#[test]
-fn reading_can_be_stopped_and_resumed() {
-    Tokio::block_on(async {
+fn reading_can_be_stopped_and_resumed<R: Runtime>() {
+    R::block_on(async {
         let listen = [Listen::parse(LOOPBACK).expect("an address")];
         let listeners = bind(&listen, ListenOptions::default()).expect("a port");
-        let mut transport =
-            SocketTransport::<Tokio>::new(listeners, Box::new(|_, _| {})).expect("it");
+        let mut transport = SocketTransport::<R>::new(listeners, Box::new(|_, _| {})).expect("it");
         let mut client = connect(transport.local_addresses()[0]);
         let mut ready = Vec::new();
         poll_fn(|cx| transport.poll_ready(cx, &mut ready)).await;
@@ -366,7 +378,7 @@ fn reading_can_be_stopped_and_resumed() {
         client.write_all(b"abc").expect("sent");
         let soon = Duration::from_millis(100);
         let next = poll_fn(|cx| transport.poll_ready(cx, &mut ready));
-        assert!(!is_ready_within::<Tokio>(soon, next).await, "nothing while it is stopped");
+        assert!(!is_ready_within::<R>(soon, next).await, "nothing while it is stopped");
 
         transport.perform(Output::SetReading { conn, enabled: true });
         poll_fn(|cx| transport.poll_ready(cx, &mut ready)).await;
