@@ -602,7 +602,7 @@ static HLS: &[Key<Vhost>] = &[
     time!("window", Now, DAY, hls.window, "The time that a playlist covers."),
     one!(
         "storage",
-        Now,
+        Publish,
         Kind::Word(&["memory", "disk"]),
         |vhost| vec![Value::Word(match vhost.hls.storage {
             HlsStorage::Memory => "memory",
@@ -619,7 +619,7 @@ static HLS: &[Key<Vhost>] = &[
     ),
     one!(
         "path",
-        Now,
+        Publish,
         Kind::Text,
         |vhost| match &vhost.hls.storage {
             HlsStorage::Disk { path } => vec![Value::Text(path.clone())],
