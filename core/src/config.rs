@@ -215,13 +215,15 @@ pub struct Hls {
     pub window: Duration,
 }
 
+/// Players that start three segments from the end are 6 to 8 s behind; SRS's 10 s and 60 s put them
+/// 30 s behind.
 impl Default for Hls {
     fn default() -> Self {
         Self {
             enabled: true,
-            fragment: Duration::from_secs(10),
+            fragment: Duration::from_secs(2),
             storage: HlsStorage::Memory,
-            window: Duration::from_secs(60),
+            window: Duration::from_secs(12),
         }
     }
 }

@@ -24,10 +24,11 @@ const CLIENTS_PER_SECOND: u64 = 20;
 /// How long the server may take to close what the last client has left.
 const CLOSE_TIME: Duration = Duration::from_secs(10);
 
-/// Resident memory may differ so much from round to round: pages that the allocator keeps for the
-/// streams and sockets that were there at once, whose number is never the same. See `tests/churn`
-/// for the measurement. A leak of 500 bytes a session shows in two minutes, and one of 10 in an hour.
-const MEMORY_TOLERANCE: u64 = 400 << 10;
+/// Resident memory may grow so much from round to round. Of five rounds the later ones were at most
+/// 60 KB above the earlier ones, as tables and the allocator's free lists approach what the largest
+/// number of clients at once needs. With this, 400 bytes that each session leaves behind fail the
+/// two minutes, and 15 bytes the hour.
+const MEMORY_TOLERANCE: u64 = 256 << 10;
 
 #[test]
 fn what_comes_and_goes_leaves_nothing_behind() {

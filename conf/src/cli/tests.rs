@@ -1,5 +1,6 @@
 use super::*;
 use clap::CommandFactory as _;
+use millstream_core::config::{Config, PithyPrint, PublishPolicy, TimeJitter, Vhost};
 use pretty_assertions::assert_eq;
 
 fn parse(line: &str) -> Result<Command, String> {
@@ -15,6 +16,12 @@ fn serve(line: &str) -> ServeArgs {
     }
 }
 
+/// What flags alone make of the settings.
+fn settings(args: &ServeArgs) -> Settings {
+    let source = Source { flags: args.overrides(), ..Source::default() };
+    source.load().expect("flags are right by themselves").settings
+}
+
 #[test]
 fn the_definition_holds_together() {
     Cli::command().debug_assert();
@@ -24,14 +31,30 @@ fn the_definition_holds_together() {
 fn serve_is_the_default() {
     let check = |line: &str| {
         let args = serve(line);
-        assert_eq!(args.config(), Config::default(), "{line}");
-        assert_eq!(args.listeners(), [Listen::Any { port: 1935 }], "{line}");
-        assert_eq!((args.log, args.log_format), (LogLevel::Info, LogFormat::Human), "{line}");
+        assert_eq!(settings(&args), Settings::default(), "{line}");
     };
     check("millstream");
     check("millstream serve");
     check("millstream demo");
     assert!(matches!(parse("millstream demo --rtmp :0"), Ok(Command::Demo(_))));
+}
+
+#[test]
+fn http_is_served_beside_rtmp_unless_it_is_off() {
+    let check = |flags: &str, listen: &[&str], is_default: bool| {
+        let listeners = serve(&format!("millstream {flags}")).http_listeners();
+        let parse = |text: &&str| Listen::parse(text).expect(text);
+        let listen = listen.iter().map(parse).collect();
+        assert_eq!(listeners, HttpListeners { listen, is_default }, "{flags}");
+    };
+    check("", &["8080"], true);
+    check("--rtmp 2935", &["8080"], true);
+    check("--rtmp 127.0.0.1:2935 --rtmp :1", &["127.0.0.1:8080"], true);
+    check("--rtmp 127.0.0.1:0", &["127.0.0.1:0"], true);
+    check("--rtmp :0", &["0"], true);
+    check("--http 80 --http [::1]:81", &["80", "[::1]:81"], false);
+    check("--http off", &[], false);
+    assert!(parse("millstream --http on").is_err());
 }
 
 #[test]
@@ -42,7 +65,7 @@ fn flags_reach_the_configuration() {
         expected.vhosts.insert("__defaultVhost__".into(), vhost.into());
         for command in ["", "serve ", "demo "] {
             let line = format!("millstream {command}{flags}");
-            assert_eq!(serve(&line).config(), expected, "{line}");
+            assert_eq!(settings(&serve(&line)).config, expected, "{line}");
         }
     };
     check("--send-delay 350", |_, vhost| {
@@ -67,7 +90,8 @@ fn flags_reach_the_configuration() {
 #[test]
 fn addresses_are_read_in_every_form() {
     let check = |text: &str, expected: Listen| {
-        assert_eq!(serve(&format!("millstream --rtmp {text}")).listeners(), [expected]);
+        let args = serve(&format!("millstream --rtmp {text}"));
+        assert_eq!(settings(&args).listen, [expected]);
     };
     let at = |text: &str| Listen::At(text.parse().expect(text));
     check("1935", Listen::Any { port: 1935 });
@@ -76,7 +100,7 @@ fn addresses_are_read_in_every_form() {
     check("0.0.0.0:1935", at("0.0.0.0:1935"));
     check("127.0.0.1:0", at("127.0.0.1:0"));
     check("[::]:1935", at("[::]:1935"));
-    let both = serve("millstream --rtmp 127.0.0.1:1 --rtmp [::1]:1").listeners();
+    let both = settings(&serve("millstream --rtmp 127.0.0.1:1 --rtmp [::1]:1")).listen;
     assert_eq!(both, [at("127.0.0.1:1"), at("[::1]:1")]);
 }
 
@@ -125,7 +149,10 @@ fn bench_has_its_own_flags() {
 
 #[test]
 fn a_trace_follows_one_worker_unless_there_are_to_be_more() {
-    let workers = |flags: &str| serve(&format!("millstream {flags}")).workers();
+    let workers = |flags: &str| {
+        let args = serve(&format!("millstream {flags}"));
+        args.workers(&settings(&args))
+    };
     assert_eq!(workers("--workers 3"), 3);
     assert_eq!(workers("--trace x"), 1);
     assert_eq!(workers("demo --trace x --workers 2"), 2);

@@ -191,6 +191,7 @@ pub(super) fn failure(failure: &Failure) -> Vec<u8> {
             number = alloc::format!("'{name}' is to be a number, counted from 0.");
             ("bad_number", number.as_str())
         }
+        Failure::Method => ("method_not_allowed", "Documents are read by GET or HEAD."),
         Failure::NotFound => (
             "not_found",
             "There are version, summary, streams, streams/VHOST/APP/STREAM and clients.",

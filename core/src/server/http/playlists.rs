@@ -75,8 +75,8 @@ impl Server {
     }
 }
 
-/// Segments are counted in half seconds since 1970, streams in smaller numbers.
-const NUMBERS_OF_STREAMS_MAX: u64 = 999_999_999;
+/// Segments are counted in half seconds since 2020, streams in smaller numbers.
+const NUMBERS_OF_STREAMS_MAX: u64 = 99_999_999;
 
 /// The stream and the number in the name of a segment, without its `.ts`.
 pub(super) fn segment_of(stem: &str) -> Option<(&str, u64)> {
