@@ -228,8 +228,9 @@ impl HlsMuxer {
             listed: VecDeque::new(),
             retired: VecDeque::new(),
             kept_len: 0,
-            // Grows over restarts, as the sequence does, so that players take them for what they are.
-            discontinuity_sequence: start_sequence,
+            // Small, over restarts too: hls.js keeps an array by it, and hangs while it walks over
+            // billions of places. The media sequence tells players of a restart.
+            discontinuity_sequence: 0,
             target_secs: rounded_secs(millis_of(fragment)).max(1),
             longest_playlist_ms: 0,
             playlist: Bytes::new(),
