@@ -79,6 +79,10 @@ fn flags_reach_the_configuration() {
     check("--publish takeover", |_, vhost| vhost.publish_policy = PublishPolicy::Takeover);
     check("--time-jitter zero", |_, vhost| vhost.time_jitter = TimeJitter::Zero);
     check("--time-jitter off", |_, vhost| vhost.time_jitter = TimeJitter::Off);
+    check("--forward b.example:2935 --forward rtmp://c/{app}/{stream}_2?k=1", |_, vhost| {
+        let texts = ["b.example:2935", "rtmp://c/{app}/{stream}_2?k=1"];
+        vhost.forwards = texts.map(|text| Forward::parse(text).expect("a destination")).into();
+    });
     check("--grace 3", |_, vhost| vhost.grace = Duration::from_secs(3));
     check("--no-gop-cache", |_, vhost| vhost.gop_cache = false);
     check("--max-connections 7", |config, _| config.limits.connections_max = 7);
@@ -121,6 +125,10 @@ fn errors_teach() {
     check("millstream --send-delay 10001", "milliseconds from 0 to 10000");
     check("millstream --grace=-1", "expected seconds");
     check("millstream --grace 90000", "86400");
+    check("millstream --forward rtmps://b/live", "plain RTMP");
+    check("millstream --forward b:0", "from 1 to 65535");
+    check("millstream --forward rtmp://{app}/live", "host name");
+    check("millstream --forward rtmp://b/{name}", "{vhost}, {app} and {stream}");
     check("millstream --publish both", "busy, takeover");
     check("millstream --log-formt json", "--log-format");
     check("millstream serv", "serve");
