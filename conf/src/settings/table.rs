@@ -1,4 +1,5 @@
 //! The table of all settings.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a kind takes the values that it knows")]
 
 use super::decode::Blocks;
 use super::kind::{DAY, Kind, Value};
