@@ -1,7 +1,6 @@
 //! Configurations from the user's side: files that are read, refused, and changed while a server runs.
 use millstream_tests::client::Scratch;
 use millstream_tests::program::Program;
-use millstream_tests::sample::in_repository;
 use millstream_tests::server::binary;
 use pretty_assertions::assert_eq;
 use std::fs;
@@ -158,7 +157,7 @@ fn row_103_fifty_players_notice_no_reload_and_no_broken_file() {
     fs::write(&file, &head).unwrap();
     let server = start(&file, &pid);
     let url = format!("rtmp://127.0.0.1:{port}/live/many");
-    let sample = in_repository("h264-aac.flv");
+    let sample = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/host/assets/demo.flv");
     let mut bench = Command::new(binary());
     bench.args(["bench", "play", &url, "--players", "50", "--for", "12s", "--json", "--publish"]);
     bench.arg(&sample).stdout(Stdio::piped()).stderr(Stdio::piped());

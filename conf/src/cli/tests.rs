@@ -1,4 +1,5 @@
 use super::*;
+use crate::settings::HttpListeners;
 use clap::CommandFactory as _;
 use millstream_core::config::{Config, PithyPrint, PublishPolicy, TimeJitter, Vhost};
 use pretty_assertions::assert_eq;
@@ -42,7 +43,7 @@ fn serve_is_the_default() {
 #[test]
 fn http_is_served_beside_rtmp_unless_it_is_off() {
     let check = |flags: &str, listen: &[&str], is_default: bool| {
-        let listeners = serve(&format!("millstream {flags}")).http_listeners();
+        let listeners = settings(&serve(&format!("millstream {flags}"))).http_listeners();
         let parse = |text: &&str| Listen::parse(text).expect(text);
         let listen = listen.iter().map(parse).collect();
         assert_eq!(listeners, HttpListeners { listen, is_default }, "{flags}");
