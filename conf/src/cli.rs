@@ -1,6 +1,7 @@
 //! The command line: `serve` (the default), `demo`, `bench`, `inspect`, `replay`, `case` and `sim`.
 
 mod bench;
+mod configuration;
 mod inspect;
 mod listen;
 mod replay;
@@ -10,18 +11,19 @@ pub use bench::{
     Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchNullServe, BenchPlay,
     BenchPublish,
 };
+pub use configuration::{Check, ConfigCommand, ConfigDoc, ConfigShow, Convert, Reload};
 pub use inspect::Inspect;
 pub use listen::Listen;
 pub use replay::{Case, CaseAdd, Replay};
 pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};
 
 use crate::quantity::parse_duration;
+use crate::settings::kind::Value;
+use crate::settings::{Override, Settings, Source};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use millstream_core::config::forward::ForwardError;
-use millstream_core::config::{
-    Config, Forward, PithyPrint, PublishPolicy, SendDelay, TimeJitter, Vhost,
-};
+use millstream_core::config::{Forward, SendDelay};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -46,6 +48,7 @@ const EXAMPLES: &str = "\
 Examples:
   millstream                              serve on port 1935
   millstream --rtmp 127.0.0.1:2000        serve on one address only
+  millstream -c millstream.kdl            serve as a file says; `millstream config doc` tells what it may say
   millstream demo                         serve, and publish a built-in clip to live/demo
   millstream bench play rtmp://127.0.0.1/live/demo --players 100 --for 20s
   millstream inspect x.m3u8               tracks, times, gaps and faults of a file, and a verdict
@@ -59,6 +62,15 @@ pub enum Command {
     Serve(ServeArgs),
     /// Serve, and publish a built-in clip to live/demo for ever
     Demo(ServeArgs),
+    /// Look at a configuration: tell all that is wrong with it
+    Check(Check),
+    /// Show settings, or the reference of all
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// Turn a configuration of SRS into one of this server
+    Convert(Convert),
+    /// Let a running server read its configuration again
+    Reload(Reload),
     /// Put load on an RTMP server and measure what its players and publishers see
     #[command(subcommand)]
     Bench(Bench),
@@ -85,6 +97,10 @@ impl Cli {
 /// The flags of a server.
 #[derive(Clone, Debug, Args)]
 pub struct ServeArgs {
+    /// Read the configuration from FILE; flags override it
+    #[arg(short = 'c', long = "config", value_name = "FILE")]
+    pub config: Option<PathBuf>,
+
     // The brackets of an IPv6 address are no link, so the text is not a doc comment.
     #[arg(help = "Listen for RTMP on ADDR: a port (1935), an address with port (127.0.0.1:1935, \
         [::1]:1935), or port 0 for a free one; may be given several times [default: 1935 on all \
@@ -116,13 +132,13 @@ pub struct ServeArgs {
 
     /// What happens when a stream that has a publisher gets another one: the new one is refused
     /// (busy), or takes the stream over
-    #[arg(long, value_name = "POLICY", default_value = "busy")]
-    pub publish: PublishFlag,
+    #[arg(long, value_name = "POLICY")]
+    pub publish: Option<PublishFlag>,
 
     /// Mend the timestamps of publishers: close jumps and let players start at zero (full), only
     /// let players start at zero (zero), or leave them alone (off)
-    #[arg(long, value_name = "HOW", default_value = "full")]
-    pub time_jitter: TimeJitterFlag,
+    #[arg(long, value_name = "HOW")]
+    pub time_jitter: Option<TimeJitterFlag>,
 
     // The brackets are no link.
     #[arg(help = "Publish each stream to another server too: rtmp://HOST[:PORT]/APP[/STREAM], \
@@ -149,12 +165,16 @@ pub struct ServeArgs {
     pub pithy_print: Option<Duration>,
 
     /// The form of log lines
-    #[arg(long, value_name = "FORMAT", default_value = "human")]
-    pub log_format: LogFormat,
+    #[arg(long, value_name = "FORMAT")]
+    pub log_format: Option<LogFormat>,
 
     /// The least important log lines that are written
-    #[arg(long, value_name = "LEVEL", default_value = "info")]
-    pub log: LogLevel,
+    #[arg(long, value_name = "LEVEL")]
+    pub log: Option<LogLevel>,
+
+    /// Write the id of the process to FILE; `millstream reload` finds the server by it
+    #[arg(long, value_name = "FILE")]
+    pub pid: Option<String>,
 
     /// Write all that passes the sockets to FILE, for `millstream replay FILE`; one worker, or with
     /// --workers a file for each: FILE, FILE.1 ... A trace holds all bytes of all peers: keep it as secret as the stream keys in it
@@ -163,89 +183,121 @@ pub struct ServeArgs {
 }
 
 impl ServeArgs {
-    /// Where to listen; port 1935 on all addresses when no flag says otherwise.
+    /// Where the settings of the server come from: the file, the environment, these flags.
     #[must_use]
-    pub fn listeners(&self) -> Vec<Listen> {
-        if self.rtmp.is_empty() { vec![Listen::Any { port: 1935 }] } else { self.rtmp.clone() }
+    pub fn source(&self) -> Source {
+        Source::of_process(self.config.clone(), self.overrides())
     }
 
-    /// Where to listen for HTTP, and what it means when that is not possible.
+    /// What these flags set.
     #[must_use]
-    pub fn http_listeners(&self) -> HttpListeners {
-        if self.http.is_empty() {
-            let listen = match self.listeners().first() {
-                Some(Listen::At(at)) if at.port() == 0 => Listen::At(*at),
-                Some(Listen::Any { port: 0 }) => Listen::Any { port: 0 },
-                Some(first) => first.with_port(HTTP_PORT),
-                None => Listen::Any { port: HTTP_PORT },
-            };
-            return HttpListeners { listen: vec![listen], is_default: true };
-        }
-        let listen = self.http.iter().filter_map(|flag| match flag {
-            HttpFlag::At(listen) => Some(*listen),
-            HttpFlag::Off => None,
-        });
-        HttpListeners { listen: listen.collect(), is_default: false }
+    pub fn overrides(&self) -> Vec<Override> {
+        let one = |flag, path, value: Option<Value>| {
+            value.map(|value| Override { flag, path, values: vec![value] })
+        };
+        let number = |number: Option<u64>| number.map(Value::Number);
+        let flags = [
+            (!self.rtmp.is_empty()).then(|| Override {
+                flag: "--rtmp",
+                path: "listen",
+                values: self.rtmp.iter().copied().map(Value::Address).collect(),
+            }),
+            (!self.http.is_empty()).then(|| Override {
+                flag: "--http",
+                path: "http.listen",
+                values: self.http.iter().map(|flag| flag.value()).collect(),
+            }),
+            (!self.forward.is_empty()).then(|| Override {
+                flag: "--forward",
+                path: "vhost.forward",
+                values: self.forward.iter().cloned().map(Value::Destination).collect(),
+            }),
+            one(
+                "--send-delay",
+                "vhost.send-delay",
+                self.send_delay.map(|SendDelayFlag(delay)| Value::SendDelay(delay)),
+            ),
+            one("--workers", "workers", number(self.workers.map(u64::from))),
+            one("--chunk-size", "chunk-size", number(self.chunk_size.map(u64::from))),
+            one("--publish", "vhost.publish", self.publish.map(word)),
+            one("--time-jitter", "vhost.time-jitter", self.time_jitter.map(word)),
+            one("--grace", "vhost.grace", self.grace.map(Value::Duration)),
+            one(
+                "--no-gop-cache",
+                "vhost.gop-cache",
+                self.no_gop_cache.then_some(Value::Switch(false)),
+            ),
+            one(
+                "--max-connections",
+                "max-connections",
+                number(self.max_connections.map(u64::from)),
+            ),
+            one("--pithy-print", "pithy-print.every", self.pithy_print.map(Value::Duration)),
+            one("--log-format", "log.format", self.log_format.map(word)),
+            one("--log", "log.level", self.log.map(word)),
+            one("--pid", "pid", self.pid.as_deref().map(|path| Value::Text(path.into()))),
+        ];
+        flags.into_iter().flatten().collect()
     }
 
-    /// Threads that serve; one for each core when no flag says otherwise, and one for a trace.
+    /// Threads that serve: one for each core when `settings` do not say, and one for a trace.
     #[must_use]
-    pub fn workers(&self) -> u16 {
+    pub fn workers(&self, settings: &Settings) -> u16 {
         let cores = || std::thread::available_parallelism().map_or(1, usize::from);
-        match (self.workers, &self.trace) {
+        match (settings.workers, &self.trace) {
             (Some(workers), _) => workers,
             (None, Some(_)) => 1,
             (None, None) => u16::try_from(cores()).unwrap_or(1),
         }
     }
+}
 
-    /// The configuration of the server.
-    #[must_use]
-    pub fn config(&self) -> Config {
-        let mut vhost = Vhost {
-            forwards: self.forward.clone(),
-            gop_cache: !self.no_gop_cache,
-            publish_policy: match self.publish {
-                PublishFlag::Busy => PublishPolicy::Busy,
-                PublishFlag::Takeover => PublishPolicy::Takeover,
-            },
-            time_jitter: match self.time_jitter {
-                TimeJitterFlag::Full => TimeJitter::Full,
-                TimeJitterFlag::Zero => TimeJitter::Zero,
-                TimeJitterFlag::Off => TimeJitter::Off,
-            },
-            ..Vhost::default()
-        };
-        if let Some(SendDelayFlag(send_delay)) = self.send_delay {
-            vhost.send_delay = send_delay;
+/// The word of a flag, which is the word of its setting too.
+fn word(flag: impl Word) -> Value {
+    Value::Word(flag.word())
+}
+
+trait Word {
+    fn word(self) -> &'static str;
+}
+
+impl Word for PublishFlag {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Busy => "busy",
+            Self::Takeover => "takeover",
         }
-        if let Some(grace) = self.grace {
-            vhost.grace = grace;
-        }
-        let mut config = Config::with_default_vhost(vhost);
-        if let Some(bytes) = self.chunk_size {
-            config.chunk_size = bytes;
-        }
-        if let Some(interval) = self.pithy_print {
-            config.pithy_print = PithyPrint::every(interval);
-        }
-        if let Some(connections) = self.max_connections {
-            config.limits.connections_max = connections;
-        }
-        config
     }
 }
 
-/// The port of HTTP when no flag says otherwise.
-const HTTP_PORT: u16 = 8_080;
+impl Word for TimeJitterFlag {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Full => "full",
+            Self::Zero => "zero",
+            Self::Off => "off",
+        }
+    }
+}
 
-/// Where to listen for HTTP.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct HttpListeners {
-    /// The addresses.
-    pub listen: Vec<Listen>,
-    /// Nobody asked for it: the server starts without it if another program has the port.
-    pub is_default: bool,
+impl Word for LogFormat {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Human => "human",
+            Self::Json => "json",
+        }
+    }
+}
+
+impl Word for LogLevel {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
 }
 
 /// The value of `--http`.
@@ -260,6 +312,13 @@ pub enum HttpFlag {
 impl HttpFlag {
     fn parse(text: &str) -> Result<Self, String> {
         if text == "off" { Ok(Self::Off) } else { Listen::parse(text).map(Self::At) }
+    }
+
+    const fn value(self) -> Value {
+        match self {
+            Self::At(listen) => Value::Address(listen),
+            Self::Off => Value::Word("off"),
+        }
     }
 }
 

@@ -5,5 +5,8 @@
 
 pub mod banner;
 pub mod cli;
+pub mod convert;
+pub mod program;
 pub mod quantity;
 pub mod report;
+pub mod settings;

@@ -1,5 +1,6 @@
 //! Numbers as people read and write them: durations, bit rates, amounts of bytes.
 
+use crate::settings::kind::scaled as scaled_by;
 use std::time::Duration;
 
 /// Reads `20s`, `500ms`, `2m`, `1h`, or `20` for seconds.
@@ -19,6 +20,27 @@ pub fn parse_duration(text: &str) -> Result<Duration, String> {
         _ => return Err(expected()),
     };
     number.checked_mul(millis_of_unit).map(Duration::from_millis).ok_or_else(expected)
+}
+
+/// The units of amounts of bytes.
+pub const SIZE_UNITS: [(&str, u64); 7] = [
+    ("B", 1),
+    ("kB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+];
+
+/// Reads `64KiB`, `8MiB`, `1.5MB`, or `4096` for bytes.
+#[must_use]
+pub fn parse_size(text: &str) -> Option<u64> {
+    let at = text.find(|char: char| !char.is_ascii_digit() && char != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(at);
+    let units = || SIZE_UNITS.iter().filter(|(name, _)| name.eq_ignore_ascii_case(unit));
+    let size = if unit.is_empty() { 1 } else { units().next()?.1 };
+    scaled_by(number, size)
 }
 
 /// `850ms`, `12s`, `1m20s`, `2h03m`, `3d04h`.

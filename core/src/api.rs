@@ -24,7 +24,6 @@ pub use snapshot::{
     Snapshot, StreamState, Totals, VideoState,
 };
 
-use crate::http::Status;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -32,12 +31,8 @@ use alloc::vec::Vec;
 pub const PREFIX: &str = "/api/v1/";
 /// Where the text for Prometheus is.
 pub const METRICS: &str = "/metrics";
-
-/// True for a path that [`Request::parse`] is to be asked about.
-#[must_use]
-pub fn has(path: &str) -> bool {
-    path == METRICS || path.starts_with(PREFIX)
-}
+/// Bytes of a target that are read; no name of a stream is longer.
+const TARGET_LEN_MAX: usize = 2_048;
 
 /// What is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -84,7 +79,7 @@ impl Page {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Answer {
     /// The HTTP status.
-    pub status: Status,
+    pub status: u16,
     /// The media type.
     pub content_type: &'static str,
     /// The body.
@@ -114,6 +109,8 @@ pub enum Scheme {
 pub enum Failure {
     /// A parameter of the query is not a number.
     BadNumber(&'static str),
+    /// Neither GET nor HEAD.
+    Method,
     /// No such document.
     NotFound,
     /// No such stream.
@@ -123,15 +120,22 @@ pub enum Failure {
 }
 
 impl Request {
-    /// Reads a path, decoded once, and a query as it was sent.
+    /// Reads the target of a request: a path and a query, as they stand in the request line.
     ///
     /// # Errors
     /// There is no such document, or not like this. Parameters that are not known are ignored.
-    pub fn parse(path: &str, query: &str) -> Result<Self, Failure> {
-        if path == METRICS {
-            return Ok(Self::Metrics);
+    pub fn parse(method: &str, target: &str) -> Result<Self, Failure> {
+        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let document = path.strip_prefix(PREFIX);
+        let is_known = document.is_some() || path == METRICS;
+        if !is_known || target.len() > TARGET_LEN_MAX {
+            return Err(Failure::NotFound);
         }
-        Ok(match path.strip_prefix(PREFIX).ok_or(Failure::NotFound)? {
+        if !matches!(method, "GET" | "HEAD") {
+            return Err(Failure::Method);
+        }
+        let Some(document) = document else { return Ok(Self::Metrics) };
+        Ok(match document {
             "version" => Self::Version,
             "summary" => Self::Summary,
             "streams" => Self::Streams(page(query)?),
@@ -139,9 +143,9 @@ impl Request {
                 let stream = parameter(query, "stream").and_then(decode);
                 Self::Clients { page: page(query)?, stream }
             }
-            document => {
+            _ => {
                 let id = document.strip_prefix("streams/").ok_or(Failure::NotFound)?;
-                Self::Stream(String::from(id))
+                Self::Stream(decode(id).ok_or(Failure::StreamNotFound)?)
             }
         })
     }
@@ -170,18 +174,19 @@ impl Request {
             Self::Summary => document::summary(snapshot, endpoints),
             Self::Version => document::version(),
         };
-        Answer { status: Status::Ok, content_type: document::CONTENT_TYPE, body }
+        Answer { status: 200, content_type: document::CONTENT_TYPE, body }
     }
 }
 
 impl Failure {
     /// The HTTP status.
     #[must_use]
-    pub const fn status(&self) -> Status {
+    pub const fn status(&self) -> u16 {
         match self {
-            Self::BadNumber(_) => Status::BadRequest,
-            Self::NotFound | Self::StreamNotFound => Status::NotFound,
-            Self::Unavailable => Status::ServiceUnavailable,
+            Self::BadNumber(_) => 400,
+            Self::Method => 405,
+            Self::NotFound | Self::StreamNotFound => 404,
+            Self::Unavailable => 503,
         }
     }
 
@@ -210,7 +215,7 @@ fn parameter<'a>(query: &'a str, name: &str) -> Option<&'a str> {
     pairs.find(|(key, _)| *key == name).map(|(_, value)| value)
 }
 
-/// Undoes percent-encoding of a value; `None` if it is wrong or gives no text.
+/// Undoes percent-encoding; `None` if it is wrong or gives no text.
 fn decode(encoded: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(encoded.len());
     let mut rest = encoded.as_bytes();

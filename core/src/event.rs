@@ -354,6 +354,8 @@ pub enum CloseReason {
     StreamEnded,
     /// Another publisher took the stream over.
     TakenOver,
+    /// The vhost is gone or disabled since the configuration was changed.
+    Unserved,
 }
 
 /// Why a request was refused.

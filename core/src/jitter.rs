@@ -58,7 +58,8 @@ impl Jitter {
     }
 
     /// The next frame belongs to another publisher: its clock is new, the line goes on.
-    pub const fn restart(&mut self) {
+    pub const fn restart(&mut self, mode: TimeJitter) {
+        self.mode = mode;
         self.audio = None;
         self.video = None;
     }

@@ -6,7 +6,7 @@
 //! media from publishers to players, `merging` says how long they wait, `writes` is the short way of
 //! what nearly every write is,
 //! `shards` deals with streams that are at home elsewhere, `timers` keeps deadlines, `report` tells
-//! what happened.
+//! what happened, `reload` takes another configuration.
 
 mod admission;
 mod conn;
@@ -15,6 +15,7 @@ mod hls;
 mod http;
 mod measure;
 mod merging;
+mod reload;
 mod report;
 mod roles;
 mod shards;
@@ -25,7 +26,6 @@ mod transcode;
 mod writes;
 
 use crate::api::Totals;
-use crate::chunk::ChunkSize;
 use crate::config::Config;
 use crate::drive::{Input, IoFailure, Output, Service, Slices, Via};
 use crate::event::{CloseReason, Event, RefuseReason};
@@ -148,11 +148,7 @@ impl Server {
         now: Instant,
         wall: WallClock,
     ) -> Self {
-        let session_config = SessionConfig {
-            chunk_size: ChunkSize::new(config.chunk_size).unwrap_or(ChunkSize::DEFAULT),
-            limits: config.limits.clone(),
-            window_ack_size: 2_500_000,
-        };
+        let session_config = reload::session_config(&config);
         Self {
             admission: Admission::new(),
             config,
@@ -176,7 +172,7 @@ impl Server {
             renditions: Renditions::default(),
             // Shards make different ids and handshakes of one seed.
             rng: Rng::new(seed ^ u64::from(placement.own.0).rotate_right(16)),
-            session_config: Arc::new(session_config),
+            session_config,
             shards: Shards::new(placement),
             started: now,
             streams: Vec::new(),
@@ -207,14 +203,7 @@ impl Server {
                 let is_known = self.rendition_done(job, &result) || self.hls_job_done(job, &result);
                 debug_assert!(is_known, "each job has one end");
             }
-            Input::Reload(config) => {
-                self.config = config;
-                self.reload_forwards();
-                let names: Vec<StreamName> = self.names.keys().cloned().collect();
-                for name in names {
-                    self.sync_renditions(&name);
-                }
-            }
+            Input::Reload(config) => self.reload(config),
             Input::Received { conn, bytes } => self.with_conn(conn, |server, conn| {
                 server.receive(conn, bytes);
             }),
@@ -246,6 +235,10 @@ impl Server {
         loop {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
+            }
+            if let Some((asker, snapshot)) = self.poll_survey() {
+                self.surveyed(asker, &snapshot);
+                continue;
             }
             if let Some((asker, name, part)) = self.fetches.pop() {
                 self.fetch(asker, &name, part);
@@ -434,7 +427,6 @@ impl Server {
         } else {
             self.rtmp_wrote(conn, len);
         }
-        self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
         conn.sent = conn.sent.saturating_add(len as u64);
         self.totals.sent_bytes = self.totals.sent_bytes.saturating_add(len as u64);
         if len < offered {
@@ -548,7 +540,7 @@ impl Server {
         for id in ids {
             self.with_conn(id, |server, conn| {
                 if conn.closing.is_none() {
-                    server.say_good_bye(conn);
+                    server.say_good_bye(conn, RefuseReason::Shutdown);
                 }
                 server.begin_close(conn, CloseReason::Shutdown);
             });

@@ -30,7 +30,7 @@ use crate::frame::Frame;
 use crate::handshake::Handshake;
 use crate::id::{MessageStreamId, RequestId};
 use crate::limits::Limits;
-use crate::message::{Aggregate, MessageType, UserControl};
+use crate::message::{Aggregate, ControlMessage, MessageType, UserControl};
 use crate::rng::Rng;
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::boxed::Box;
@@ -80,6 +80,8 @@ pub struct Session {
     reader: ChunkReader,
     /// Of what we send.
     chunk_size: ChunkSize,
+    /// What is announced with `connect`, if not what the configuration says.
+    first_chunk_size: Option<ChunkSize>,
     control: Control,
     /// What is left of a message that gives several events.
     backlog: Option<Box<Backlog>>,
@@ -175,7 +177,9 @@ impl Session {
     ) -> Result<(), Misuse> {
         let mut writer = Writer { chunk_size: &mut self.chunk_size, out };
         let Side::Server(server) = &mut self.side else { return Err(NOT_A_SERVER) };
-        match server.accept(now, request, &self.config, &mut self.control, &mut writer)? {
+        let chunk_size = self.first_chunk_size.unwrap_or(self.config.chunk_size);
+        let Self { config, control, .. } = self;
+        match server.accept(now, request, (config, chunk_size), control, &mut writer)? {
             Granted::Publish => {
                 let limits = &self.config.limits;
                 self.reader.set_limits(chunk_limits(limits, limits.message_len_max));
@@ -258,6 +262,20 @@ impl Session {
         }
     }
 
+    /// Server side: the chunk size that will be announced when `connect` is granted, in place of that
+    /// of the configuration.
+    pub const fn set_chunk_size(&mut self, size: ChunkSize) {
+        self.first_chunk_size = Some(size);
+    }
+
+    /// Server side: changes the outgoing chunk size, if it is another one, and tells the peer.
+    pub fn announce_chunk_size(&mut self, size: ChunkSize, out: &mut BytesMut) {
+        if size != self.chunk_size {
+            let mut writer = Writer { chunk_size: &mut self.chunk_size, out };
+            writer.control(ControlMessage::SetChunkSize(size));
+        }
+    }
+
     /// The outgoing chunk size.
     #[must_use]
     pub fn chunk_size(&self) -> ChunkSize {
@@ -312,6 +330,7 @@ impl Session {
             phase: Phase::Shaking(Box::new(Shaking { handshake, rng, deadline })),
             reader: ChunkReader::new(chunk_limits(&config.limits, message_len_max)),
             chunk_size: ChunkSize::DEFAULT,
+            first_chunk_size: None,
             control: Control::new(config.window_ack_size),
             backlog: None,
             unknown: 0,

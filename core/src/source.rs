@@ -104,6 +104,8 @@ pub struct Source {
     is_settled: bool,
     jitter: Jitter,
     metadata: Option<Bytes>,
+    /// How the timestamps of the next publisher are mended.
+    next_jitter: TimeJitter,
     publisher: Option<ConnId>,
     tape: Tape,
     video_codec: Option<Codec>,
@@ -130,6 +132,7 @@ impl Source {
                 config.time_jitter
             }),
             metadata: None,
+            next_jitter: config.time_jitter,
             publisher: None,
             tape: Tape::new(config.chunk_size),
             video_codec: None,
@@ -166,6 +169,15 @@ impl Source {
         (self.audio_codec, self.video_codec)
     }
 
+    /// Goes on with another configuration. How timestamps are mended changes with the next publisher;
+    /// the chunk size of a tape, and whether it is a replica, never do.
+    pub fn configure(&mut self, config: SourceConfig) {
+        let SourceConfig { chunk_size, is_replica, time_jitter, .. } = self.config;
+        self.next_jitter = config.time_jitter;
+        self.config = SourceConfig { chunk_size, is_replica, time_jitter, ..config };
+        self.tape.bound_gop(self.config.gop);
+    }
+
     /// The sequence headers kept for audio or for video, a payload each.
     pub fn headers(&self, kind: FrameKind) -> impl Iterator<Item = &Bytes> {
         let is_asked = move |header: &&Header| {
@@ -183,7 +195,12 @@ impl Source {
             return Err(other);
         }
         self.publisher = Some(conn);
-        self.jitter.restart();
+        self.config.time_jitter = self.next_jitter;
+        self.jitter.restart(if self.config.is_replica {
+            TimeJitter::Off
+        } else {
+            self.next_jitter
+        });
         self.awaits_keyframe = true;
         Ok(())
     }
@@ -421,7 +438,7 @@ impl Source {
         let metadata = self.metadata.iter().map(|payload| (Lane::Metadata, payload));
         let headers = self.headers.iter();
         let headers = headers.map(|header| (Lane::of(header.kind, header.class), &header.payload));
-        for (lane, payload) in metadata.chain(headers).filter(|(lane, _)| consumer.wants(*lane)) {
+        for (lane, payload) in metadata.chain(headers) {
             let timestamp = if lane == Lane::Metadata { Timestamp(0) } else { timestamp };
             self.write_kept(consumer, lane, timestamp, payload, out);
         }

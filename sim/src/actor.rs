@@ -3,6 +3,7 @@
 mod attacker;
 mod player;
 mod publisher;
+mod viewer;
 
 use crate::entropy::Entropy;
 use crate::net::{Arrival, Micros};
@@ -12,6 +13,7 @@ use crate::transport::{Due, SimTransport};
 use attacker::Damage;
 use bytes::BytesMut;
 use millstream_core::chunk::ChunkSize;
+use millstream_core::drive::Service;
 use millstream_core::id::MessageStreamId;
 use millstream_core::limits::Limits;
 use millstream_core::rng::Rng;
@@ -21,6 +23,7 @@ use player::Player;
 use publisher::Publisher;
 use std::sync::Arc;
 use std::time::Duration;
+use viewer::{Seen, Viewer};
 
 /// Timers of an actor.
 mod timer {
@@ -31,6 +34,8 @@ mod timer {
     pub(super) const LEAVE: u8 = 4;
     pub(super) const GIVE_UP: u8 = 5;
     pub(super) const WINDOW: u8 = 6;
+    pub(super) const ASK: u8 = 7;
+    pub(super) const SWITCH: u8 = 8;
 }
 
 /// How long a client that has said good-bye waits for the server to close.
@@ -73,6 +78,7 @@ enum State {
     Idle,
     Play(Player),
     Publish(Box<Publisher>),
+    View(Box<Viewer>),
 }
 
 impl Actor {
@@ -82,7 +88,7 @@ impl Actor {
         net.schedule(plan.start, Due::Actor(index, 0, timer::START));
         let damage = match plan.role {
             Role::Attack(attack) => Some(Damage::new(attack.damage_one_in)),
-            Role::Publish(_) | Role::Play(_) | Role::Idle => None,
+            Role::Publish(_) | Role::Play(_) | Role::View | Role::Idle => None,
         };
         Self {
             plan,
@@ -133,6 +139,7 @@ impl Actor {
                 self.arm(stage, 100_000, timer::READ);
             }
             timer::PAUSE => self.pause(stage),
+            timer::ASK | timer::SWITCH => self.ask(stage, which),
             timer::LEAVE => self.leave(stage),
             timer::WINDOW => {
                 self.reads = true;
@@ -159,6 +166,10 @@ impl Actor {
         match kind {
             FaultKind::Stall(lasts) => stage.net.stall(link, now + lasts),
             FaultKind::Reset => self.hang_up(stage, true),
+            FaultKind::TimeOut => {
+                stage.net.time_out(link);
+                self.forget(stage);
+            }
             FaultKind::HalfClose => stage.net.client_end(link, false),
             FaultKind::Vanish => {
                 stage.net.silence(link);
@@ -200,6 +211,7 @@ impl Actor {
         let salt = self.entropy.range(0..=u64::from(u32::MAX));
         let link = stage.net.connect(
             self.index,
+            if self.plan.role == Role::View { Service::Http } else { Service::Rtmp },
             self.plan.link,
             Entropy::from_seed(salt, if self.entropy.is_empty() { 0 } else { 1 << 18 }),
         );
@@ -222,6 +234,11 @@ impl Actor {
             self.backlog = BytesMut::new();
             self.session = Some(Session::client(config, request, now, rng, &mut self.backlog));
         }
+        if self.plan.role == Role::View {
+            let request = viewer::request(&stream_name(self.plan.stream));
+            self.backlog = BytesMut::from(request.as_bytes());
+            self.state = State::View(Box::new(Viewer::new()));
+        }
         if self.plan.stay > 0 {
             self.arm(stage, self.plan.stay, timer::LEAVE);
         }
@@ -234,7 +251,7 @@ impl Actor {
             Role::Play(_) => Some(Intent::Play),
             Role::Attack(attack) if attack.publishes => Some(Intent::Publish),
             Role::Attack(_) => Some(Intent::Play),
-            Role::Idle => None,
+            Role::View | Role::Idle => None,
         }
     }
 
@@ -249,7 +266,9 @@ impl Actor {
             Role::Play(plan) if plan.rate > 0 && self.started.is_some() => {
                 (plan.rate / 10).max(1) as usize
             }
-            Role::Publish(_) | Role::Play(_) | Role::Attack(_) | Role::Idle => usize::MAX,
+            Role::Publish(_) | Role::Play(_) | Role::View | Role::Attack(_) | Role::Idle => {
+                usize::MAX
+            }
         };
         let mut left = budget;
         while left > 0 && self.link == Some(link) {
@@ -267,7 +286,31 @@ impl Actor {
         }
     }
 
+    /// A viewer reads.
+    fn view(&mut self, stage: &mut Stage<'_>, link: usize, bytes: &[u8]) {
+        let State::View(viewer) = &mut self.state else { return };
+        let seen = viewer.take(bytes).unwrap_or_else(|what| {
+            stage.oracle.fail(stage.net.clock(), format!("viewer on link {link}: {what}"));
+            [Seen::Over].into()
+        });
+        for seen in seen {
+            match seen {
+                Seen::Started => {
+                    stage.oracle.answered(link);
+                    self.started = Some(MessageStreamId(0));
+                }
+                Seen::Frame(frame) => stage.oracle.on_frame(link, &frame, stage.net.clock()),
+                Seen::Over => {
+                    stage.oracle.answered(link);
+                    self.started = None;
+                    self.leave(stage);
+                }
+            }
+        }
+    }
+
     fn receive(&mut self, stage: &mut Stage<'_>, link: usize, bytes: &[u8]) {
+        self.view(stage, link, bytes);
         let mut input = bytes;
         let now: Instant = stage.net.instant();
         while let Some(session) = &mut self.session {
@@ -322,8 +365,15 @@ impl Actor {
                 if plan.pause_after > 0 {
                     self.arm(stage, plan.pause_after, timer::PAUSE);
                 }
+                for (every, which) in
+                    [(plan.ask_every, timer::ASK), (plan.switch_every, timer::SWITCH)]
+                {
+                    if every > 0 {
+                        self.arm(stage, every, which);
+                    }
+                }
             }
-            Role::Attack(_) | Role::Idle => {}
+            Role::Attack(_) | Role::View | Role::Idle => {}
         }
     }
 
@@ -366,6 +416,27 @@ impl Actor {
             }
         } else {
             stage.oracle.resumed(link);
+        }
+        self.flush(stage);
+    }
+
+    /// A player asks something, or switches audio or video off or on.
+    fn ask(&mut self, stage: &mut Stage<'_>, which: u8) {
+        let (State::Play(player), Some(stream), Some(link), Role::Play(plan)) =
+            (&mut self.state, self.started, self.link, self.plan.role)
+        else {
+            return;
+        };
+        if self.leaving {
+            return;
+        }
+        if which == timer::ASK {
+            player::write_ping(&mut self.backlog);
+            self.arm(stage, plan.ask_every, which);
+        } else {
+            let kind = player.switch(stream, &mut self.backlog);
+            stage.oracle.switched(link, kind);
+            self.arm(stage, plan.switch_every, which);
         }
         self.flush(stage);
     }

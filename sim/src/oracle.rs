@@ -101,12 +101,13 @@ impl Oracle {
         debug_assert_eq!(link, self.links.len(), "links are numbered in order");
         let epoch = match plan.role {
             Role::Publish(_) | Role::Attack(_) => Some(self.ledger.open(plan.stream)),
-            Role::Play(_) | Role::Idle => None,
+            Role::Play(_) | Role::View | Role::Idle => None,
         };
         let is_slow = matches!(plan.role, Role::Play(play) if play.rate > 0);
         self.links.push(LinkNote {
             actor,
-            answered: false,
+            // Who plays by HTTP is answered when the stream shows itself.
+            answered: plan.role == Role::View,
             connected: at,
             epoch,
             left: false,
@@ -114,7 +115,7 @@ impl Oracle {
             stream: plan.stream,
             tainted: is_slow || !plan.role.is_honest(),
         });
-        if matches!(plan.role, Role::Play(_)) {
+        if matches!(plan.role, Role::Play(_) | Role::View) {
             self.playbacks.insert(link, Playback::new(plan.stream, self.scenario.server.jitter));
         }
     }
@@ -151,6 +152,13 @@ impl Oracle {
         }
     }
 
+    /// A player switches audio or video off or on.
+    pub fn switched(&mut self, link: usize, kind: FrameKind) {
+        if let Some(playback) = self.playbacks.get_mut(&link) {
+            playback.switch(kind);
+        }
+    }
+
     /// A player got a frame.
     pub fn on_frame(&mut self, link: usize, frame: &Frame, at: Micros) {
         self.frames += 1;
@@ -184,6 +192,9 @@ impl Oracle {
                     let bounds_gop = self.scenario.server.gop_bytes_max < 1 << 20;
                     let prompt = self.scenario.server.gop_cache && !bounds_gop && !told.is_full;
                     playback.join(*live, told.is_full, known, prompt, publishings, ledger);
+                    if self.links[link].plan.role == Role::View {
+                        playback.wait();
+                    }
                     if self.scenario.server.shards > 1 {
                         playback.follow_replica(told.at + self.scenario.server.lag());
                     }
@@ -208,7 +219,7 @@ impl Oracle {
                 let is_it = name.stream() == crate::actor::stream_name(actor.stream);
                 match actor.role {
                     Role::Publish(media) if is_it => Some(media.jump_every > 0),
-                    Role::Publish(_) | Role::Play(_) | Role::Attack(_) | Role::Idle => None,
+                    _ => None,
                 }
             });
             let jumps = publishers.next().is_none_or(|first| first || publishers.any(|next| next));
@@ -232,7 +243,7 @@ impl Oracle {
                 // A link that is slower than its stream cannot be waited for.
                 note.plan.link.rate > 0
             }
-            CloseReason::Error(_) | CloseReason::Io(_) => false,
+            CloseReason::Error(_) | CloseReason::Http(_) | CloseReason::Io(_) => false,
             _ => true,
         };
         if !is_legal {
@@ -371,7 +382,7 @@ impl Oracle {
     fn largest_frame(&self) -> u64 {
         let lens = self.scenario.actors.iter().map(|actor| match actor.role {
             Role::Publish(media) => u64::from(media.len_max),
-            Role::Play(_) | Role::Attack(_) | Role::Idle => 0,
+            _ => 0,
         });
         lens.max().unwrap_or(0)
     }
@@ -395,7 +406,12 @@ impl Oracle {
                 self.fail(at, format!("the publisher of stream {stream} ({link:?}) is unknown"));
             }
             let players = actors.iter().filter(stays).filter(|actor| {
-                matches!(actor.plan.role, Role::Play(plan) if plan.rate == 0)
+                let plays = match actor.plan.role {
+                    Role::Play(plan) => plan.rate == 0,
+                    Role::View => true,
+                    Role::Publish(_) | Role::Attack(_) | Role::Idle => false,
+                };
+                plays
                     && actor.plan.stream == stream
                     && !actor.is_paused()
                     && actor.plan.link.bytes_per_second() * 2 > largest

@@ -13,9 +13,14 @@ pub use text::{ParseError, read, write};
 
 use crate::entropy::Entropy;
 use crate::net::{LinkProfile, Micros};
+use crate::transport::HostPlan;
+use millstream_core::config::transcode::{Audio, Engine, Output, Scope, Transcode, Video};
 use millstream_core::config::{
-    Config, PithyPrint, PublishPolicy, QueueLength, SendDelay, TimeJitter, Vhost,
+    Config, Hls, HlsStorage, Listener, PithyPrint, PublishPolicy, QueueLength, SendDelay,
+    TimeJitter, Vhost,
 };
+use millstream_core::drive::Service;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Everything that a run is made of.
@@ -68,6 +73,15 @@ pub struct ServerPlan {
     pub shards: u32,
     /// What one shard says to another takes up to this.
     pub shard_delay: Micros,
+    /// Programs that make something of each stream.
+    pub engines: u32,
+    /// Segments and playlists are written to disk.
+    pub hls: bool,
+    /// One in so many programs ends soon or does not begin, and one in so many files cannot be
+    /// written; 0 for none.
+    pub failing_one_in: u64,
+    /// One in so many programs does not end when it is asked to; 0 for none.
+    pub stubborn_one_in: u64,
 }
 
 /// One that connects to the server, again and again.
@@ -98,6 +112,8 @@ pub enum Role {
     Play(PlayPlan),
     /// Publishes or plays, but the bytes are damaged on the way.
     Attack(AttackPlan),
+    /// Plays by HTTP, as FLV without end.
+    View,
     /// Connects and says nothing.
     Idle,
 }
@@ -159,6 +175,10 @@ pub struct PlayPlan {
     pub pause_after: Micros,
     /// It goes on so long after it has paused.
     pub pause_for: Micros,
+    /// It asks something so often; 0 for never.
+    pub ask_every: Micros,
+    /// It switches video and audio off and on so often; 0 for never.
+    pub switch_every: Micros,
 }
 
 /// How an attacker attacks.
@@ -192,6 +212,8 @@ pub enum FaultKind {
     HalfClose,
     /// The client vanishes, and nobody is told.
     Vanish,
+    /// The client vanishes, and the network of the server gives it up.
+    TimeOut,
     /// The client does not read for a while.
     ZeroWindow(Micros),
 }
@@ -213,6 +235,10 @@ impl Default for ServerPlan {
             jitter: TimeJitter::Full,
             shards: 1,
             shard_delay: 1_000,
+            engines: 0,
+            hls: false,
+            failing_one_in: 0,
+            stubborn_one_in: 0,
         }
     }
 }
@@ -222,6 +248,13 @@ impl ServerPlan {
     #[must_use]
     pub const fn lag(&self) -> Micros {
         if self.shards > 1 { 4 * self.shard_delay + 500_000 } else { 0 }
+    }
+
+    /// How the machine treats what the server asks of it.
+    #[must_use]
+    pub const fn host(&self) -> HostPlan {
+        let Self { failing_one_in, stubborn_one_in, .. } = *self;
+        HostPlan { failing_one_in, stubborn_one_in, file_delay: 50_000 }
     }
 
     /// The configuration of the server.
@@ -239,6 +272,13 @@ impl ServerPlan {
                 bytes_max: self.lag_bytes_max,
                 time_max: Duration::from_micros(self.lag_max),
             },
+            hls: Hls {
+                fragment: Duration::from_secs(1),
+                window: Duration::from_secs(5),
+                enabled: self.hls,
+                storage: HlsStorage::Disk { path: "/hls".into() },
+            },
+            transcodes: self.transcodes(),
             ..Vhost::default()
         };
         if let Some(delay) = self.send_delay {
@@ -247,7 +287,10 @@ impl ServerPlan {
         let mut config = Config::with_default_vhost(vhost);
         config.chunk_size = self.chunk_size;
         config.pithy_print = PithyPrint::every(Duration::from_secs(3));
+        let address = SocketAddr::from(([127, 0, 0, 1], 1935));
+        config.listeners = vec![Listener { address, service: Service::Rtmp }];
         let limits = &mut config.limits;
+        limits.http_play_wait = Duration::from_micros(self.play_wait);
         limits.gop_bytes_max = self.gop_bytes_max;
         limits.play_wait = Duration::from_micros(self.play_wait);
         limits.publisher_idle_timeout = Duration::from_micros(self.idle);
@@ -256,6 +299,24 @@ impl ServerPlan {
         // Shorter than the silence at the end of a run, so that nothing may be left then.
         limits.role_again_timeout = Duration::from_secs(10);
         config
+    }
+
+    fn transcodes(&self) -> Vec<Transcode> {
+        let engines = (0..self.engines).map(|engine| Engine {
+            audio: Audio::Copy,
+            input_format: None,
+            name: format!("engine-{engine}").into(),
+            output: Output("rtmp://127.0.0.1:[port]/[app]/[stream]_[engine]".into()),
+            output_format: Some("flv".into()),
+            video: Video::Copy,
+            video_filter: Vec::new(),
+        });
+        let engines: Vec<Engine> = engines.collect();
+        if engines.is_empty() {
+            return Vec::new();
+        }
+        let (ffmpeg, scope) = ("ffmpeg".into(), Scope::default());
+        vec![Transcode { engines, ffmpeg, log_directory: None, scope }]
     }
 }
 
@@ -269,7 +330,7 @@ impl Role {
     /// True for those whose bytes are as they should be.
     #[must_use]
     pub const fn is_honest(&self) -> bool {
-        matches!(self, Self::Publish(_) | Self::Play(_))
+        matches!(self, Self::Publish(_) | Self::Play(_) | Self::View)
     }
 }
 

@@ -5,16 +5,20 @@
 //! is off. All happens on the virtual clock, and every call of `now` costs a little of it.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what core adds is not known here")]
 
+mod host;
 mod link;
 mod port;
 
+pub use host::HostPlan;
 pub use link::{Link, Told, conn_of};
 
 use crate::entropy::Entropy;
 use crate::net::{Arrival, LinkProfile, Micros, Pipe};
 use bytes::{Bytes, BytesMut};
+use host::Host;
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
-use millstream_core::id::{ConnId, ListenerId};
+use millstream_core::id::{ConnId, JobId, ListenerId};
+use millstream_core::job::JobResult;
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use port::{Port, Wires};
@@ -47,6 +51,8 @@ pub enum Due {
     Check,
     /// The operator ends the server.
     Shutdown,
+    /// A job of a shard ends.
+    Job(usize, JobId),
 }
 
 /// How slots of connections are numbered. It must not matter: twin runs differ in it.
@@ -70,6 +76,7 @@ pub struct SimTransport {
     clock: Micros,
     entropy: Entropy,
     epoch: Micros,
+    host: Host,
     idle_turns: u32,
     /// The shard whose transport this is now.
     own: usize,
@@ -91,6 +98,7 @@ impl SimTransport {
             clock: 0,
             entropy,
             epoch,
+            host: Host::new(HostPlan::default(), Entropy::empty()),
             idle_turns: 0,
             own: 0,
             ports: vec![Port::new(order)],
@@ -217,13 +225,24 @@ impl SimTransport {
                     self.links[link].client_at = None;
                     return Some(due);
                 }
+                Due::Job(shard, job) => {
+                    let ended = self.host.end((shard, job));
+                    let port = &mut self.ports[shard];
+                    port.ended.extend(ended.map(|result| (job, result)));
+                }
                 Due::Actor(..) | Due::Fault(_) | Due::Check | Due::Shutdown => return Some(due),
             }
         }
     }
 
     /// An actor connects; gives the link.
-    pub fn connect(&mut self, owner: usize, profile: LinkProfile, entropy: Entropy) -> usize {
+    pub fn connect(
+        &mut self,
+        owner: usize,
+        service: Service,
+        profile: LinkProfile,
+        entropy: Entropy,
+    ) -> usize {
         let index = self.links.len();
         let host = Ipv4Addr::new(10, 0, (owner >> 8) as u8, owner as u8);
         let port = 1_024 + (index % 60_000) as u16;
@@ -240,9 +259,11 @@ impl SimTransport {
             down: Pipe::new(profile),
             entropy,
             is_reset: false,
+            is_timed_out: false,
             peer: SocketAddr::from((host, port)),
             profile,
             reads: true,
+            service,
             server_at: None,
             up: Pipe::new(profile),
         });
@@ -305,6 +326,13 @@ impl SimTransport {
         self.links[index].down.silence();
     }
 
+    /// Nothing arrives on a link any more, and the network of the server gives it up.
+    pub fn time_out(&mut self, index: usize) {
+        self.silence(index);
+        self.links[index].is_timed_out = true;
+        self.wake_server(index, self.clock);
+    }
+
     /// Bytes between the server and the client that the client has not read.
     #[must_use]
     pub fn down_queued(&self, index: usize) -> usize {
@@ -362,6 +390,7 @@ impl SimTransport {
             || !port.writable.is_empty()
             || port.shutdown
             || !port.inbox.is_empty()
+            || !port.ended.is_empty()
             || port.readable.iter().any(|&link| self.is_readable(link))
     }
 
@@ -412,7 +441,7 @@ impl Transport for SimTransport {
             ready.push(Ready::Accepted {
                 conn,
                 listener: ListenerId(0),
-                service: Service::Rtmp,
+                service: self.links[link].service,
                 peer,
             });
         }
@@ -427,6 +456,9 @@ impl Transport for SimTransport {
         }
         if !self.ports[own].inbox.is_empty() {
             ready.push(Ready::Shards);
+        }
+        if !self.ports[own].ended.is_empty() {
+            ready.push(Ready::Jobs);
         }
         if ready.len() > 1 {
             let turn = self.entropy.range(0..=ready.len() as u64 - 1) as usize;
@@ -456,6 +488,9 @@ impl Transport for SimTransport {
         let Some(index) = self.link_of(conn) else { return Ok(Read::Pending) };
         let clock = self.clock;
         let link = &mut self.links[index];
+        if link.is_timed_out {
+            return Err(IoFailure::TimedOut);
+        }
         let mut at = 0;
         let arrival = link.up.read(clock, scratch.len(), &mut link.entropy, |part| {
             scratch[at..at + part.len()].copy_from_slice(part);
@@ -487,6 +522,9 @@ impl Transport for SimTransport {
         let Some(index) = self.link_of(conn) else { return Err(IoFailure::Other) };
         let clock = self.clock;
         let link = &mut self.links[index];
+        if link.is_timed_out {
+            return Err(IoFailure::TimedOut);
+        }
         if link.is_reset && link.up.readable_at().is_none_or(|at| at <= clock) {
             return Err(IoFailure::Reset);
         }
@@ -517,8 +555,24 @@ impl Transport for SimTransport {
         said
     }
 
+    fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
+        self.ports[self.own].ended.pop_front()
+    }
+
     fn perform(&mut self, output: Output) {
         match output {
+            Output::Start { job, work } => {
+                let key = (self.own, job);
+                if let Some(after) = self.host.start(key, work) {
+                    self.schedule(self.clock + after, Due::Job(key.0, key.1));
+                }
+            }
+            Output::Signal { job, signal } => {
+                let key = (self.own, job);
+                if let Some(after) = self.host.signal(key, signal) {
+                    self.schedule(self.clock + after, Due::Job(key.0, key.1));
+                }
+            }
             Output::Shard { to, message } => {
                 let way = (self.own, usize::from(to.0));
                 let at = self.wires.send(self.clock, way, message, &mut self.entropy);

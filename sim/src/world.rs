@@ -103,7 +103,8 @@ impl World {
         let count = u16::try_from(shards).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN);
         let entropy = scenario.entropy(u64::MAX);
         let mut net = SimTransport::new(step, origin.epoch, origin.order, entropy)
-            .with_shards(usize::from(count.get()), shard_delay);
+            .with_shards(usize::from(count.get()), shard_delay)
+            .with_host(scenario.server.host(), scenario.entropy(u64::MAX - 2));
         let actors: Vec<Actor> = (0..)
             .zip(&scenario.actors)
             .map(|(index, plan)| {
@@ -158,6 +159,10 @@ impl World {
             self.oracle.check_empty(clock, server);
         }
         self.oracle.check_all_gone(clock);
+        let jobs = self.net().jobs();
+        if jobs > 0 {
+            self.oracle.fail(clock, format!("everyone has left, but {jobs} jobs go on"));
+        }
     }
 
     /// Runs until a time, or until something goes wrong.
@@ -166,6 +171,9 @@ impl World {
             self.turn();
             if self.net().is_spinning() {
                 self.oracle.fail(self.transport.inner().clock(), "the loop spins".to_owned());
+            }
+            if let Some(complaint) = self.net_mut().take_complaint() {
+                self.oracle.fail(self.transport.inner().clock(), complaint);
             }
             let next = self.net().next_at();
             if std::mem::take(&mut self.wants_check) {
@@ -276,7 +284,8 @@ impl World {
                 self.oracle.shut();
                 self.net_mut().shut();
             }
-            Due::Accept(_) | Due::Said(..) | Due::Readable(_) | Due::Writable(_) => {}
+            Due::Accept(_) | Due::Job(..) | Due::Said(..) | Due::Readable(_) | Due::Writable(_) => {
+            }
         }
     }
 

@@ -2,13 +2,13 @@
 use crate::program::Program;
 use crate::recording::{Recording, new_ffmpeg};
 use crate::sample;
-use crate::transport::Transport;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Once;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -308,8 +308,10 @@ impl Scratch {
     /// Makes the folder; any user may write to it, since some players run as nobody.
     #[must_use]
     pub fn new(name: &str) -> Self {
-        let transport = Transport::under_test();
-        Self { folder: Self::folder(&format!("{name}-{transport:?}-{}", std::process::id())) }
+        // The same test runs on another transport at the same time.
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let number = MADE.fetch_add(1, Ordering::Relaxed);
+        Self { folder: Self::folder(&format!("{name}-{}-{number}", std::process::id())) }
     }
 
     /// A file of the folder.

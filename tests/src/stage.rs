@@ -79,7 +79,8 @@ impl Stage {
         let mut reader = BufReader::new(stream.try_clone().ok()?);
         let mut line = String::new();
         reader.read_line(&mut line).ok()?;
-        let target = line.split_whitespace().nth(1)?.to_owned();
+        let mut words = line.split_whitespace();
+        let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
         let mut header = String::new();
         while reader.read_line(&mut header).ok()? > 2 {
             header.clear();
@@ -87,7 +88,7 @@ impl Stage {
         if target.starts_with("/api/") {
             self.asked.fetch_add(1, Ordering::Relaxed);
         }
-        let (status, content_type, body) = self.answer(&target)?;
+        let (status, content_type, body) = self.answer(&method, &target)?;
         let policy = millstream_console::CONTENT_SECURITY_POLICY;
         let is_endless = target.ends_with(".flv");
         let mut head = format!(
@@ -115,9 +116,9 @@ impl Stage {
         Some(())
     }
 
-    fn answer(&self, target: &str) -> Option<(u16, &'static str, Vec<u8>)> {
+    fn answer(&self, method: &str, target: &str) -> Option<(u16, &'static str, Vec<u8>)> {
         let scene = self.scene.lock().ok()?;
-        let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        let path = target.split('?').next()?;
         if scene.is_gone {
             return None;
         }
@@ -128,10 +129,10 @@ impl Stage {
             return Some((200, content_type, bytes.clone()));
         }
         let endpoints = [Endpoint { scheme: Scheme::Rtmp, port: 1_935 }];
-        let answer = match Request::parse(path, query) {
+        let answer = match Request::parse(method, target) {
             Ok(request) => request.answer(&scene.snapshot, &endpoints),
             Err(failure) => Failure::answer(&failure),
         };
-        Some((answer.status.code(), answer.content_type, answer.body))
+        Some((answer.status, answer.content_type, answer.body))
     }
 }

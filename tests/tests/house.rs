@@ -140,6 +140,30 @@ fn scripts_can_be_run_as_they_are() {
 }
 
 #[test]
+fn programs_of_others_are_as_they_were_published() {
+    use sha2::{Digest as _, Sha256};
+    let folder = tree::root().join("core/console/vendor");
+    let table = fs::read_to_string(folder.join("README.md")).expect("the folder has a table");
+    let mut files = 0;
+    for row in table.lines().filter(|row| row.contains(".js`") || row.contains(".css`")) {
+        let cells: Vec<&str> = row.split('|').map(|cell| cell.trim().trim_matches('`')).collect();
+        let [_, _, _, _, file, sum, _] = cells[..] else { panic!("not a row: {row}") };
+        let bytes = fs::read(folder.join(file)).expect(file);
+        let digest = Sha256::digest(&bytes);
+        let found: String = digest.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(found, sum, "{file}");
+        let licence = folder.join(file).with_file_name("LICENSE");
+        assert!(licence.is_file(), "{file} has no licence beside it");
+        files += 1;
+    }
+    let scripts = tree::files().into_iter().filter(|path| {
+        let is_code = path.extension().is_some_and(|end| end == "js" || end == "css");
+        path.starts_with("core/console/vendor") && is_code
+    });
+    assert_eq!(files, scripts.count(), "each program of others is in the table");
+}
+
+#[test]
 fn the_repository_stays_small() {
     let len = |path: &Path| fs::metadata(tree::root().join(path)).expect("the file is there").len();
     let files = tree::files();

@@ -10,6 +10,17 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
 
+millstream_tests::on_both_transports!(
+    a_chain_of_two_servers_is_exact,
+    a_chain_of_three_servers_is_exact,
+    a_stream_goes_through_nginx_and_on,
+    a_destination_that_is_killed_is_found_again,
+    an_origin_that_is_killed_goes_on_when_it_is_back,
+    a_hundred_streams_are_forwarded,
+    loops_are_refused_and_the_publish_goes_on,
+    keys_of_destinations_are_not_logged,
+);
+
 /// A server that forwards to these destinations.
 fn forwarding(to: &[&str]) -> Server {
     Server::start_with(&flags(to))
@@ -62,14 +73,12 @@ fn check_chain(name: &str, servers: &[&Server]) {
     servers[servers.len() - 1].program().wait_for(&["publish", &stream, "ended"]);
 }
 
-#[test]
 fn a_chain_of_two_servers_is_exact() {
     let second = Server::start();
     let first = forwarding(&[&address(&second)]);
     check_chain("two", &[&first, &second]);
 }
 
-#[test]
 fn a_chain_of_three_servers_is_exact() {
     let third = Server::start();
     let to_third = format!("rtmp://localhost:{}/{{app}}/{{stream}}", third.address().port());
@@ -78,7 +87,6 @@ fn a_chain_of_three_servers_is_exact() {
     check_chain("three", &[&first, &second, &third]);
 }
 
-#[test]
 fn a_stream_goes_through_nginx_and_on() {
     let scratch = Scratch::new("nginx");
     let last = Server::start();
@@ -108,7 +116,6 @@ fn a_stream_goes_through_nginx_and_on() {
     nginx.program().wait_for(&["deleteStream"]);
 }
 
-#[test]
 fn a_destination_that_is_killed_is_found_again() {
     let scratch = Scratch::new("killed");
     let sample = sample::made(H264_AAC);
@@ -148,7 +155,6 @@ fn a_destination_that_is_killed_is_found_again() {
     Player::Rtmpdump.stop(reference);
 }
 
-#[test]
 fn an_origin_that_is_killed_goes_on_when_it_is_back() {
     let scratch = Scratch::new("origin");
     let sample = sample::made(H264_AAC);
@@ -175,7 +181,6 @@ fn an_origin_that_is_killed_goes_on_when_it_is_back() {
     played.assert_starts_at_keyframe();
 }
 
-#[test]
 fn a_hundred_streams_are_forwarded() {
     let second = Server::start();
     let first = forwarding(&[&address(&second)]);
@@ -219,7 +224,6 @@ fn a_hundred_streams_are_forwarded() {
     });
 }
 
-#[test]
 fn loops_are_refused_and_the_publish_goes_on() {
     let (at, other) = (free_address(), free_address());
     let names = [
@@ -263,7 +267,6 @@ fn loops_are_refused_and_the_publish_goes_on() {
     }
 }
 
-#[test]
 fn keys_of_destinations_are_not_logged() {
     let second = Server::start();
     let to = format!("rtmp://{}/live/s3cr3t-name?key=s3cr3t-key", second.address());

@@ -119,11 +119,19 @@ fn dependencies_point_inward() {
 }
 
 #[test]
-fn async_std_stays_in_its_own_package() {
-    for package in workspace().values().filter(|package| package.is_member) {
-        let uses = package.dependencies.iter().any(|name| name == "async-std");
-        assert!(!uses || package.name == "millstream-async-std", "{}", package.name);
-    }
+fn each_runtime_stays_in_its_own_package() {
+    let workspace = workspace();
+    let members = workspace.values().filter(|package| package.is_member);
+    let check = |runtime: &str, owner: &str| {
+        let uses = |package: &&Package| package.dependencies.iter().any(|name| name == runtime);
+        let users = members.clone().filter(uses).map(|package| &*package.name);
+        assert_eq!(users.collect::<Vec<_>>(), [owner]);
+        let links = |package: &&Package| reach(&workspace, &package.name).contains(runtime);
+        let linked = members.clone().filter(links).map(|package| &*package.name);
+        assert_eq!(linked.collect::<Vec<_>>(), [owner]);
+    };
+    check("async-std", "millstream-async-std");
+    check("tokio", "millstream-tokio");
     assert_eq!(quoted(&section("advisories"), "ignore = [").len(), 2, "one id and its reason");
 }
 

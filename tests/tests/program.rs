@@ -19,6 +19,7 @@ millstream_tests::on_both_transports!(
     marks_measure_latency_from_end_to_end,
     many_publish_and_a_second_publisher_is_refused,
     row_007_without_descriptors_the_server_refuses_and_recovers,
+    row_008_a_storm_of_connections_leaves_no_descriptor,
     row_012_a_taken_port_is_named_and_the_program_ends,
     row_018_other_protocols_are_named_in_the_log,
     row_121_players_are_told_of_the_end_and_a_second_signal_ends_at_once,
@@ -210,6 +211,27 @@ fn row_007_without_descriptors_the_server_refuses_and_recovers() {
     }
     let warnings = server.log().matches("cannot accept connections").count();
     assert_eq!(warnings, 1, "{}", server.log());
+}
+
+fn row_008_a_storm_of_connections_leaves_no_descriptor() {
+    let server = Server::start(&["--log", "warn"]);
+    let folder = format!("/proc/{}/fd", server.child.id());
+    let open = || std::fs::read_dir(&folder).expect("a process").count();
+    let before = open();
+    for round in 0..2_000 {
+        let mut stream = TcpStream::connect(server.address).expect("a connection");
+        // Some say nothing, some begin to shake hands.
+        if round % 2 == 0 {
+            stream.write_all(&[3, 0, 0]).expect("sent");
+        }
+    }
+    let ended = Instant::now();
+    while open() > before + 2 {
+        assert!(ended.elapsed() < Duration::from_secs(10), "{before}, now {}", open());
+        thread::sleep(Duration::from_millis(10));
+    }
+    let after = TcpStream::connect(server.address).expect("a connection");
+    assert!(shakes_hands(&after), "{}", server.log());
 }
 
 /// Clock ticks of user and system time (proc(5), fields 14 and 15 of stat).

@@ -35,6 +35,7 @@ on_both_runtimes!(
     a_peer_that_is_still_writing_gets_the_last_words_and_no_reset,
     a_peer_that_goes_on_sending_after_the_close_is_dropped,
     slots_are_used_again_with_a_new_generation,
+    row_009_connections_that_are_reset_before_they_are_accepted_harm_nobody,
     row_011_many_connections_at_once_are_all_served,
     deadlines_fire_once_and_not_early,
     reading_can_be_stopped_and_resumed,
@@ -316,6 +317,28 @@ fn slots_are_used_again_with_a_new_generation<R: Runtime>() {
     ids.sort_unstable();
     ids.dedup();
     assert_eq!(ids.len(), 10);
+}
+
+/// Linux accepts such a connection and fails the first read; others fail `accept`.
+fn row_009_connections_that_are_reset_before_they_are_accepted_harm_nobody<R: Runtime>() {
+    const RESETS: usize = 500;
+    let seen = with_echo::<R>(PLAIN, &[LOOPBACK], |addresses| {
+        let bystander = connect(addresses[0]);
+        for _ in 0..RESETS {
+            let stream = connect(addresses[0]);
+            socket2::SockRef::from(&stream).set_linger(Some(Duration::ZERO)).expect("no linger");
+        }
+        assert_eq!(exchange(&bystander, b"abc"), b"abc");
+        // It comes after all others, and so does the reply to it.
+        assert_eq!(exchange(&connect(addresses[0]), b"abc"), b"abc");
+    });
+    assert!(seen.failed.iter().all(|(_, failure)| *failure == IoFailure::Reset));
+    assert!(seen.accepted.len() <= RESETS + 2 && seen.failed.len() <= RESETS);
+    // The last few may be told after the end of the echo.
+    if cfg!(target_os = "linux") {
+        assert!(seen.failed.len() > RESETS / 2, "{} of {RESETS}", seen.failed.len());
+    }
+    assert!(seen.turns < 6 * RESETS, "no spinning: {}", seen.turns);
 }
 
 fn row_011_many_connections_at_once_are_all_served<R: Runtime>() {

@@ -15,8 +15,9 @@ use std::fmt;
 use std::io::{self, IoSlice};
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Instant;
 
 /// The runtime. There is one reactor for all threads; a thread that has nothing else to do turns it.
@@ -36,7 +37,8 @@ impl Runtime for AsyncStd {
     }
 
     fn listen(socket: std::net::TcpListener) -> io::Result<AsyncStdListener> {
-        Ok(AsyncStdListener { listener: Arc::new(socket.into()), accepting: None })
+        let (listener, bell) = (Arc::new(socket.into()), Arc::default());
+        Ok(AsyncStdListener { listener, accepting: None, bell })
     }
 
     async fn connect(address: SocketAddr) -> io::Result<AsyncStdStream> {
@@ -53,9 +55,40 @@ pub struct AsyncStdListener {
     listener: Arc<TcpListener>,
     /// Kept until it is over: async-std forgets the waker of a future that is dropped.
     accepting: Option<Pin<Box<Accepting>>>,
+    bell: Arc<Bell>,
 }
 
 type Accepting = dyn Future<Output = io::Result<(TcpStream, SocketAddr)>> + Send;
+
+/// Knows whether it was rung: a future of async-std that is polled without need tries its system
+/// call again, and waits anew.
+#[derive(Debug, Default)]
+struct Bell {
+    is_rung: AtomicBool,
+    task: Mutex<Option<Waker>>,
+}
+
+impl Bell {
+    /// Whether it has rung since the last call; it rings for the task of `cx`.
+    fn has_rung(&self, cx: &Context<'_>) -> bool {
+        let mut task = self.task.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *task {
+            Some(task) => task.clone_from(cx.waker()),
+            none => *none = Some(cx.waker().clone()),
+        }
+        self.is_rung.swap(false, Ordering::AcqRel)
+    }
+}
+
+impl Wake for Bell {
+    fn wake(self: Arc<Self>) {
+        self.is_rung.store(true, Ordering::Release);
+        let task = self.task.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if let Some(task) = task {
+            task.wake();
+        }
+    }
+}
 
 impl Accept for AsyncStdListener {
     type Stream = AsyncStdStream;
@@ -64,11 +97,16 @@ impl Accept for AsyncStdListener {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<(AsyncStdStream, SocketAddr)>> {
+        let has_rung = self.bell.has_rung(cx);
+        if self.accepting.is_some() && !has_rung {
+            return Poll::Pending;
+        }
         let accepting = self.accepting.get_or_insert_with(|| {
             let listener = self.listener.clone();
             Box::pin(async move { listener.accept().await })
         });
-        let accepted = std::task::ready!(accepting.as_mut().poll(cx));
+        let waker = Waker::from(self.bell.clone());
+        let accepted = std::task::ready!(accepting.as_mut().poll(&mut Context::from_waker(&waker)));
         self.accepting = None;
         Poll::Ready(accepted.map(|(stream, peer)| (AsyncStdStream(stream), peer)))
     }

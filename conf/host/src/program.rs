@@ -2,9 +2,12 @@
 
 use crate::runtime::Runtime;
 use crate::serve::{self, Program};
-use crate::{bench, exec, inspect, replay, sim};
+use crate::{bench, exec, inspect, reload, replay, sim};
 use clap::Parser as _;
 use millstream_conf::cli::{Cli, Command};
+use millstream_conf::program::{self, Printed};
+use millstream_conf::settings::problem::Look;
+use std::io::{IsTerminal as _, Write as _};
 use std::process::ExitCode;
 
 /// Does what the command line says, on the runtime `R`.
@@ -14,6 +17,10 @@ pub fn run<R: Runtime>() -> ExitCode {
         return ended;
     }
     match Cli::parse().into_command() {
+        Command::Check(args) => print(&program::check(&args, look())),
+        Command::Config(command) => print(&program::config(&command, look())),
+        Command::Convert(args) => print(&program::convert(&args, look())),
+        Command::Reload(args) => print(&reload::run(&args, look())),
         Command::Serve(args) => serve::run::<R>(&args, Program::Serve),
         Command::Demo(args) => serve::run::<R>(&args, Program::Demo),
         Command::Bench(bench) => bench::run::<R>(&bench),
@@ -21,5 +28,21 @@ pub fn run<R: Runtime>() -> ExitCode {
         Command::Replay(args) => replay::run(&args),
         Command::Case(case) => replay::run_case(&case),
         Command::Sim(sim) => sim::run(&sim),
+    }
+}
+
+/// Says what a command has to say.
+fn print(printed: &Printed) -> ExitCode {
+    let _ = std::io::stderr().write_all(printed.err.as_bytes());
+    let _ = std::io::stdout().write_all(printed.out.as_bytes());
+    if printed.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+/// Colours are for terminals, and for those who want them.
+fn look() -> Look {
+    let is_plain = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    match std::io::stderr().is_terminal() && !is_plain {
+        true => Look::Coloured,
+        false => Look::Plain,
     }
 }

@@ -3,18 +3,21 @@
 use crate::clip::Clip;
 use crate::demo;
 use crate::limits::raise_open_files;
+use crate::listeners::{self, Bound, Fresh};
 use crate::log::{Log, events_to_log};
+use crate::reload::{self, Reloader};
 use crate::runtime::Runtime;
-use crate::signals;
+use crate::signals::{self, Asks};
 use crate::stop::Stop;
-use crate::transport::{
-    BindError, EventSink, Links, ListenOptions, Listener, ShutdownHandle, SocketTransport, bind,
-};
+use crate::transport::{EventSink, Links, Listener, ShutdownHandle, SocketTransport};
 use crate::{complain, say};
 use millstream_conf::banner::Banner;
-use millstream_conf::cli::{HttpListeners, Listen, ServeArgs};
+use millstream_conf::cli::ServeArgs;
+use millstream_conf::program::render;
+use millstream_conf::settings::problem::{Look, Problems};
+use millstream_conf::settings::{Loaded, Settings, Source};
 use millstream_console::{CONTENT_SECURITY_POLICY, FILES, File};
-use millstream_core::config::{self, Config, Page};
+use millstream_core::config::{Config, Page};
 use millstream_core::drive::{Budget, Drive, Service, Transport};
 use millstream_core::server::Server;
 use millstream_core::shard::{Placement, ShardId};
@@ -147,20 +150,23 @@ pub enum Program {
 /// Runs the server as `args` say.
 #[must_use]
 pub fn run<R: Runtime>(args: &ServeArgs, program: Program) -> ExitCode {
-    let config = args.config();
-    let Opened { listeners, traces, warning } = match open(args) {
-        Ok(opened) => opened,
+    let start = match Start::new(args) {
+        Ok(start) => start,
         Err(error) => {
             complain(&error);
             return ExitCode::FAILURE;
         }
     };
-    let _log = Log::start(args.log_format, args.log);
-    warn_of_few_files(&config);
-    if let Some(warning) = warning {
+    let settings = &start.loaded.settings;
+    let _log = Log::start(settings.log_format, settings.log_level);
+    for line in start.loaded.warnings.lines() {
+        tracing::warn!("{line}");
+    }
+    warn_of_few_files(&settings.config);
+    if let Some(warning) = &start.warning {
         tracing::warn!("{warning}");
     }
-    match serve::<R>(args, program, config, listeners, traces) {
+    match serve::<R>(start, program) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("ended by an error of its own: {error}");
@@ -169,40 +175,72 @@ pub fn run<R: Runtime>(args: &ServeArgs, program: Program) -> ExitCode {
     }
 }
 
+/// What was found and opened before the server runs.
+struct Start {
+    fresh: Vec<Fresh>,
+    loaded: Loaded,
+    source: Source,
+    traces: Vec<fs::File>,
+    /// What does not work, but need not.
+    warning: Option<String>,
+    workers: u16,
+}
+
+impl Start {
+    fn new(args: &ServeArgs) -> Result<Self, String> {
+        let source = args.source();
+        let told = |problems: Vec<Problems>| format!("\n{}", render(&problems, Look::Plain));
+        let loaded = source.load().map_err(told)?;
+        let workers = args.workers(&loaded.settings);
+        let wanted = listeners::wanted(&loaded.settings);
+        let (fresh, warning) = listeners::bind_new(&wanted, &[], workers)
+            .map_err(|error| listeners::complaint(&loaded, &error))?;
+        let create = |path: &Path| {
+            create_secret(path)
+                .map_err(|error| format!("{} cannot be written: {error}", path.display()))
+        };
+        let paths = args.trace.iter().flat_map(|path| (0..workers).map(|own| trace_of(path, own)));
+        let traces = paths.map(|path| create(&path)).collect::<Result<_, _>>()?;
+        Ok(Self { fresh, loaded, source, traces, warning, workers })
+    }
+}
+
 /// What the main thread waits for; it serves nobody itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Told {
+    /// A signal that asks for another look at the configuration.
+    Reload,
     /// A signal that ends the program.
     Signal,
     /// A shard has ended: after a shutdown, or by a bug.
     Ended { is_well: bool },
 }
 
-fn serve<R: Runtime>(
-    args: &ServeArgs,
-    program: Program,
-    mut config: Config,
-    listeners: Vec<Vec<Listener>>,
-    traces: Vec<fs::File>,
-) -> Result<(), Box<dyn std::error::Error>> {
+fn serve<R: Runtime>(start: Start, program: Program) -> Result<(), Box<dyn std::error::Error>> {
     let (tell, told) = channel();
     let signal = tell.clone();
-    signals::start(move || signal.send(Told::Signal).is_ok())?;
-    let own = listeners.first().map_or(&[][..], |listeners| listeners);
-    config.listeners = own.iter().map(bound).collect::<io::Result<_>>()?;
-    config.pages = FILES.iter().map(page).collect();
-    let config = Arc::new(config);
-    let count = u16::try_from(listeners.len()).ok().and_then(NonZeroU16::new);
-    let count = count.unwrap_or(NonZeroU16::MIN);
+    signals::start(move |asks| {
+        let news = match asks {
+            Asks::End => Told::Signal,
+            Asks::Reload => Told::Reload,
+        };
+        signal.send(news).is_ok()
+    })?;
+    let Start { mut fresh, loaded, source, traces, warning: _, workers } = start;
+    let bound: Vec<Bound> = fresh.iter().map(|fresh| fresh.bound).collect();
+    let config = Arc::new(config_of(&loaded.settings, &bound));
+    let count = NonZeroU16::new(workers).unwrap_or(NonZeroU16::MIN);
     let links = Links::new(count.get());
     let seed = seed();
     let mut traces = traces.into_iter();
     let mut shards = Vec::new();
-    for (own, listeners) in (0..).map(ShardId).zip(listeners) {
+    for own in (0..count.get()).map(ShardId) {
         let placement = Placement { own, count };
         let links = links.clone();
-        let events = Box::new(events_to_log(args.log_format, placement));
+        let events = Box::new(events_to_log(loaded.settings.log_format, placement));
         let config = config.clone();
+        let listeners = listeners::take_shard(&mut fresh);
+        let listeners = listeners.into_iter().map(|(_, listener)| listener).collect();
         let trace = traces.next();
         let make = move || {
             let shard = Shard::<R>::new_in(config, placement, seed, links, listeners, events)?;
@@ -214,25 +252,48 @@ fn serve<R: Runtime>(
         shards.push(start_shard(make, tell.clone())?);
     }
     let addresses = |service| -> Vec<SocketAddr> {
-        let listeners = config.listeners.iter().filter(|listener| listener.service == service);
-        listeners.map(|listener| listener.address).collect()
+        let bound = bound.iter().filter(|bound| bound.service == service);
+        bound.map(|bound| bound.address).collect()
     };
     let (addresses, http) = (addresses(Service::Rtmp), addresses(Service::Http));
+    let mut reloader = Reloader { bound, count: 0, loaded, shards, source, workers };
+    reloader.write_state("started");
     let demo = (program == Program::Demo).then_some(demo::STREAM);
     say(&Banner { program: R::PROGRAM, listeners: &addresses, http: &http, demo }.render());
     let publisher = Stop::default();
     if let (Program::Demo, Some(&address)) = (program, addresses.first()) {
         start_demo::<R>(address, publisher.clone())?;
     }
-    if !matches!(told.recv(), Ok(Told::Signal)) {
-        return Err("a shard has ended by a bug".into());
-    }
+    wait_for_signal(&told, &mut reloader)?;
+    reloader.remove_state();
     tracing::info!("shutting down; a second signal ends at once");
     publisher.request();
-    for shard in &shards {
-        shard.shutdown.shut_down();
+    for shard in &reloader.shards {
+        shard.shut_down();
     }
-    wait_for_end(&told, shards.len())
+    wait_for_end(&told, reloader.shards.len())
+}
+
+/// Reloads the configuration whenever that is asked for, until a signal ends the program.
+fn wait_for_signal(
+    told: &Receiver<Told>,
+    reloader: &mut Reloader,
+) -> Result<(), Box<dyn std::error::Error>> {
+    // What is asked while a reload runs, and in a while after it, is one more reload.
+    let mut is_asked = false;
+    loop {
+        let news = if is_asked { told.try_recv().ok() } else { told.recv().ok() };
+        match news {
+            Some(Told::Reload) => is_asked = true,
+            Some(Told::Signal) => return Ok(()),
+            None if is_asked => {
+                is_asked = false;
+                reloader.reload();
+                thread::sleep(reload::INTERVAL_MIN);
+            }
+            Some(Told::Ended { .. }) | None => return Err("a shard has ended by a bug".into()),
+        }
+    }
 }
 
 /// Waits for the end of all shards, but not for ever.
@@ -245,6 +306,7 @@ fn wait_for_end(
         match told.recv_timeout(end.saturating_duration_since(Instant::now())) {
             Ok(Told::Ended { is_well: true }) => running -= 1,
             Ok(Told::Ended { is_well: false }) => return Err("a shard has ended by a bug".into()),
+            Ok(Told::Reload) => {}
             Ok(Told::Signal) => {
                 tracing::info!("ended at once");
                 return Ok(());
@@ -273,44 +335,6 @@ fn start_demo<R: Runtime>(
     Ok(())
 }
 
-/// What the server needs of the machine.
-struct Opened {
-    /// Of each shard.
-    listeners: Vec<Vec<Listener>>,
-    traces: Vec<fs::File>,
-    /// What does not work, but need not.
-    warning: Option<String>,
-}
-
-/// Opens the listeners of each shard, and the files of the trace.
-fn open(args: &ServeArgs) -> Result<Opened, String> {
-    let workers = args.workers();
-    let rtmp = ListenOptions::default();
-    let rtmp = bind_all(&args.listeners(), rtmp, workers).map_err(|error| error.to_string())?;
-    let HttpListeners { listen, is_default } = args.http_listeners();
-    let http = ListenOptions { flag: "--http", ..ListenOptions::default() };
-    let (http, warning) = match bind_all(&listen, http, workers) {
-        Ok(http) => (http, None),
-        Err(error) if is_default => (Vec::new(), Some(format!("no HTTP: {error}"))),
-        Err(error) => return Err(error.to_string()),
-    };
-    let mut http = http.into_iter();
-    let with = |service| move |socket| Listener { service, socket };
-    let listeners = rtmp.into_iter().map(|rtmp| {
-        let http = http.next().unwrap_or_default().into_iter();
-        let rtmp = rtmp.into_iter().map(with(Service::Rtmp));
-        rtmp.chain(http.map(with(Service::Http))).collect()
-    });
-    let listeners = listeners.collect();
-    let create = |path: &Path| {
-        create_secret(path)
-            .map_err(|error| format!("{} cannot be written: {error}", path.display()))
-    };
-    let paths = args.trace.iter().flat_map(|path| (0..workers).map(|own| trace_of(path, own)));
-    let traces = paths.map(|path| create(&path)).collect::<Result<_, _>>()?;
-    Ok(Opened { listeners, traces, warning })
-}
-
 /// A file of the console as the server serves it.
 fn page(file: &File) -> Page {
     const FIELDS: [(&str, &str); 1] = [("Content-Security-Policy", CONTENT_SECURITY_POLICY)];
@@ -318,10 +342,12 @@ fn page(file: &File) -> Page {
     Page { path, content_type, bytes, etag, fields: &FIELDS }
 }
 
-/// A listener as the configuration names it.
-fn bound(listener: &Listener) -> io::Result<config::Listener> {
-    let address = listener.socket.local_addr()?;
-    Ok(config::Listener { address, service: listener.service })
+/// What the core is told of settings: with the listeners as they were bound, and the console.
+pub(crate) fn config_of(settings: &Settings, bound: &[Bound]) -> Config {
+    let mut config = settings.config.clone();
+    config.listeners = listeners::for_core(bound);
+    config.pages = FILES.iter().map(page).collect();
+    config
 }
 
 /// The file of one shard's trace: `x.trace` of the first, `x.trace.1` of the next.
@@ -342,39 +368,12 @@ fn create_secret(path: &Path) -> io::Result<fs::File> {
     options.open(path)
 }
 
-/// The listeners of each shard, on the same addresses: the kernel spreads connections over them.
-fn bind_all(
-    listen: &[Listen],
-    options: ListenOptions,
-    workers: u16,
-) -> Result<Vec<Vec<TcpListener>>, BindError> {
-    // Only alone can it be seen that another program has an address; so the first try is alone.
-    let alone = bind(listen, options)?;
-    if workers <= 1 {
-        return Ok(vec![alone]);
-    }
-    let addresses: Vec<Listen> = listen
-        .iter()
-        .zip(&alone)
-        .map(|(listen, listener)| listen.with_port(listener.local_addr().map_or(0, |at| at.port())))
-        .collect();
-    drop(alone);
-    let options = ListenOptions { reuse_port: true, ..options };
-    (0..workers).map(|_| bind(&addresses, options)).collect()
-}
-
-/// A shard that runs.
-#[derive(Debug)]
-struct Running {
-    shutdown: ShutdownHandle,
-}
-
 /// Runs a shard on a thread of its own, with a runtime of its own.
 fn start_shard<R: Runtime>(
     make: impl FnOnce() -> io::Result<Shard<R>> + Send + 'static,
     tell: Sender<Told>,
-) -> io::Result<Running> {
-    let (started, running) = channel::<io::Result<Running>>();
+) -> io::Result<ShutdownHandle> {
+    let (started, running) = channel::<io::Result<ShutdownHandle>>();
     thread::Builder::new().name("shard".into()).spawn(move || {
         let mut ending = Ending { tell, is_well: false };
         let outcome = R::run_shard(async move {
@@ -382,7 +381,7 @@ fn start_shard<R: Runtime>(
                 Ok(shard) => shard,
                 Err(error) => return drop(started.send(Err(error))),
             };
-            let _ = started.send(Ok(Running { shutdown: shard.shutdown_handle() }));
+            let _ = started.send(Ok(shard.shutdown_handle()));
             shard.run().await;
         });
         if let Err(error) = &outcome {

@@ -9,8 +9,8 @@ mod dial;
 mod listen;
 pub(crate) mod ready;
 
-pub use listen::{BindError, ListenOptions, Listener, bind};
-pub use ready::{Links, ShutdownHandle};
+pub use listen::{BindError, ListenOptions, Listener, bind, bind_beside};
+pub use ready::{Change, Links, ShutdownHandle};
 
 use crate::clock::Clock;
 use crate::jobs::{JobSink, Jobs};
@@ -18,6 +18,7 @@ use crate::runtime::{Runtime, Timer};
 use conns::Conns;
 use dial::Dials;
 use listen::Acceptor;
+use millstream_core::config::Config;
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::event::Event;
 use millstream_core::id::{ConnId, JobId};
@@ -39,6 +40,8 @@ pub type EventSink = Box<dyn FnMut(Instant, Event) + Send>;
 pub struct SocketTransport<R: Runtime> {
     acceptor: Acceptor<R::Listener>,
     clock: Clock,
+    /// Configurations that the server has not been told yet.
+    configs: VecDeque<Arc<Config>>,
     conns: Conns<R::Stream>,
     dials: Dials<R>,
     /// Jobs that are over.
@@ -90,6 +93,7 @@ impl<R: Runtime> SocketTransport<R> {
         let clock = Clock::new();
         Ok(Self {
             acceptor: Acceptor::new::<R>(listeners)?,
+            configs: VecDeque::new(),
             conns: Conns::new(ready_list.clone()),
             dials: Dials::new(),
             done: VecDeque::new(),
@@ -159,6 +163,17 @@ impl<R: Runtime> SocketTransport<R> {
                 }
                 None => {}
             },
+            News::Changed(change) => {
+                let Change { closed, config, opened } = *change;
+                for id in closed {
+                    self.acceptor.close_one(id);
+                }
+                for (id, listener) in opened {
+                    self.acceptor.open::<R>(id, listener);
+                }
+                self.configs.push_back(config);
+                ready.push(Ready::Config);
+            }
             News::JobDone { job, result } => self.done.push_back((job, result)),
         }
     }
@@ -236,6 +251,10 @@ impl<R: Runtime> Transport for SocketTransport<R> {
 
     fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
         self.said.pop_front()
+    }
+
+    fn receive_config(&mut self) -> Option<Arc<Config>> {
+        self.configs.pop_front()
     }
 
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {

@@ -1,5 +1,6 @@
 use super::*;
 use clap::CommandFactory as _;
+use millstream_core::config::{Config, PithyPrint, PublishPolicy, TimeJitter, Vhost};
 use pretty_assertions::assert_eq;
 
 fn parse(line: &str) -> Result<Command, String> {
@@ -15,6 +16,12 @@ fn serve(line: &str) -> ServeArgs {
     }
 }
 
+/// What flags alone make of the settings.
+fn settings(args: &ServeArgs) -> Settings {
+    let source = Source { flags: args.overrides(), ..Source::default() };
+    source.load().expect("flags are right by themselves").settings
+}
+
 #[test]
 fn the_definition_holds_together() {
     Cli::command().debug_assert();
@@ -24,9 +31,7 @@ fn the_definition_holds_together() {
 fn serve_is_the_default() {
     let check = |line: &str| {
         let args = serve(line);
-        assert_eq!(args.config(), Config::default(), "{line}");
-        assert_eq!(args.listeners(), [Listen::Any { port: 1935 }], "{line}");
-        assert_eq!((args.log, args.log_format), (LogLevel::Info, LogFormat::Human), "{line}");
+        assert_eq!(settings(&args), Settings::default(), "{line}");
     };
     check("millstream");
     check("millstream serve");
@@ -60,7 +65,7 @@ fn flags_reach_the_configuration() {
         expected.vhosts.insert("__defaultVhost__".into(), vhost.into());
         for command in ["", "serve ", "demo "] {
             let line = format!("millstream {command}{flags}");
-            assert_eq!(serve(&line).config(), expected, "{line}");
+            assert_eq!(settings(&serve(&line)).config, expected, "{line}");
         }
     };
     check("--send-delay 350", |_, vhost| {
@@ -74,6 +79,10 @@ fn flags_reach_the_configuration() {
     check("--publish takeover", |_, vhost| vhost.publish_policy = PublishPolicy::Takeover);
     check("--time-jitter zero", |_, vhost| vhost.time_jitter = TimeJitter::Zero);
     check("--time-jitter off", |_, vhost| vhost.time_jitter = TimeJitter::Off);
+    check("--forward b.example:2935 --forward rtmp://c/{app}/{stream}_2?k=1", |_, vhost| {
+        let texts = ["b.example:2935", "rtmp://c/{app}/{stream}_2?k=1"];
+        vhost.forwards = texts.map(|text| Forward::parse(text).expect("a destination")).into();
+    });
     check("--grace 3", |_, vhost| vhost.grace = Duration::from_secs(3));
     check("--no-gop-cache", |_, vhost| vhost.gop_cache = false);
     check("--max-connections 7", |config, _| config.limits.connections_max = 7);
@@ -85,7 +94,8 @@ fn flags_reach_the_configuration() {
 #[test]
 fn addresses_are_read_in_every_form() {
     let check = |text: &str, expected: Listen| {
-        assert_eq!(serve(&format!("millstream --rtmp {text}")).listeners(), [expected]);
+        let args = serve(&format!("millstream --rtmp {text}"));
+        assert_eq!(settings(&args).listen, [expected]);
     };
     let at = |text: &str| Listen::At(text.parse().expect(text));
     check("1935", Listen::Any { port: 1935 });
@@ -94,7 +104,7 @@ fn addresses_are_read_in_every_form() {
     check("0.0.0.0:1935", at("0.0.0.0:1935"));
     check("127.0.0.1:0", at("127.0.0.1:0"));
     check("[::]:1935", at("[::]:1935"));
-    let both = serve("millstream --rtmp 127.0.0.1:1 --rtmp [::1]:1").listeners();
+    let both = settings(&serve("millstream --rtmp 127.0.0.1:1 --rtmp [::1]:1")).listen;
     assert_eq!(both, [at("127.0.0.1:1"), at("[::1]:1")]);
 }
 
@@ -115,6 +125,10 @@ fn errors_teach() {
     check("millstream --send-delay 10001", "milliseconds from 0 to 10000");
     check("millstream --grace=-1", "expected seconds");
     check("millstream --grace 90000", "86400");
+    check("millstream --forward rtmps://b/live", "plain RTMP");
+    check("millstream --forward b:0", "from 1 to 65535");
+    check("millstream --forward rtmp://{app}/live", "host name");
+    check("millstream --forward rtmp://b/{name}", "{vhost}, {app} and {stream}");
     check("millstream --publish both", "busy, takeover");
     check("millstream --log-formt json", "--log-format");
     check("millstream serv", "serve");
@@ -143,7 +157,10 @@ fn bench_has_its_own_flags() {
 
 #[test]
 fn a_trace_follows_one_worker_unless_there_are_to_be_more() {
-    let workers = |flags: &str| serve(&format!("millstream {flags}")).workers();
+    let workers = |flags: &str| {
+        let args = serve(&format!("millstream {flags}"));
+        args.workers(&settings(&args))
+    };
     assert_eq!(workers("--workers 3"), 3);
     assert_eq!(workers("--trace x"), 1);
     assert_eq!(workers("demo --trace x --workers 2"), 2);

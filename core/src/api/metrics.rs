@@ -5,7 +5,6 @@
 
 use super::Answer;
 use super::snapshot::{Snapshot, StreamState};
-use crate::http::Status;
 use alloc::string::String;
 use core::fmt::{Display, Write as _};
 use core::time::Duration;
@@ -27,7 +26,7 @@ pub(super) fn answer(snapshot: &Snapshot) -> Answer {
         unlabelled,
     );
     write_streams(&mut text, streams);
-    Answer { status: Status::Ok, content_type: CONTENT_TYPE, body: text.0.into_bytes() }
+    Answer { status: 200, content_type: CONTENT_TYPE, body: text.0.into_bytes() }
 }
 
 fn write_server(text: &mut Text, snapshot: &Snapshot) {

@@ -91,7 +91,7 @@ fn a_new_publisher_continues_the_line() {
     for raw in [1_000, 1_040, 1_080] {
         jitter.correct(Video, Timestamp(raw), now);
     }
-    jitter.restart();
+    jitter.restart(TimeJitter::Full);
     assert_eq!(jitter.correct(Video, Timestamp(7), now).timestamp.0, 120);
     assert_eq!(jitter.correct(Audio, Timestamp(0), now).timestamp.0, 113);
 }

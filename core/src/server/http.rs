@@ -5,7 +5,7 @@
 //! gets next.
 
 mod answers;
-mod api;
+mod documents;
 mod playlists;
 mod viewers;
 
@@ -13,6 +13,7 @@ pub(super) use viewers::end_body;
 
 use super::Server;
 use super::conn::Conn;
+use crate::api;
 use crate::drive::{Output, Slices};
 use crate::event::{CloseReason, Event};
 use crate::http::{Framing, HttpError, HttpLimits, Request, Response, Wire};
@@ -56,7 +57,7 @@ enum Awaited {
     /// The stream that a viewer asks for.
     Stream,
     /// What all shards are like.
-    Survey,
+    Survey(api::Request),
 }
 
 impl Http {

@@ -6,6 +6,7 @@
 use super::Server;
 use super::conn::{Action, App, Asked, Conn, Role, refusal};
 use super::transcode::ENGINE_VERSION;
+use crate::chunk::ChunkSize;
 use crate::config::{PublishPolicy, Vhost};
 use crate::event::{CloseReason, Event, RefuseReason};
 use crate::forward::Route;
@@ -81,10 +82,6 @@ impl Server {
                 return;
             }
         };
-        // Hosts and addresses that are no vhost name the machine; `?vhost=` names another world of
-        // streams.
-        let is_asked = address.vhost != address.host;
-        let vhost = if is_asked { address.vhost } else { vhost };
         // One more than may be, so that a longer route is seen.
         let hops_max = usize::from(self.config.limits.forward_hops_max);
         let route = Route::parse(request.route.as_bytes(), hops_max.saturating_add(1));
@@ -95,6 +92,9 @@ impl Server {
         }
         // A rendition of ours, by whatever name of this machine it comes back.
         let is_engine = request.flash_ver.as_bytes() == ENGINE_VERSION.as_bytes();
+        if let Some(own) = self.config.vhost(&vhost).and_then(|vhost| vhost.chunk_size) {
+            conn.session.set_chunk_size(ChunkSize::new(own).unwrap_or(ChunkSize::DEFAULT));
+        }
         let app = App { app: address.app, is_engine, page_url, route, vhost };
         let granted = conn.session.accept(self.now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
@@ -166,6 +166,13 @@ impl Server {
             self.refuse(conn, request.request, reason, Asked::Play, name.as_str());
             return;
         };
+        // A stream has the chunk size of the time when it began.
+        if conn.sharing_player().is_none()
+            && let Some(stream) = self.stream(source)
+        {
+            let size = stream.source.tape().chunk_size();
+            conn.session.announce_chunk_size(size, &mut conn.replies);
+        }
         let granted = conn.session.accept(self.now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
         let player = self.attach_player(source, conn, request.stream, request.duration);
@@ -182,7 +189,9 @@ impl Server {
         let limits = self.name_limits();
         let app = conn.app.as_ref()?;
         let argument = StreamArgument::parse(argument, limits).ok()?;
-        let vhost = argument.vhost.as_ref().unwrap_or(&app.vhost);
+        let asked = argument.vhost.as_ref().unwrap_or(&app.vhost);
+        // Unknown names are one world with the default vhost.
+        let vhost = self.config.resolve(asked).map_or(asked, |(name, _)| name);
         StreamName::new(vhost, &app.app, &argument.stream, limits).ok()
     }
 
@@ -381,8 +390,10 @@ impl Server {
         }
     }
 
-    /// The server shuts down: everyone is told.
-    pub(super) fn say_good_bye(&mut self, conn: &mut Conn) {
+    /// Everyone on a connection is told why it ends.
+    pub(super) fn say_good_bye(&mut self, conn: &mut Conn, reason: RefuseReason) {
+        let words = refusal(reason, Asked::Connect);
+        let description = words.description;
         if conn.http.is_some() {
             super::http::end_body(conn);
             return;
@@ -392,14 +403,13 @@ impl Server {
             if role.action.player().is_some() {
                 session.stream_eof(role.stream, replies);
                 let code = "NetStream.Play.UnpublishNotify";
-                session.status(role.stream, StatusLevel::Status, code, "Shutdown.", replies);
+                session.status(role.stream, StatusLevel::Status, code, description, replies);
             } else {
                 let code = "NetStream.Unpublish.Success";
-                session.status(role.stream, StatusLevel::Status, code, "Shutdown.", replies);
+                session.status(role.stream, StatusLevel::Status, code, description, replies);
             }
         }
         if conn.app.is_some() {
-            let words = refusal(RefuseReason::Shutdown, Asked::Connect);
             let zero = MessageStreamId(0);
             session.status(zero, StatusLevel::Status, words.code, words.description, replies);
         }

@@ -22,6 +22,7 @@ const RATE_PERIOD_MIN: Duration = Duration::from_secs(2);
 /// Snapshots of all shards that are being gathered.
 #[derive(Default)]
 pub(super) struct Surveys {
+    complete: Vec<(ConnId, Snapshot)>,
     gathering: BTreeMap<SurveyId, Survey>,
     next: u64,
 }
@@ -30,13 +31,6 @@ struct Survey {
     asker: ConnId,
     missing: u16,
     parts: Vec<Snapshot>,
-}
-
-#[cfg(test)]
-impl Surveys {
-    pub(super) fn is_empty(&self) -> bool {
-        self.gathering.is_empty()
-    }
 }
 
 impl Server {
@@ -62,8 +56,8 @@ impl Server {
     }
 
     /// All shards now. Gives the snapshot if this shard is the only one; else the others are asked,
-    /// and `surveyed` is called for `asker` when the last has answered.
-    pub(super) fn survey(&mut self, asker: ConnId, scope: Scope) -> Option<Snapshot> {
+    /// and `poll_survey` gives it for `asker` when the last has answered.
+    pub fn survey(&mut self, asker: ConnId, scope: Scope) -> Option<Snapshot> {
         let own = self.snapshot(scope);
         let placement = self.shards.placement;
         let missing = placement.count.get().saturating_sub(1);
@@ -80,6 +74,11 @@ impl Server {
         None
     }
 
+    /// A snapshot of all shards that is complete, and who asked for it.
+    pub fn poll_survey(&mut self) -> Option<(ConnId, Snapshot)> {
+        self.surveys.complete.pop()
+    }
+
     /// Another shard asks what this one is like.
     pub(super) fn answer_survey(&mut self, from: ShardId, survey: SurveyId, scope: Scope) {
         let snapshot = Box::new(self.snapshot(scope));
@@ -94,7 +93,7 @@ impl Server {
         if gathering.missing == 0
             && let Some(Survey { asker, parts, .. }) = self.surveys.gathering.remove(&survey)
         {
-            self.surveyed(asker, &Snapshot::merge(parts));
+            self.surveys.complete.push((asker, Snapshot::merge(parts)));
         }
     }
 
@@ -159,6 +158,7 @@ impl Server {
             tape_bytes: stream.source.tape().len(),
             jumps: measure.jumps,
             skips: measure.skips,
+            forwards: self.forwards_of(stream),
         }
     }
 
@@ -167,7 +167,7 @@ impl Server {
         let idle = ClientState {
             id: ClientId { shard: self.shards.placement.own, conn: conn.id },
             protocol: if conn.http.is_some() { Protocol::Http } else { Protocol::Rtmp },
-            role: ClientRole::Idle,
+            role: if conn.forward.is_some() { ClientRole::Forward } else { ClientRole::Idle },
             stream: None,
             peer: conn.peer,
             program: conn.program.clone(),
@@ -185,7 +185,11 @@ impl Server {
             let consumer = role.action.player();
             let container = self.role_consumer(role).and_then(Consumer::container);
             states.push(ClientState {
-                role: if consumer.is_some() { ClientRole::Player } else { ClientRole::Publisher },
+                role: match consumer {
+                    Some(_) if conn.forward.is_some() => ClientRole::Forward,
+                    Some(_) => ClientRole::Player,
+                    None => ClientRole::Publisher,
+                },
                 protocol: match container {
                     Some(Container::Flv(_)) => Protocol::HttpFlv,
                     Some(Container::Ts(_)) => Protocol::HttpTs,

@@ -305,8 +305,14 @@ impl Server {
             let Some(stream) = source.and_then(|source| self.stream_mut(source)) else { continue };
             if matches!(action, Action::PlayCopy(_)) && has_room {
                 let before = conn.replies.len();
-                stream.source.prepare(consumer);
-                stream.source.take_private(consumer, &mut conn.replies);
+                if stream.source.prepare(consumer) {
+                    let Conn { session, replies, .. } = conn;
+                    // The chunk size of the player that shares its tape is put back behind them.
+                    let (size, own) = (session.chunk_size(), stream.source.tape().chunk_size());
+                    session.announce_chunk_size(own, replies);
+                    stream.source.take_private(consumer, replies);
+                    session.announce_chunk_size(size, replies);
+                }
                 let copied = conn.replies.len().saturating_sub(before);
                 stream.measure.sent.count(now, copied as u64);
                 if let Some(role) = conn.roles.get_mut(index) {
@@ -484,7 +490,7 @@ impl Server {
     }
 }
 
-fn source_config(config: &Config, vhost: &Vhost, is_replica: bool) -> SourceConfig {
+pub(super) fn source_config(config: &Config, vhost: &Vhost, is_replica: bool) -> SourceConfig {
     let limits = &config.limits;
     SourceConfig {
         chunk_size: ChunkSize::new(config.chunk_size_of(vhost)).unwrap_or(ChunkSize::DEFAULT),

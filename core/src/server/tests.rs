@@ -4,6 +4,7 @@ mod forward;
 mod hls;
 mod http;
 mod mended;
+mod reload;
 mod renditions;
 mod rows_amf;
 mod rows_chunk;
@@ -90,14 +91,19 @@ fn players_get_what_is_published() {
 
 #[test]
 fn hosts_share_streams_and_vhosts_do_not() {
-    let mut world = world();
+    let mut config = config();
+    config.vhosts.insert(Arc::from("other"), Arc::new(vhost()));
+    let mut world = World::new(config);
     let publisher = world.client_at(Intent::Publish, "rtmp://10.0.0.1/live", "a", "10.0.0.9");
     let by_name = world.client_at(Intent::Play, "rtmp://example.com:1935/live", "a", "10.0.0.8");
     let by_query =
         world.client_at(Intent::Play, "rtmp://10.0.0.1/live?vhost=other", "a", "10.0.0.8");
+    let by_unknown =
+        world.client_at(Intent::Play, "rtmp://10.0.0.1/live?vhost=unknown", "a", "10.0.0.8");
     let other_app = world.client_at(Intent::Play, "rtmp://10.0.0.1/live2", "a", "10.0.0.8");
     world.publish(publisher, 0..10);
     assert_eq!(world.serials(by_name).len(), 10);
+    assert_eq!(world.serials(by_unknown).len(), 10);
     assert_eq!(world.serials(by_query).len(), 0);
     assert_eq!(world.serials(other_app).len(), 0);
 }

@@ -12,6 +12,7 @@ use super::event::{
 };
 use super::{SessionConfig, StatusLevel};
 use crate::amf::{Text, Value};
+use crate::chunk::ChunkSize;
 use crate::frame::FrameKind;
 use crate::id::{MessageStreamId, RequestId};
 use crate::limits::Limits;
@@ -217,7 +218,7 @@ impl Server {
         &mut self,
         now: Instant,
         request: RequestId,
-        config: &SessionConfig,
+        (config, chunk_size): (&SessionConfig, ChunkSize),
         control: &mut Control,
         writer: &mut Writer<'_>,
     ) -> Result<Granted, Misuse> {
@@ -234,7 +235,7 @@ impl Server {
                 writer.control(ControlMessage::SetPeerBandwidth { size: window, limit_type });
                 // The chunk size goes before the result: OBS would read a result of more than 128
                 // bytes wrong.
-                writer.control(ControlMessage::SetChunkSize(config.chunk_size));
+                writer.control(ControlMessage::SetChunkSize(chunk_size));
                 answer::connect(connect, writer);
                 Ok(Granted::Connect)
             }

@@ -178,12 +178,6 @@ impl Consumer {
         self.stream
     }
 
-    /// The player receives this lane.
-    #[must_use]
-    pub const fn wants(&self, lane: Lane) -> bool {
-        !self.unwanted.has(lane)
-    }
-
     /// The chunk stream for `lane`, if the player does not share the tape's.
     #[must_use]
     pub fn own_csid(&self, lane: Lane) -> Option<ChunkStreamId> {
@@ -500,7 +494,9 @@ impl Consumer {
         let needs_keyframe = mark.kind == FrameKind::Video
             && self.awaits_keyframe
             && mark.class == FrameClass::Coded;
-        self.unwanted.has(mark.lane()) || needs_keyframe
+        // Headers come all the same: what is switched off may be switched on again.
+        let is_header = mark.class == FrameClass::SequenceHeader;
+        (self.unwanted.has(mark.lane()) && !is_header) || needs_keyframe
     }
 
     /// Publishers send metadata in another form than the tape has them in.

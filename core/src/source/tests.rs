@@ -415,6 +415,35 @@ fn audio_can_be_left_out_and_taken_in_again() {
     }
 }
 
+/// A player that had switched video off got it without its new sequence header, or without any.
+#[test]
+fn a_header_that_comes_while_its_kind_is_off_is_not_missed() {
+    let mut source = Source::new(config(TimeJitter::Full));
+    source.publish(conn(0)).unwrap();
+    let mut player = Player::attach(&mut source, 1, 1);
+    publish(&mut source, &stream(0, 30, 10, 200));
+    player.drain(&mut source);
+    source.set_selected(player.id, Video, false);
+    let header = frame(Video, FrameClass::SequenceHeader, 1_200, 9_102, 30);
+    publish(&mut source, &[header.clone(), frame(Video, FrameClass::Keyframe, 1_240, 31, 200)]);
+    player.drain(&mut source);
+    let mut late = Player::attach(&mut source, 2, 1);
+    source.set_selected(late.id, Video, false);
+    late.drain(&mut source);
+    for player in [&mut player, &mut late] {
+        source.set_selected(player.id, Video, true);
+    }
+    publish(&mut source, &[frame(Video, FrameClass::Keyframe, 1_280, 32, 200)]);
+    for mut player in [player, late] {
+        player.drain(&mut source);
+        let media = player.media();
+        let video: Vec<_> = media.iter().filter(|got| got.0 == 9).collect();
+        let at = video.iter().rposition(|got| got.2[..] == header.payload[..]);
+        let after = &video[at.expect("the new header came") + 1..];
+        assert!(!after.is_empty() && after.iter().all(|got| serial(got.2, 9) > 30));
+    }
+}
+
 #[test]
 fn a_player_that_asked_for_a_duration_gets_no_more() {
     let mut source = Source::new(config(TimeJitter::Full));

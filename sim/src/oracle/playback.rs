@@ -43,6 +43,10 @@ pub struct Playback {
     headers: [Option<(u32, u32)>; 2],
     jitter: TimeJitter,
     joined: bool,
+    /// Audio and video that it may have switched off: frames may be missing.
+    optional: [bool; 2],
+    /// It joins with its first frame only.
+    waits: bool,
     /// What the server had when the player joined.
     known: Option<(u32, u32)>,
     next: u32,
@@ -82,6 +86,8 @@ impl Playback {
             headers: [None; 2],
             jitter,
             joined: false,
+            optional: [false; 2],
+            waits: false,
             known: None,
             next: 0,
             publishings: 0,
@@ -124,6 +130,21 @@ impl Playback {
         self.first_max = None;
     }
 
+    /// It is a viewer: it joins at the newest keyframe when there is one.
+    pub const fn wait(&mut self) {
+        self.breaks += 1;
+        self.floats = true;
+        self.waits = true;
+    }
+
+    /// It switches frames of a kind off or on.
+    pub const fn switch(&mut self, kind: FrameKind) {
+        if let Some(slot) = slot(kind) {
+            self.optional[slot] = true;
+        }
+        self.first_max = None;
+    }
+
     /// The server says that it skips.
     pub const fn skip(&mut self) {
         self.breaks += 1;
@@ -133,7 +154,7 @@ impl Playback {
 
     /// The server has had `known` when it surely had seen that this player goes on.
     pub fn settle(&mut self, at: Micros, known: Option<(u32, u32)>) {
-        if self.floats && self.floats_until <= at {
+        if self.floats && self.floats_until <= at && !self.waits {
             self.floats = false;
             self.floor = known;
         }
@@ -185,6 +206,7 @@ impl Playback {
         self.check_headers(stamp, note)?;
         self.check_time(stamp, note, frame.timestamp, ledger)?;
         self.last_at = at;
+        self.waits = false;
         let seen = &mut ledger.epochs[stamp.epoch as usize].seen;
         *seen = (*seen).max(Some(stamp.serial));
         Ok(())
@@ -209,8 +231,20 @@ impl Playback {
             (from, awaits_keyframe) = (floor + 1, true);
         }
         let notes = ledger.epoch(epoch).notes.get(from as usize..=serial as usize)?;
-        let index = notes.iter().position(|note| !is_left_out(note, awaits_keyframe))?;
+        let index = notes.iter().position(|note| !self.is_left_out(note, awaits_keyframe))?;
         Some(from + index as u32)
+    }
+
+    /// A frame that the player does not get as one of the run: headers come as they are needed,
+    /// video begins at a keyframe, and what is switched off does not come.
+    fn is_left_out(&self, note: &Note, awaits_keyframe: bool) -> bool {
+        let is_off = slot(note.kind).is_some_and(|slot| self.optional[slot]);
+        let is_early = note.kind == FrameKind::Video && awaits_keyframe;
+        match note.class {
+            FrameClass::Metadata | FrameClass::SequenceHeader => true,
+            FrameClass::Coded | FrameClass::Control => is_off || is_early,
+            FrameClass::Keyframe => is_off,
+        }
     }
 
     /// The frame continues the run, or there is a reason for another one.
@@ -227,7 +261,7 @@ impl Playback {
                 let seen = ledger.epoch(epoch).seen.unwrap_or(0);
                 let notes = ledger.epoch(epoch).notes.get(self.next as usize..=seen as usize);
                 notes.is_none_or(|notes| {
-                    notes.iter().all(|note| is_left_out(note, self.awaits_keyframe))
+                    notes.iter().all(|note| self.is_left_out(note, self.awaits_keyframe))
                 })
             }
             Some(_) | None => true,
@@ -236,9 +270,13 @@ impl Playback {
         let awaits_keyframe = self.awaits_keyframe || !is_same;
         let notes = &ledger.epoch(stamp.epoch).notes;
         let between = notes.get(from as usize..stamp.serial as usize);
-        let follows = between
-            .is_some_and(|between| between.iter().all(|note| is_left_out(note, awaits_keyframe)));
-        self.awaits_keyframe = awaits_keyframe;
+        let follows = between.is_some_and(|between| {
+            between.iter().all(|note| self.is_left_out(note, awaits_keyframe))
+        });
+        // Video that was switched off begins again at a keyframe.
+        let is_video = |note: &Note| note.kind == FrameKind::Video && is_coded(note);
+        let was_off = between.is_some_and(|between| between.iter().any(is_video));
+        self.awaits_keyframe = awaits_keyframe || (self.optional[1] && was_off);
         if !(follows && tail_is_whole) {
             if between.is_none() && !self.goes_back {
                 let next = self.next;
@@ -387,12 +425,6 @@ impl Playback {
     }
 }
 
-/// A frame that a player does not get as one of the run: headers come as they are needed, and video
-/// begins at a keyframe.
-fn is_left_out(note: &Note, awaits_keyframe: bool) -> bool {
-    match note.class {
-        FrameClass::Metadata | FrameClass::SequenceHeader => true,
-        FrameClass::Coded | FrameClass::Control => note.kind == FrameKind::Video && awaits_keyframe,
-        FrameClass::Keyframe => false,
-    }
+const fn is_coded(note: &Note) -> bool {
+    matches!(note.class, FrameClass::Coded | FrameClass::Control | FrameClass::Keyframe)
 }

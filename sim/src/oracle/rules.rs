@@ -25,12 +25,16 @@ pub struct Rules {
     /// When a connection that publishes a stream has ended last. Its home may have granted what the
     /// connection never heard of: then its players saw a publisher come and go.
     attempts: BTreeMap<u32, Micros>,
+    /// Files cannot always be written.
+    files_fail: bool,
     grace: Micros,
     /// How much later a shard may know what another one knows; 0 where there is one alone.
     lag: Micros,
     links: BTreeMap<usize, State>,
     play_wait: Micros,
     publishings: u32,
+    /// How often each rendition runs.
+    renditions: BTreeMap<String, i32>,
     shut: bool,
     streams: BTreeMap<String, Stream>,
     takeover: bool,
@@ -76,11 +80,13 @@ impl Rules {
     pub fn new(scenario: &Scenario) -> Self {
         Self {
             attempts: BTreeMap::new(),
+            files_fail: scenario.server.failing_one_in > 0,
             grace: scenario.server.grace,
             lag: scenario.server.lag(),
             links: BTreeMap::new(),
             play_wait: scenario.server.play_wait,
             publishings: 0,
+            renditions: BTreeMap::new(),
             shut: false,
             streams: BTreeMap::new(),
             takeover: scenario.server.takeover,
@@ -130,6 +136,14 @@ impl Rules {
         let Some(link) = told.link else {
             return match &told.event {
                 Event::Codec { .. } | Event::Jumped { .. } | Event::StreamProgress { .. } => Ok(()),
+                Event::HlsWarning { .. } => Ok(()),
+                Event::HlsFailed { .. } if self.files_fail => Ok(()),
+                Event::RenditionStarted { name, engine } => {
+                    self.rendition(name.as_str(), engine, 1)
+                }
+                Event::RenditionEnded { name, engine, .. } => {
+                    self.rendition(name.as_str(), engine, -1)
+                }
                 other => Err(format!("of no connection: {other:?}")),
             };
         };
@@ -147,6 +161,16 @@ impl Rules {
             Some(State { closed: false, .. }) => {}
         }
         self.change(link, told)
+    }
+
+    /// Each rendition of a stream runs once at most, and each begin has an end.
+    fn rendition(&mut self, name: &str, engine: &str, change: i32) -> Result<(), String> {
+        let running = self.renditions.entry(format!("{name} {engine}")).or_default();
+        *running += change;
+        match *running {
+            0 | 1 => Ok(()),
+            other => Err(format!("{engine} of {name} runs {other} times")),
+        }
     }
 
     fn change(&mut self, link: usize, told: &Told) -> Result<(), String> {
@@ -322,6 +346,9 @@ impl Rules {
     pub fn check_empty(&self) -> Result<(), String> {
         if let Some((link, _)) = self.links.iter().find(|(_, state)| !state.closed) {
             return Err(format!("link {link} was never closed"));
+        }
+        if let Some((name, _)) = self.renditions.iter().find(|(_, running)| **running != 0) {
+            return Err(format!("{name} still runs"));
         }
         let holds = |stream: &&Stream| !stream.is_idle();
         match self.streams.values().find(holds) {

@@ -42,6 +42,10 @@ pub(super) fn draw(entropy: &mut Entropy) -> Scenario {
             actors.push(player(entropy, &swarm, stream, start));
         }
         if entropy.one_in(3) {
+            let start = entropy.range(0..=duration / 2);
+            actors.push(ActorPlan { role: Role::View, ..player(entropy, &swarm, stream, start) });
+        }
+        if entropy.one_in(3) {
             // A second publisher: refused, or it takes the stream over, and leaves for ever.
             let mut second = publisher(entropy, &swarm, stream);
             second.start = entropy.range(MS..=duration / 2);
@@ -72,6 +76,7 @@ fn draw_swarm(entropy: &mut Entropy) -> Swarm {
         FaultKind::Reset,
         FaultKind::HalfClose,
         FaultKind::Vanish,
+        FaultKind::TimeOut,
         FaultKind::ZeroWindow(0),
     ];
     Swarm {
@@ -107,6 +112,10 @@ fn draw_server(entropy: &mut Entropy) -> ServerPlan {
         ]),
         shards: entropy.choose(&[1, 1, 2, 3, 4]),
         shard_delay: entropy.choose(&[1_000, 0, 30_000, 300_000]),
+        engines: entropy.choose(&[0, 0, 0, 1, 2]),
+        hls: entropy.one_in(4),
+        failing_one_in: entropy.choose(&[0, 1, 3]),
+        stubborn_one_in: entropy.choose(&[0, 1, 3]),
     }
 }
 
@@ -184,6 +193,12 @@ fn player(entropy: &mut Entropy, swarm: &Swarm, stream: u32, start: u64) -> Acto
         plan.pause_after = entropy.range(200..=5_000) * MS;
         plan.pause_for = entropy.range(0..=4_000) * MS;
     }
+    if entropy.one_in(4) {
+        plan.ask_every = entropy.choose(&[500, 30, 7]) * MS;
+    }
+    if swarm.churn && entropy.one_in(4) {
+        plan.switch_every = entropy.range(100..=3_000) * MS;
+    }
     if entropy.one_in(5) {
         plan.rate = entropy.choose(&[100_000, 20_000, 3_000, 300]);
     }
@@ -234,7 +249,10 @@ fn draw_faults(entropy: &mut Entropy, swarm: &Swarm, duration: u64, actors: usiz
             let kind = match entropy.choose(&swarm.kinds) {
                 FaultKind::Stall(_) => FaultKind::Stall(lasts.min(duration - at)),
                 FaultKind::ZeroWindow(_) => FaultKind::ZeroWindow(lasts.min(duration - at)),
-                kind @ (FaultKind::Reset | FaultKind::HalfClose | FaultKind::Vanish) => kind,
+                kind @ (FaultKind::Reset
+                | FaultKind::HalfClose
+                | FaultKind::TimeOut
+                | FaultKind::Vanish) => kind,
             };
             Fault { at, actor: entropy.range(0..=actors as u64 - 1) as usize, kind }
         })

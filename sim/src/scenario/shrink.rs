@@ -38,7 +38,7 @@ pub fn shrink(
 type Step = fn(&mut Scenario);
 type ActorStep = fn(&mut ActorPlan);
 
-const STEPS: [Step; 25] = [
+const STEPS: [Step; 29] = [
     |scenario| scenario.entropy_len = 0,
     |scenario| scenario.entropy_len /= 16,
     |scenario| scenario.entropy_len /= 2,
@@ -60,13 +60,17 @@ const STEPS: [Step; 25] = [
     |scenario| scenario.server.shards = 1,
     |scenario| scenario.server.shards = (scenario.server.shards - 1).max(1),
     |scenario| scenario.server.shard_delay = 1_000,
+    |scenario| scenario.server.engines /= 2,
+    |scenario| scenario.server.hls = false,
+    |scenario| scenario.server.failing_one_in = 0,
+    |scenario| scenario.server.stubborn_one_in = 0,
     |scenario| scenario.duration /= 2,
     |scenario| scenario.duration = scenario.duration / 4 * 3,
     |scenario| scenario.seed = 0,
     |scenario| scenario.seed /= 2,
 ];
 
-const ACTOR_STEPS: [ActorStep; 34] = [
+const ACTOR_STEPS: [ActorStep; 36] = [
     |actor| actor.link = LinkProfile::default(),
     |actor| actor.link.latency = 1_000,
     |actor| actor.link.jitter = 0,
@@ -98,6 +102,8 @@ const ACTOR_STEPS: [ActorStep; 34] = [
     |actor| media(actor, |media| media.change_every = 0),
     |actor| play(actor, |play| *play = PlayPlan::default()),
     |actor| play(actor, |play| play.rate = 0),
+    |actor| play(actor, |play| play.ask_every = 0),
+    |actor| play(actor, |play| play.switch_every = 0),
     |actor| play(actor, |play| play.pause_after = 0),
     |actor| play(actor, |play| play.pause_after /= 2),
     |actor| play(actor, |play| play.pause_for /= 2),

@@ -118,6 +118,10 @@ properties! {
         jitter = "time-jitter",
         shards = "shards",
         shard_delay = "shard-delay",
+        engines = "engines",
+        hls = "hls",
+        failing_one_in = "failing-one-in",
+        stubborn_one_in = "stubborn-one-in",
     }
     ActorPlan, write_actor, set_actor: {
         stream = "stream",
@@ -153,6 +157,8 @@ properties! {
         rate = "rate",
         pause_after = "pause-after",
         pause_for = "pause-for",
+        ask_every = "ask-every",
+        switch_every = "switch-every",
     }
     AttackPlan, write_attack, set_attack: {
         publishes = "publishes",
@@ -199,6 +205,7 @@ pub fn write(scenario: &Scenario) -> String {
             Role::Publish(_) => "publisher",
             Role::Play(_) => "player",
             Role::Attack(_) => "attacker",
+            Role::View => "viewer",
             Role::Idle => "idle",
         };
         out.push_str(name);
@@ -214,7 +221,7 @@ pub fn write(scenario: &Scenario) -> String {
             Role::Attack(plan) => {
                 child("attack", |out| write_attack(plan, &USUAL_ATTACK, out), &mut inner);
             }
-            Role::Idle => {}
+            Role::View | Role::Idle => {}
         }
         let usual = LinkProfile::default();
         child("link", |out| write_link(&actor.link, &usual, out), &mut inner);
@@ -229,6 +236,7 @@ pub fn write(scenario: &Scenario) -> String {
             FaultKind::Reset => ("reset", None),
             FaultKind::HalfClose => ("half-close", None),
             FaultKind::Vanish => ("vanish", None),
+            FaultKind::TimeOut => ("time-out", None),
             FaultKind::ZeroWindow(lasts) => ("zero-window", Some(lasts)),
         };
         let _ = write!(out, "fault \"{name}\" at={at} actor={actor}");
@@ -289,6 +297,7 @@ fn read_actor(node: &KdlNode) -> Result<ActorPlan, ParseError> {
         "publisher" => Role::Publish(media),
         "player" => Role::Play(play),
         "attacker" => Role::Attack(attack),
+        "viewer" => Role::View,
         "idle" => Role::Idle,
         other => return Err(ParseError(format!("{other} is not known"))),
     };
@@ -315,6 +324,7 @@ fn read_fault(node: &KdlNode) -> Result<Fault, ParseError> {
         "reset" => FaultKind::Reset,
         "half-close" => FaultKind::HalfClose,
         "vanish" => FaultKind::Vanish,
+        "time-out" => FaultKind::TimeOut,
         "zero-window" => FaultKind::ZeroWindow(lasts),
         other => return Err(ParseError(format!("the fault {other:?} is not known"))),
     };

@@ -5,7 +5,7 @@ use crate::transport::{Due, SimTransport, SlotOrder};
 use crate::world::{Origin, run};
 use bytes::BytesMut;
 use millstream_core::config::{PublishPolicy, Refer, SendDelay, TimeJitter, Vhost};
-use millstream_core::drive::{Budget, Drive};
+use millstream_core::drive::{Budget, Drive, Service};
 use millstream_core::rng::Rng;
 use millstream_core::session::{ClientRequest, Intent, Session, SessionConfig};
 use millstream_core::shard::Placement;
@@ -46,7 +46,7 @@ fn record(damage: Option<usize>) -> String {
     let mut traced = Traced::with_setup(net, Vec::new(), &setup);
     let mut server = setup.server();
     let mut drive = Drive::new(Budget::default());
-    let link = traced.inner_mut().connect(0, Default::default(), Entropy::empty());
+    let link = traced.inner_mut().connect(0, Service::Rtmp, Default::default(), Entropy::empty());
     let request = ClientRequest {
         intent: Intent::Publish,
         app: Arc::from("live"),

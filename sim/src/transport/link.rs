@@ -2,6 +2,7 @@
 
 use crate::entropy::Entropy;
 use crate::net::{LinkProfile, Micros, Pipe};
+use millstream_core::drive::Service;
 use millstream_core::event::Event;
 use millstream_core::id::ConnId;
 use std::net::SocketAddr;
@@ -27,10 +28,13 @@ pub struct Link {
     pub(super) down: Pipe,
     pub(super) entropy: Entropy,
     pub(super) is_reset: bool,
+    /// The network of the server has given it up.
+    pub(super) is_timed_out: bool,
     pub(super) peer: SocketAddr,
     pub(super) profile: LinkProfile,
     pub(super) reads: bool,
     /// When the server is woken next.
+    pub(super) service: Service,
     pub(super) server_at: Option<Micros>,
     pub(super) up: Pipe,
 }
@@ -62,7 +66,8 @@ pub const fn conn_of(event: &Event) -> Option<ConnId> {
         | Event::Skipped { conn, .. }
         | Event::Refused { conn, .. }
         | Event::Ignored { conn, .. }
-        | Event::Progress { conn, .. } => Some(*conn),
+        | Event::Progress { conn, .. }
+        | Event::Answered { conn, .. } => Some(*conn),
         _ => None,
     }
 }

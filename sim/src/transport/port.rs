@@ -3,7 +3,8 @@
 use super::SlotOrder;
 use crate::entropy::Entropy;
 use crate::net::Micros;
-use millstream_core::id::ConnId;
+use millstream_core::id::{ConnId, JobId};
+use millstream_core::job::JobResult;
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::Deadline;
 use std::collections::{BTreeSet, VecDeque};
@@ -13,6 +14,8 @@ use std::collections::{BTreeSet, VecDeque};
 pub(super) struct Port {
     pub(super) accepts: Vec<usize>,
     pub(super) deadline: Option<Deadline>,
+    /// Jobs that are over.
+    pub(super) ended: VecDeque<(JobId, JobResult)>,
     pub(super) has_run: bool,
     /// What other shards have said and this one has not taken.
     pub(super) inbox: VecDeque<(ShardId, ShardMessage)>,
@@ -41,6 +44,7 @@ impl Port {
         Self {
             accepts: Vec::new(),
             deadline: None,
+            ended: VecDeque::new(),
             has_run: false,
             inbox: VecDeque::new(),
             is_gone: false,

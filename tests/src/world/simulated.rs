@@ -96,7 +96,7 @@ impl Simulated {
 fn config() -> Config {
     let command = Cli::try_parse_from(["millstream"]).expect("no flags").into_command();
     let Command::Serve(args) = command else { panic!("without a command the program serves") };
-    args.config()
+    args.source().load().expect("flags without faults").settings.config
 }
 
 #[derive(Debug)]

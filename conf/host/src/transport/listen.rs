@@ -52,13 +52,25 @@ impl Default for ListenOptions {
 /// # Errors
 /// Names the first address that could not be bound, why, and what to do.
 pub fn bind(listen: &[Listen], options: ListenOptions) -> Result<Vec<TcpListener>, BindError> {
+    bind_beside(listen, listen, options)
+}
+
+/// Binds all addresses, or none; `beside` are all that there are in the end.
+///
+/// # Errors
+/// Names the first address that could not be bound, why, and what to do.
+pub fn bind_beside(
+    listen: &[Listen],
+    beside: &[Listen],
+    options: ListenOptions,
+) -> Result<Vec<TcpListener>, BindError> {
     let flag = options.flag;
     let failed = |listen: &Listen, error| BindError { listen: *listen, error, flag };
     let bind_one = |address: &Listen| match *address {
         Listen::Any { port } => bind_any(port, options).map_err(|error| failed(address, error)),
         Listen::At(at) => {
             // With an IPv4 listener of the same port beside it, [::] is for IPv6 alone.
-            let is_beside_v4 = listen.iter().any(
+            let is_beside_v4 = beside.iter().any(
                 |other| matches!(other, Listen::At(v4) if v4.is_ipv4() && v4.port() == at.port()),
             );
             bind_at(at, is_beside_v4, options).map_err(|error| failed(address, error))
@@ -172,7 +184,7 @@ pub(super) fn configure(socket: &SockRef<'_>) {
 /// All listeners of a transport.
 #[derive(Debug)]
 pub(super) struct Acceptor<A> {
-    listeners: Vec<(Service, A)>,
+    listeners: Vec<Open<A>>,
     /// A listener had more connections than one turn accepts.
     has_more: bool,
     /// No accepts before this time.
@@ -180,6 +192,23 @@ pub(super) struct Acceptor<A> {
     /// A descriptor kept back: given up to accept, and close, when there is no other.
     spare: Option<File>,
     warned_at: Option<Instant>,
+}
+
+/// A listener of a transport.
+#[derive(Debug)]
+struct Open<A> {
+    id: ListenerId,
+    /// It is closed as soon as nobody waits to be accepted.
+    is_closing: bool,
+    service: Service,
+    socket: A,
+}
+
+impl<A: Accept> Open<A> {
+    fn new<R: Runtime<Listener = A>>(id: ListenerId, listener: Listener) -> io::Result<Self> {
+        let Listener { service, socket } = listener;
+        Ok(Self { id, is_closing: false, service, socket: R::listen(socket)? })
+    }
 }
 
 /// What a failure of `accept` means.
@@ -195,8 +224,8 @@ enum AcceptFailure {
 
 impl<A: Accept> Acceptor<A> {
     pub(super) fn new<R: Runtime<Listener = A>>(listeners: Vec<Listener>) -> io::Result<Self> {
-        let register = |listener: Listener| Ok((listener.service, R::listen(listener.socket)?));
-        let listeners: io::Result<_> = listeners.into_iter().map(register).collect();
+        let register = |(id, listener)| Open::new::<R>(ListenerId(id), listener);
+        let listeners: io::Result<_> = (0..).zip(listeners).map(register).collect();
         Ok(Self {
             listeners: listeners?,
             has_more: false,
@@ -207,7 +236,22 @@ impl<A: Accept> Acceptor<A> {
     }
 
     pub(super) fn local_addresses(&self) -> Vec<SocketAddr> {
-        self.listeners.iter().filter_map(|(_, listener)| listener.local_addr().ok()).collect()
+        self.listeners.iter().filter_map(|open| open.socket.local_addr().ok()).collect()
+    }
+
+    /// Accepts from one more listener. A failure is told, and leaves the others as they are.
+    pub(super) fn open<R: Runtime<Listener = A>>(&mut self, id: ListenerId, listener: Listener) {
+        match Open::new::<R>(id, listener) {
+            Ok(open) => self.listeners.push(open),
+            Err(error) => tracing::error!("a new listener could not be registered: {error}"),
+        }
+    }
+
+    /// Accepts who waits at a listener, then closes it.
+    pub(super) fn close_one(&mut self, id: ListenerId) {
+        for open in self.listeners.iter_mut().filter(|open| open.id == id) {
+            open.is_closing = true;
+        }
     }
 
     /// Accepts no more.
@@ -237,27 +281,26 @@ impl<A: Accept> Acceptor<A> {
         self.resumes_at = None;
         self.has_more = false;
         for index in 0..self.listeners.len() {
-            let id = ListenerId(u16::try_from(index).unwrap_or(u16::MAX));
             let mut accepts = 0;
-            while let Some((service, listener)) = self.listeners.get_mut(index) {
+            while let Some(Open { id, service, socket, .. }) = self.listeners.get_mut(index) {
                 if accepts == ACCEPTS_MAX {
                     self.has_more = true;
                     break;
                 }
                 accepts += 1;
-                match listener.poll_accept(cx) {
+                match socket.poll_accept(cx) {
                     Poll::Pending => break,
                     Poll::Ready(Ok((stream, peer))) => {
                         // Inherited on Linux; elsewhere a failure costs latency only.
                         let _ = stream.socket().set_tcp_nodelay(true);
-                        take(id, *service, Some(stream), canonical(peer));
+                        take(*id, *service, Some(stream), canonical(peer));
                     }
                     Poll::Ready(Err(error)) => match classify(&error) {
                         AcceptFailure::Connection => {}
                         failure @ (AcceptFailure::Descriptors | AcceptFailure::System) => {
                             if failure == AcceptFailure::Descriptors {
                                 let unknown = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-                                take(id, *service, None, unknown);
+                                take(*id, *service, None, unknown);
                             }
                             self.back_off(failure, &error, now, index, cx);
                             return;
@@ -265,6 +308,9 @@ impl<A: Accept> Acceptor<A> {
                     },
                 }
             }
+        }
+        if !self.has_more {
+            self.listeners.retain(|open| !open.is_closing);
         }
     }
 
@@ -280,9 +326,9 @@ impl<A: Accept> Acceptor<A> {
         self.resumes_at = Some(now.after(BACK_OFF));
         let mut closed = 0;
         if failure == AcceptFailure::Descriptors && self.spare.take().is_some() {
-            while let Some((_, listener)) = self.listeners.get_mut(index)
+            while let Some(open) = self.listeners.get_mut(index)
                 && closed < ACCEPTS_MAX
-                && let Poll::Ready(Ok(_)) = listener.poll_accept(cx)
+                && let Poll::Ready(Ok(_)) = open.socket.poll_accept(cx)
             {
                 closed += 1;
             }

@@ -1,7 +1,9 @@
 //! The ready list: slots of connections whose sockets have news, what other shards have said, and
 //! the shutdown flag.
 
-use millstream_core::id::{DialId, JobId};
+use super::Listener;
+use millstream_core::config::Config;
+use millstream_core::id::{DialId, JobId, ListenerId};
 use millstream_core::job::JobResult;
 use millstream_core::shard::{ShardId, ShardMessage};
 use std::collections::VecDeque;
@@ -91,10 +93,23 @@ impl ReadyList {
 pub(crate) enum News {
     /// An attempt to connect has got further.
     Dial(DialId),
+    /// The operator has changed the configuration.
+    Changed(Box<Change>),
     JobDone {
         job: JobId,
         result: JobResult,
     },
+}
+
+/// What a reload changes of a shard.
+#[derive(Debug)]
+pub struct Change {
+    /// Listeners that accept no more; who waits there is still accepted.
+    pub closed: Vec<ListenerId>,
+    /// The configuration from now on.
+    pub config: Arc<Config>,
+    /// Listeners that are new.
+    pub opened: Vec<(ListenerId, Listener)>,
 }
 
 /// What a slot waits for.
@@ -165,13 +180,18 @@ impl Links {
     }
 }
 
-/// Makes a transport report `Ready::Shutdown`.
+/// Makes a transport report `Ready::Shutdown`, or `Ready::Config`.
 #[derive(Clone, Debug)]
 pub struct ShutdownHandle(Arc<ReadyList>);
 
 impl ShutdownHandle {
     pub(crate) const fn new(list: Arc<ReadyList>) -> Self {
         Self(list)
+    }
+
+    /// Gives the shard another configuration.
+    pub fn change(&self, change: Change) {
+        self.0.tell(News::Changed(Box::new(change)));
     }
 
     /// Ends the server in order; further calls have no effect.

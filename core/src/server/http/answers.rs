@@ -2,7 +2,6 @@
 //!
 //! | path | what |
 //! |---|---|
-//! | `/api/v1/...`, `/metrics` | documents about the server |
 //! | `/APP/STREAM.flv`, `/APP/STREAM.ts` | a stream as one endless body |
 //! | `/APP/STREAM.m3u8` | what there is of it, in segments |
 //! | `/APP/STREAM-NUMBER.ts` | a segment; without that, the stream `STREAM-NUMBER` |
@@ -12,10 +11,10 @@
 use super::super::Server;
 use super::super::conn::Conn;
 use super::Awaited;
-use super::api::unavailable;
+use super::documents::document;
 use super::playlists::segment_of;
 use super::viewers::not_published;
-use crate::api;
+use crate::api::{self, Failure};
 use crate::event::RefuseReason;
 use crate::http::{Cache, Cors, EntityTag, Method, Request, Response, Status};
 use crate::name::{DEFAULT_VHOST, StreamName};
@@ -28,6 +27,9 @@ impl Server {
         let Some(path) = request.target.path() else {
             return self.http_respond(conn, &request, nothing_here());
         };
+        if request.target.as_sent().starts_with(api::PREFIX) || path == api::METRICS {
+            return self.serve_document(conn, request);
+        }
         match request.method {
             Method::Options => {
                 let response = Response::options(&request);
@@ -37,9 +39,6 @@ impl Server {
             Method::Delete | Method::Patch | Method::Post | Method::Put => {
                 return self.http_respond(conn, &request, Response::read_only());
             }
-        }
-        if api::has(path) {
-            return self.http_api(conn, request);
         }
         let Some((path, kind)) = split_kind(path) else {
             let response = self.page(path).unwrap_or_else(nothing_here);
@@ -71,7 +70,7 @@ impl Server {
                     not_published()
                 }
                 Awaited::Stream => not_published(),
-                Awaited::Survey => unavailable(),
+                Awaited::Survey(_) => document(Failure::Unavailable.answer()),
             };
             self.http_respond(conn, &asked.request, response);
         }

@@ -10,7 +10,7 @@ use pretty_assertions::assert_eq;
 use std::string::{String, ToString as _};
 
 fn document(snapshot: &Snapshot, target: &str) -> serde_json::Value {
-    let answer = Request::parse(target, "").unwrap().answer(snapshot, &[]);
+    let answer = Request::parse("GET", target).unwrap().answer(snapshot, &[]);
     serde_json::from_slice(&answer.body).unwrap()
 }
 
@@ -69,7 +69,7 @@ fn no_query_and_no_key_in_it_is_told() {
     world.send(raw, &wire::publishing("bad name?secret=hush-bad"));
     let mut text = String::new();
     for target in ["/api/v1/streams", "/api/v1/clients", "/api/v1/summary", "/metrics"] {
-        let request = Request::parse(target, "").unwrap();
+        let request = Request::parse("GET", target).unwrap();
         let answer = request.answer(&world.server.snapshot(request.scope()), &[]);
         text.push_str(&String::from_utf8(answer.body).unwrap());
     }

@@ -1,0 +1,191 @@
+//! Another configuration for a running server: by SIGHUP, and `millstream reload`, which sends it.
+//!
+//! Everything that can fail comes first: the file is read and checked, new listeners are bound. Then
+//! all shards are told, and nothing can fail any more. Until then the old configuration serves on.
+//!
+//! Beside the file of the process id lies `FILE.settings`: a line about the last reload, and the
+//! settings in force. It holds keys of streams, so nobody else may read it.
+
+use crate::listeners::{self, Bound};
+use crate::serve::config_of;
+use crate::transport::{Change, ShutdownHandle};
+use millstream_conf::cli::Reload;
+use millstream_conf::program::{Printed, render};
+use millstream_conf::settings::plan::Plan;
+use millstream_conf::settings::problem::{Look, Problems};
+use millstream_conf::settings::{self, Loaded, Source};
+use std::fs;
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// Signals that come closer together are answered by one reload.
+pub(crate) const INTERVAL_MIN: Duration = Duration::from_millis(100);
+
+/// How long `millstream reload` waits for the server.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// What a server needs to reload its configuration.
+pub(crate) struct Reloader {
+    pub(crate) bound: Vec<Bound>,
+    /// Reloads so far.
+    pub(crate) count: u64,
+    pub(crate) loaded: Loaded,
+    pub(crate) shards: Vec<ShutdownHandle>,
+    pub(crate) source: Source,
+    pub(crate) workers: u16,
+}
+
+impl Reloader {
+    /// Reads the configuration again and applies it; tells the log what came of it.
+    pub(crate) fn reload(&mut self) {
+        self.count += 1;
+        let outcome = self.source.load().and_then(|loaded| self.apply(loaded));
+        let words = match outcome {
+            Ok(plan) => {
+                for line in plan.to_string().lines() {
+                    tracing::info!("reload {}: {line}", self.count);
+                }
+                tracing::info!("reload {}: done", self.count);
+                format!("reload {} done", self.count)
+            }
+            Err(problems) => {
+                for line in problems.iter().flat_map(Problems::lines) {
+                    tracing::warn!("reload {}: {line}", self.count);
+                }
+                tracing::warn!("reload {}: refused, the old configuration stays", self.count);
+                format!("reload {} refused", self.count)
+            }
+        };
+        self.write_state(&words);
+    }
+
+    /// Binds, then tells all shards.
+    fn apply(&mut self, loaded: Loaded) -> Result<Plan, Vec<Problems>> {
+        let plan = Plan::new(&self.loaded.settings, &loaded.settings);
+        let wanted = listeners::wanted(&loaded.settings);
+        let bind_new = listeners::bind_new(&wanted, &self.bound, self.workers);
+        let (mut fresh, warning) = bind_new.map_err(|error| {
+            let unknown = || Problems::unreadable("listen", error.to_string());
+            vec![listeners::explain(&loaded, &error).unwrap_or_else(unknown)]
+        })?;
+        if let Some(warning) = warning {
+            tracing::warn!("reload {}: {warning}", self.count);
+        }
+        let stays = |bound: &Bound| {
+            wanted.iter().any(|it| it.service == bound.service && it.listen == bound.listen)
+        };
+        let closed: Vec<_> =
+            self.bound.iter().filter(|bound| !stays(bound)).map(|bound| bound.id).collect();
+        self.bound.retain(stays);
+        self.bound.extend(fresh.iter().map(|fresh| fresh.bound));
+        let config = Arc::new(config_of(&loaded.settings, &self.bound));
+        for shard in &self.shards {
+            let opened = listeners::take_shard(&mut fresh);
+            shard.change(Change { closed: closed.clone(), config: config.clone(), opened });
+        }
+        self.loaded = loaded;
+        Ok(plan)
+    }
+
+    /// Writes the process id, and what is in force.
+    pub(crate) fn write_state(&self, words: &str) {
+        let Some(path) = self.pid_file() else { return };
+        let state = format!("// {words}\n{}", self.loaded.settings.write());
+        let written = write_secret(&state_file(&path), &state)
+            .and_then(|()| write_secret(&path, &format!("{}\n", std::process::id())));
+        if let Err(error) = written {
+            tracing::warn!("{} cannot be written: {error}", path.display());
+        }
+    }
+
+    /// Takes back what `write_state` has written.
+    pub(crate) fn remove_state(&self) {
+        if let Some(path) = self.pid_file() {
+            let _ = fs::remove_file(state_file(&path));
+            let _ = fs::remove_file(path);
+        }
+    }
+
+    fn pid_file(&self) -> Option<PathBuf> {
+        self.loaded.settings.pid_file.as_deref().map(PathBuf::from)
+    }
+}
+
+/// `millstream reload`.
+#[must_use]
+pub fn run(args: &Reload, look: Look) -> Printed {
+    match attempt(args, look) {
+        Ok(out) => Printed { out, ..Printed::default() },
+        Err(err) => Printed { err, failed: true, ..Printed::default() },
+    }
+}
+
+fn attempt(args: &Reload, look: Look) -> Result<String, String> {
+    let loaded = args.serve.source().load().map_err(|problems| render(&problems, look))?;
+    let Some(pid_file) = loaded.settings.pid_file.as_deref().map(PathBuf::from) else {
+        return Err("no file with the process id is known: give --pid FILE, or `pid` in the \
+                    configuration, to the server and here\n"
+            .into());
+    };
+    let state = state_file(&pid_file);
+    let unreadable = |path: &Path, error: &io::Error| {
+        format!("no server has left {}: {error}\n", path.display())
+    };
+    let before = fs::read_to_string(&state).map_err(|error| unreadable(&state, &error))?;
+    let old = settings::parse("settings in force", before.as_bytes())
+        .map_err(|problems| problems.render(look))?;
+    let plan = Plan::new(&old.settings, &loaded.settings);
+    if args.dry_run {
+        return Ok(plan.to_string());
+    }
+    let pid = fs::read_to_string(&pid_file).map_err(|error| unreadable(&pid_file, &error))?;
+    hang_up(pid.trim())?;
+    let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
+    let begun = Instant::now();
+    while begun.elapsed() < PATIENCE {
+        let now = fs::read_to_string(&state).unwrap_or_default();
+        let (now, before) = (first_line(&now), first_line(&before));
+        if now.ends_with(" done") && now != before {
+            return Ok(plan.to_string());
+        }
+        if now.ends_with(" refused") && now != before {
+            return Err("the server has refused it; its log says why\n".into());
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    Err(format!("the server has not answered within {} s\n", PATIENCE.as_secs()))
+}
+
+#[cfg(unix)]
+fn hang_up(pid: &str) -> Result<(), String> {
+    let number = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
+    let pid = number.ok_or_else(|| format!("`{pid}` is no process id\n"))?;
+    rustix::process::kill_process(pid, rustix::process::Signal::HUP)
+        .map_err(|error| format!("the server cannot be told: {error}\n"))
+}
+
+#[cfg(not(unix))]
+fn hang_up(_pid: &str) -> Result<(), String> {
+    Err("reloading needs signals, which this system does not have\n".into())
+}
+
+fn state_file(pid_file: &Path) -> PathBuf {
+    let mut name = pid_file.as_os_str().to_owned();
+    name.push(".settings");
+    name.into()
+}
+
+/// Replaces a file at once; nobody else may read it.
+fn write_secret(path: &Path, text: &str) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    let mut options = fs::File::options();
+    options.write(true).create(true).truncate(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    options.open(&new)?.write_all(text.as_bytes())?;
+    fs::rename(new, path)
+}

@@ -1,0 +1,325 @@
+//! `millstream convert`: a configuration of SRS as one of this server.
+//!
+//! `grammar` reads what nginx and SRS read; the table here and in `vhost` says what becomes of each
+//! directive of SRS 0.7 to 1.0. What has no equal is told, with its place, and left out.
+
+pub mod fuzz;
+mod grammar;
+mod vhost;
+
+use crate::settings::guard::FILE_LEN_MAX;
+use crate::settings::kind::{nearest, quoted};
+use crate::settings::problem::{Problem, Problems, Span};
+use crate::settings::{self, DOCS};
+use grammar::{Directive, Word};
+
+/// What became of a configuration.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Converted {
+    /// What has no equal, or is wrong.
+    pub problems: Problems,
+    /// The configuration; empty when the text could not be read.
+    pub text: String,
+}
+
+/// Converts the text of a file.
+#[must_use]
+pub fn convert(name: &str, bytes: &[u8]) -> Converted {
+    let failed = |problem: Problem, text: &str| Converted {
+        problems: Problems::new(name, text, vec![problem]),
+        text: String::new(),
+    };
+    if bytes.len() > FILE_LEN_MAX {
+        let message = format!("the file has more than {FILE_LEN_MAX} bytes");
+        return failed(Problem::new(0..0, message), "");
+    }
+    let Ok(text) = std::str::from_utf8(bytes) else {
+        let text = String::from_utf8_lossy(bytes);
+        return failed(Problem::new(0..0, "the file is not UTF-8"), &text);
+    };
+    let directives = match grammar::parse(text) {
+        Ok(directives) => directives,
+        Err(problem) => return failed(*problem, text),
+    };
+    let mut writer = Writer { out: String::new(), indent: 0, problems: Vec::new() };
+    writer.global(&directives);
+    let Writer { out, mut problems, .. } = writer;
+    if let Err(wrong) = settings::parse("converted", out.as_bytes()) {
+        // The converter knows what it writes; what is wrong was wrong before.
+        for line in wrong.lines() {
+            problems.push(Problem::new(0..0, format!("the result has a problem: {line}")));
+        }
+    }
+    Converted { problems: Problems::new(name, text, problems), text: out }
+}
+
+/// What becomes of an argument.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Change {
+    /// It stays as it is.
+    Same,
+    /// `on` or `off`; what is neither is as usual.
+    Switch(bool),
+    /// Seconds.
+    Seconds,
+    /// Milliseconds.
+    Millis,
+    /// Kilobits per second.
+    Kilobits,
+    /// A number.
+    Number,
+}
+
+struct Writer {
+    out: String,
+    indent: usize,
+    problems: Vec<Problem>,
+}
+
+/// What has no equal, and what to do about it.
+const NO_EQUAL: [(&str, &str); 8] = [
+    ("daemon", "let the service manager run it"),
+    ("srs_log_tank", "the log goes to standard error"),
+    ("srs_log_file", "the log goes to standard error"),
+    ("heartbeat", "there is none"),
+    ("stats", "there is none"),
+    ("ff_log_dir", "it is written into each transcode"),
+    ("log_dir", "it is written into each transcode"),
+    ("http_api", "the API is where HTTP is"),
+];
+
+impl Writer {
+    fn global(&mut self, directives: &[Directive]) {
+        let mut seen = Vec::new();
+        let log_directory = ["ff_log_dir", "log_dir"].iter().find_map(|name| {
+            let found = directives.iter().find(|directive| directive.name.text == *name)?;
+            found.arguments.first().map(|word| word.text.clone())
+        });
+        for directive in directives {
+            let name = directive.name.text.as_str();
+            if name != "vhost" && !self.is_first(directive, &mut seen) {
+                continue;
+            }
+            match name {
+                "listen" => self.list(directive, "listen", "listen"),
+                "chunk_size" => self.one(directive, "chunk-size", "chunk-size", Change::Number),
+                "max_connections" => {
+                    self.one(directive, "max-connections", "max-connections", Change::Number);
+                }
+                "pid" => self.one(directive, "pid", "pid", Change::Same),
+                "srs_log_level" => self.log_level(directive),
+                "pithy_print" => self.pithy_print(directive),
+                "http_stream" => self.http(directive),
+                "vhost" => self.vhost(directive, log_directory.as_deref()),
+                _ => self.no_equal(directive, &NO_EQUAL, &GLOBAL),
+            }
+        }
+    }
+
+    fn log_level(&mut self, directive: &Directive) {
+        let Some(word) = self.argument(directive) else { return };
+        let level = match word.text.as_str() {
+            "verbose" => "trace",
+            "info" => "debug",
+            "trace" => "info",
+            "warn" | "error" => "warn",
+            _ => {
+                self.wrong(&word, "expected verbose, info, trace, warn or error");
+                return;
+            }
+        };
+        self.line(&format!("log level={}", quoted(level)));
+    }
+
+    fn pithy_print(&mut self, directive: &Directive) {
+        const STAGES: [(&str, &str); 5] = [
+            ("publish", "publish"),
+            ("play", "play"),
+            ("forwarder", "forward"),
+            ("encoder", "transcode"),
+            ("hls", "hls"),
+        ];
+        self.open("pithy-print");
+        let mut seen = Vec::new();
+        for inner in directive.children.iter().flatten() {
+            if !self.is_first(inner, &mut seen) {
+                continue;
+            }
+            let known = STAGES.iter().find(|(name, _)| *name == inner.name.text);
+            match known {
+                Some((_, name)) => {
+                    self.one(inner, name, &format!("pithy-print.{name}"), Change::Millis);
+                }
+                None => self.no_equal(inner, &[], &["ingester", "edge"]),
+            }
+        }
+        self.close();
+    }
+
+    fn http(&mut self, directive: &Directive) {
+        let inner =
+            |name: &str| directive.children.iter().flatten().find(|inner| inner.name.text == name);
+        if is_on(inner("enabled")) {
+            match inner("listen") {
+                Some(listen) => self.list(listen, "http", "http.listen"),
+                None => self.line("http 8080"),
+            }
+        }
+        if let Some(dir) = inner("dir") {
+            self.warn(dir, "files of a directory are not served by HTTP", "use a web server");
+        }
+    }
+
+    /// A directive with one argument.
+    fn one(&mut self, directive: &Directive, name: &str, path: &str, change: Change) {
+        let Some(word) = self.argument(directive) else { return };
+        if let Some(value) = self.value(&word, path, change) {
+            self.line(&format!("{name} {value}"));
+        }
+    }
+
+    /// A directive with several arguments, each of which stays as it is.
+    fn list(&mut self, directive: &Directive, name: &str, path: &str) {
+        let words: Vec<&Word> =
+            directive.arguments.iter().filter(|word| !word.text.is_empty()).collect();
+        if words.is_empty() {
+            let _ = self.argument(directive);
+            return;
+        }
+        let values: Vec<String> =
+            words.iter().filter_map(|word| self.value(word, path, Change::Same)).collect();
+        if !values.is_empty() {
+            self.line(&format!("{name} {}", values.join(" ")));
+        }
+    }
+
+    /// An argument as a value of a setting; one that the setting cannot have is a problem.
+    fn value(&mut self, word: &Word, path: &str, change: Change) -> Option<String> {
+        let text = match change {
+            Change::Same => word.text.clone(),
+            Change::Switch(usual) => match word.text.as_str() {
+                "on" => return Some("#true".into()),
+                "off" => return Some("#false".into()),
+                _ => {
+                    let problem = Problem::new(word.span.clone(), "neither on nor off")
+                        .label(format!("SRS takes it for {}", if usual { "on" } else { "off" }));
+                    self.problems.push(problem.warning());
+                    return Some(format!("#{usual}"));
+                }
+            },
+            Change::Seconds => format!("{}s", word.text),
+            Change::Millis => format!("{}ms", word.text),
+            Change::Kilobits => format!("{}kbps", word.text),
+            Change::Number => word.text.clone(),
+        };
+        let doc = DOCS.iter().find(|doc| doc.path == path);
+        let Some(kind) = doc.and_then(|doc| doc.kind) else {
+            return Some(quoted(&text));
+        };
+        match kind.read_text(&text) {
+            Ok(value) => Some(value.write()),
+            Err(expected) => {
+                self.wrong(word, &expected.help);
+                None
+            }
+        }
+    }
+
+    /// The first argument; it is a problem if there is none.
+    fn argument(&mut self, directive: &Directive) -> Option<Word> {
+        let word = directive.arguments.first().filter(|word| !word.text.is_empty());
+        if word.is_none() {
+            let message = format!("`{}` has no argument", directive.name.text);
+            self.problems.push(Problem::new(directive.name.span.clone(), message).warning());
+        }
+        word.cloned()
+    }
+
+    /// False for the second use of a directive: SRS looks at the first one only.
+    fn is_first(&mut self, directive: &Directive, seen: &mut Vec<(String, Span)>) -> bool {
+        let Word { text, span } = &directive.name;
+        if let Some((_, first)) = seen.iter().find(|(name, _)| name == text) {
+            let problem = Problem::new(span.clone(), format!("`{text}` is there twice"))
+                .label("SRS ignores it")
+                .also(first.clone(), "the first")
+                .warning();
+            self.problems.push(problem);
+            return false;
+        }
+        seen.push((text.clone(), span.clone()));
+        true
+    }
+
+    /// A directive that this server does not have, or that nobody has.
+    fn no_equal(&mut self, directive: &Directive, reasons: &[(&str, &str)], known: &[&str]) {
+        let name = directive.name.text.as_str();
+        if let Some((_, help)) = reasons.iter().find(|(reason, _)| *reason == name) {
+            self.warn(directive, &format!("`{name}` has no equal"), help);
+        } else if known.contains(&name) {
+            self.warn(directive, &format!("`{name}` has no equal"), "it is left out");
+        } else {
+            let near = nearest(name, known.iter().copied());
+            let help = near.map_or("it is left out".into(), |near| format!("`{near}`?"));
+            self.warn(directive, &format!("SRS has no directive `{name}` here"), &help);
+        }
+    }
+
+    fn warn(&mut self, directive: &Directive, message: &str, help: &str) {
+        let problem = Problem::new(directive.name.span.clone(), message).help(help).warning();
+        self.problems.push(problem);
+    }
+
+    fn wrong(&mut self, word: &Word, help: &str) {
+        let problem = Problem::new(word.span.clone(), "wrong argument").help(help);
+        self.problems.push(problem);
+    }
+
+    fn line(&mut self, text: &str) {
+        self.out.push_str(&"    ".repeat(self.indent));
+        self.out.push_str(text);
+        self.out.push('\n');
+    }
+
+    fn open(&mut self, text: &str) {
+        self.line(&format!("{text} {{"));
+        self.indent += 1;
+    }
+
+    /// Ends a block; one with nothing in it is taken back.
+    fn close(&mut self) {
+        self.indent -= 1;
+        if self.out.ends_with("{\n") {
+            let begin = self.out.trim_end().rfind('\n').map_or(0, |at| at + 1);
+            self.out.truncate(begin);
+        } else {
+            self.line("}");
+        }
+    }
+}
+
+/// Directives of SRS at the top of a file.
+const GLOBAL: [&str; 15] = [
+    "listen",
+    "pid",
+    "chunk_size",
+    "ff_log_dir",
+    "log_dir",
+    "srs_log_tank",
+    "srs_log_level",
+    "srs_log_file",
+    "max_connections",
+    "daemon",
+    "heartbeat",
+    "stats",
+    "http_api",
+    "http_stream",
+    "pithy_print",
+];
+
+fn is_on(directive: Option<&Directive>) -> bool {
+    directive
+        .is_some_and(|directive| directive.arguments.first().is_some_and(|word| word.text == "on"))
+}
+
+#[cfg(test)]
+mod tests;

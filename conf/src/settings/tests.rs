@@ -1,0 +1,318 @@
+use super::*;
+use millstream_core::config::transcode::{Audio, Engine, Fps, Scope, Video};
+use millstream_core::config::{HlsStorage, PublishPolicy, SendDelay, TimeJitter, Vhost};
+use pretty_assertions::assert_eq;
+use problem::Look;
+use quickcheck::quickcheck;
+use std::time::Duration;
+
+fn load(text: &str) -> Loaded {
+    parse("test.kdl", text.as_bytes()).unwrap_or_else(|problems| {
+        panic!("{}", problems.render(Look::Plain));
+    })
+}
+
+fn vhost(text: &str) -> Vhost {
+    let loaded = load(&format!("vhost \"a.example\" {{\n{text}\n}}"));
+    Vhost::clone(&loaded.settings.config.vhosts["a.example"])
+}
+
+#[test]
+fn an_empty_file_changes_nothing() {
+    for text in ["", "\n", "// nothing\n", "\u{FEFF}", "/- chunk-size 1\n", "/* { */"] {
+        assert_eq!(load(text).settings, Settings::default(), "{text:?}");
+    }
+    assert_eq!(Settings::default().write(), "");
+}
+
+#[test]
+fn every_key_of_the_top_reaches_its_place() {
+    let check = |text: &str, change: fn(&mut Settings)| {
+        let mut expected = Settings::default();
+        change(&mut expected);
+        assert_eq!(load(text).settings, expected, "{text}");
+        assert_ne!(expected, Settings::default(), "{text}");
+    };
+    check("listen 1936 \"[::1]:1937\"\nlisten \"127.0.0.1:0\"", |settings| {
+        settings.listen = [":1936", "[::1]:1937", "127.0.0.1:0"]
+            .map(|text| Listen::parse(text).unwrap())
+            .to_vec();
+    });
+    check("http 8080", |settings| settings.http_listen = vec![Listen::Any { port: 8080 }]);
+    check("http {\n listen \":8080\"\n}", |settings| {
+        settings.http_listen = vec![Listen::Any { port: 8080 }];
+    });
+    check("workers 3", |settings| settings.workers = Some(3));
+    check("chunk-size 4096", |settings| settings.config.chunk_size = 4_096);
+    check("max-connections 7", |settings| settings.config.limits.connections_max = 7);
+    check("log debug", |settings| settings.log_level = LogLevel::Debug);
+    check("log level=\"warn\" format=json", |settings| {
+        settings.log_level = LogLevel::Warn;
+        settings.log_format = LogFormat::Json;
+    });
+    check("pithy-print \"1500ms\"", |settings| {
+        let every = Duration::from_millis(1_500);
+        settings.config.pithy_print = millstream_core::config::PithyPrint::every(every);
+    });
+    check("pithy-print \"10s\" hls=\"2m\"", |settings| {
+        settings.config.pithy_print.hls = Duration::from_secs(120);
+    });
+    check("pid \"/run/a.pid\"", |settings| settings.pid_file = Some("/run/a.pid".into()));
+    check("limits streams=9 gop=\"4MiB\" play-wait=\"1.5s\"", |settings| {
+        settings.config.limits.sources_max = 9;
+        settings.config.limits.gop_bytes_max = 4 << 20;
+        settings.config.limits.play_wait = Duration::from_millis(1_500);
+    });
+}
+
+#[test]
+fn every_key_of_a_vhost_reaches_its_place() {
+    let check = |text: &str, change: fn(&mut Vhost)| {
+        let mut expected = Vhost::default();
+        change(&mut expected);
+        assert_eq!(vhost(text), expected, "{text}");
+        assert_ne!(expected, Vhost::default(), "{text}");
+    };
+    check("enabled off", |vhost| vhost.enabled = false);
+    check("chunk-size 128", |vhost| vhost.chunk_size = Some(128));
+    check("gop-cache #false", |vhost| vhost.gop_cache = false);
+    check("time-jitter zero", |vhost| vhost.time_jitter = TimeJitter::Zero);
+    check("queue-length \"30s\"", |vhost| vhost.queue_length.time_max = Duration::from_secs(30));
+    check("queue-bytes \"1MiB\"", |vhost| vhost.queue_length.bytes_max = 1 << 20);
+    check("send-delay 0", |vhost| vhost.send_delay = SendDelay::Fixed(Duration::ZERO));
+    check("send-delay \"350ms\"", |vhost| {
+        vhost.send_delay = SendDelay::Adaptive(Duration::from_millis(350));
+    });
+    check("send-delay \"fixed:20ms\"", |vhost| {
+        vhost.send_delay = SendDelay::Fixed(Duration::from_millis(20));
+    });
+    check("publish takeover", |vhost| vhost.publish_policy = PublishPolicy::Takeover);
+    check("grace \"0s\"", |vhost| vhost.grace = Duration::ZERO);
+    check("refer \"A.example\" \"b.example\" {\n play \"c.example\"\n}", |vhost| {
+        vhost.refer.all = vec!["a.example".into(), "b.example".into()];
+        vhost.refer.play = vec!["c.example".into()];
+    });
+    check("hls off", |vhost| vhost.hls.enabled = false);
+    check("hls fragment=\"2s\" storage=disk path=\"/srv/hls\"", |vhost| {
+        vhost.hls.fragment = Duration::from_secs(2);
+        vhost.hls.storage = HlsStorage::Disk { path: "/srv/hls".into() };
+    });
+    check("hls path=\"/srv/hls\" window=\"20s\"", |vhost| {
+        vhost.hls.window = Duration::from_secs(20);
+        vhost.hls.storage = HlsStorage::Disk { path: "/srv/hls".into() };
+    });
+    check("http-flv off\nhttp-ts off", |vhost| {
+        vhost.http_flv = false;
+        vhost.http_ts = false;
+    });
+    let forwards = vhost("forward \"b.example:1936\"\nforward \"rtmp://c.example/x/{stream}\"");
+    assert_eq!(forwards.forwards.len(), 2);
+    assert_eq!(forwards.forwards[1].stream.as_deref(), Some("{stream}"));
+}
+
+const TRANSCODE: &str = r#"
+transcode "live/cam" {
+    ffmpeg "/opt/ffmpeg"
+    log-directory "/var/log/ffmpeg"
+    engine "sd" {
+        input-format off
+        video-filter { vf "scale=640:-2"; i "logo.png" }
+        video codec="libx264" bitrate="1.5Mbps" fps=29.97 size="640x360" threads=2 profile="main" {
+            preset "veryfast"
+            params { t 100; coder 1 }
+        }
+        audio codec="aac" bitrate="64kbps" rate=44100 channels=2
+        output "rtmp://127.0.0.1:[port]/[app]?vhost=[vhost]/[stream]_[engine]"
+    }
+    engine "audio" output="rtmp://127.0.0.1/audio/[stream]" { video off; }
+    engine "unused" enabled=#false
+}
+transcode { enabled #false; }
+"#;
+
+#[test]
+fn transcodes_are_read() {
+    let vhost = vhost(TRANSCODE);
+    let [transcode] = &vhost.transcodes[..] else { panic!("{:?}", vhost.transcodes) };
+    assert_eq!(transcode.scope, Scope::parse("live/cam"));
+    assert_eq!(&*transcode.ffmpeg, "/opt/ffmpeg");
+    let [sd, audio] = &transcode.engines[..] else { panic!("{:?}", transcode.engines) };
+    let Engine { video: Video::Encode(video), audio: Audio::Encode(sound), .. } = sd else {
+        panic!("{sd:?}");
+    };
+    assert_eq!((video.bitrate, video.fps), (Some(1_500_000), Some(Fps(2_997))));
+    assert_eq!((video.size, video.threads), (Some((640, 360)), Some(2)));
+    assert_eq!(video.params.len(), 2);
+    assert_eq!((sound.bitrate, sound.channels), (Some(64_000), Some(2)));
+    assert_eq!((sd.input_format.as_deref(), sd.output_format.as_deref()), (None, Some("flv")));
+    assert_eq!(sd.video_filter.len(), 2);
+    assert_eq!((&audio.video, &audio.audio), (&Video::Off, &Audio::Copy));
+}
+
+#[test]
+fn what_was_written_reads_as_the_same() {
+    let transcode = TRANSCODE
+        .replace("video=off output", "{ video off; output")
+        .replace("audio/[stream]\"", "audio/[stream]\" }");
+    let text = format!(
+        "listen 1936\nhttp 8080\nchunk-size 4096\nworkers 2\nlog format=json\n\
+         limits gop=\"3000B\" handshake-timeout=\"1500us\"\npithy-print play=\"1h\"\n\
+         vhost \"a.example\" {{\n refer all=\"x.example\"\n forward \"[::1]:1\" \"h?vhost=v\"\n \
+         hls path=\"/a \\\"b\\\"\"\n send-delay \"fixed:7ms\"\n{TRANSCODE}}}\n\
+         vhost \"__DEFAULTVHOST__\" enabled=off\n"
+    );
+    let loaded = load(&text);
+    let written = loaded.settings.write();
+    assert_eq!(load(&written).settings, loaded.settings, "{written}");
+    assert_eq!(load(&written).settings.write(), written);
+}
+
+#[test]
+fn flags_override_variables_and_these_the_file() {
+    let folder = std::env::temp_dir().join(format!("millstream-conf-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("a.kdl");
+    std::fs::write(&path, "chunk-size 1000\nworkers 1\nmax-connections 1\nvhost \"b.example\" grace=\"1s\"\nvhost \"c.example\"\n").unwrap();
+    let variable = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+    let source = Source {
+        environment: vec![
+            variable("MILLSTREAM_WORKERS", "2"),
+            variable("MILLSTREAM_MAX_CONNECTIONS", "2"),
+            variable("MILLSTREAM_VHOST_GRACE", "2s"),
+            variable("MILLSTREAM_LISTEN", "1936, 127.0.0.1:1937"),
+            variable("MILLSTREAM_RENEW", "1"),
+            variable("MILLSTREAM_WORKER", "9"),
+        ],
+        file: Some(path.clone()),
+        flags: vec![Override {
+            flag: "--max-connections",
+            path: "max-connections",
+            values: vec![Value::Number(3)],
+        }],
+    };
+    let loaded = source.load().unwrap();
+    let settings = &loaded.settings;
+    assert_eq!(settings.config.chunk_size, 1_000);
+    assert_eq!(settings.workers, Some(2));
+    assert_eq!(settings.config.limits.connections_max, 3);
+    assert_eq!(settings.listen.len(), 2);
+    for vhost in settings.config.vhosts.values() {
+        assert_eq!(vhost.grace, Duration::from_secs(2));
+    }
+    let name = path.display();
+    let check = |path: &str, origin: &str| assert_eq!(loaded.origin(path, 0), origin, "{path}");
+    check("chunk-size", &format!("{name}:1:12"));
+    check("workers", "MILLSTREAM_WORKERS");
+    check("max-connections", "--max-connections");
+    check("vhost[c.example].grace", "MILLSTREAM_VHOST_GRACE");
+    check("log.level", "default");
+    let warnings: Vec<&str> =
+        loaded.warnings.list.iter().map(|problem| &*problem.message).collect();
+    assert_eq!(warnings, ["unknown variable MILLSTREAM_WORKER; did you mean MILLSTREAM_WORKERS?"]);
+    let shown = show::text(&loaded);
+    assert!(shown.contains("max-connections"), "{shown}");
+    // A wrong variable is as fatal as a wrong file.
+    let wrong =
+        Source { environment: vec![variable("MILLSTREAM_WORKERS", "many")], ..Source::default() };
+    let problems = wrong.load().unwrap_err();
+    assert!(problems[0].render(Look::Plain).contains("environment:1:20"));
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn row_102_what_is_no_file_is_not_read() {
+    let check = |path: &str, expected: &str| {
+        let source = Source { file: Some(path.into()), ..Source::default() };
+        let problems = source.load().unwrap_err();
+        let report = problems[0].render(Look::Plain);
+        assert!(report.contains(expected), "{report}");
+    };
+    check("/dev/zero", "it is no file");
+    check("/", "it is no file");
+    check("/does/not/exist.kdl", "cannot be read");
+    check("", "cannot be read");
+}
+
+#[test]
+fn row_105_keys_of_streams_are_not_shown() {
+    let loaded = load(
+        "vhost \"a.example\" {\n forward \"rtmp://b.example/live/sesame?token=sesame\"\n \
+         transcode { engine x { output \"rtmp://c.example/live/sesame\"; }; }\n}",
+    );
+    let shown = [
+        show::text(&loaded),
+        show::json(&loaded).to_string(),
+        format!("{:?}", loaded.settings.config),
+        plan::Plan::new(&Settings::default(), &loaded.settings).to_string(),
+    ];
+    for shown in shown {
+        assert!(!shown.contains("sesame"), "{shown}");
+    }
+    assert!(loaded.settings.write().contains("sesame"));
+}
+
+#[test]
+fn a_plan_tells_what_changes() {
+    let old = load(
+        "listen 1935 1936\nchunk-size 4096\nvhost \"a.example\" gop-cache=on\n\
+         vhost \"b.example\"\nvhost \"c.example\"\nvhost \"d.example\" enabled=off\n",
+    );
+    let new = load(
+        "listen 1936 1937\nchunk-size 8192\nvhost \"a.example\" gop-cache=off\n\
+         vhost \"b.example\"\nvhost \"d.example\"\nvhost \"e.example\"\n",
+    );
+    let plan = plan::Plan::new(&old.settings, &new.settings);
+    let expected = "\
+open    RTMP on all addresses, port 1937
+close   RTMP on all addresses, port 1935; its connections go on
+keep    RTMP on all addresses, port 1936
+add     vhost e.example
+drop    vhost c.example, with its connections
+change  chunk-size: 4096 -> 8192 (next connection)
+change  vhost[a.example].gop-cache: #true -> #false (at once)
+change  vhost[d.example].enabled: #false -> #true (at once)
+keep    vhost b.example
+";
+    assert_eq!(plan.to_string(), expected);
+    assert!(plan::Plan::new(&old.settings, &old.settings).is_empty());
+}
+
+#[test]
+fn the_reference_is_up_to_date() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("SETTINGS.md");
+    let found = reference::markdown();
+    if std::env::var_os("MILLSTREAM_RENEW").is_some() {
+        std::fs::write(path, found).unwrap();
+    } else {
+        let kept = std::fs::read_to_string(path).unwrap();
+        assert_eq!(found, kept, "renew it: millstream config doc > conf/SETTINGS.md");
+    }
+}
+
+#[test]
+fn the_sample_can_be_used() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("millstream.kdl");
+    let text = std::fs::read_to_string(path).unwrap();
+    let loaded = load(&text);
+    assert_eq!(loaded.warnings.list, []);
+    // What is commented out is right too.
+    let all = text.replace("/-", "");
+    let all = load(&all);
+    assert!(all.settings.config.vhosts.len() > loaded.settings.config.vhosts.len());
+}
+
+quickcheck! {
+    fn any_text_is_read_or_explained(words: Vec<u8>) -> bool {
+        // Words that mean something, in any order.
+        const WORDS: [&str; 24] = [
+            "vhost ", "\"a.example\" ", "{", "}", "\n", ";", "gop-cache ", "#true ", "off ", "/-",
+            "\"", "hls ", "fragment=", "\"5s\" ", "chunk-size ", "4096 ", "transcode ", "engine ",
+            "x ", "output ", "listen ", "=", "#", "\\",
+        ];
+        let text: String =
+            words.iter().map(|word| WORDS[usize::from(*word) % WORDS.len()]).collect();
+        fuzz::read(text.as_bytes());
+        fuzz::read(&words);
+        true
+    }
+}
