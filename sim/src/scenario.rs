@@ -272,12 +272,7 @@ impl ServerPlan {
                 bytes_max: self.lag_bytes_max,
                 time_max: Duration::from_micros(self.lag_max),
             },
-            hls: Hls {
-                fragment: Duration::from_secs(1),
-                window: Duration::from_secs(5),
-                enabled: self.hls,
-                storage: HlsStorage::Disk { path: "/hls".into() },
-            },
+            hls: self.segments(),
             transcodes: self.transcodes(),
             ..Vhost::default()
         };
@@ -288,7 +283,10 @@ impl ServerPlan {
         config.chunk_size = self.chunk_size;
         config.pithy_print = PithyPrint::every(Duration::from_secs(3));
         let address = SocketAddr::from(([127, 0, 0, 1], 1935));
-        config.listeners = vec![Listener { address, service: Service::Rtmp }];
+        if self.engines > 0 {
+            // Programs play from it.
+            config.listeners = vec![Listener { address, service: Service::Rtmp }];
+        }
         let limits = &mut config.limits;
         limits.http_play_wait = Duration::from_micros(self.play_wait);
         limits.gop_bytes_max = self.gop_bytes_max;
@@ -299,6 +297,18 @@ impl ServerPlan {
         // Shorter than the silence at the end of a run, so that nothing may be left then.
         limits.role_again_timeout = Duration::from_secs(10);
         config
+    }
+
+    fn segments(&self) -> Hls {
+        if !self.hls {
+            return Hls::default();
+        }
+        Hls {
+            fragment: Duration::from_secs(1),
+            window: Duration::from_secs(5),
+            enabled: true,
+            storage: HlsStorage::Disk { path: "/hls".into() },
+        }
     }
 
     fn transcodes(&self) -> Vec<Transcode> {

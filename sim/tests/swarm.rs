@@ -8,7 +8,7 @@ use quickcheck::{QuickCheck, TestResult};
 use std::time::Instant;
 
 /// Seeds of one run; CI asks for more, and for others with each commit.
-const SEEDS: u64 = 300;
+const SEEDS: u64 = 200;
 
 /// `MILLSTREAM_SIM_SEEDS` says how many seeds there are, `MILLSTREAM_SIM_FROM` says the first one.
 #[test]

@@ -90,6 +90,10 @@ pub fn describe(event: &Event, name: &mut dyn FnMut(ConnId) -> String) -> String
             "stream stream={stream} live={live} players={players} \
              bits_per_second={bits_per_second} tape_bytes={tape_bytes}"
         ),
+        Event::Answered { conn, method, path, status, body_len } => format!(
+            "answered conn={} method={method:?} path={path:?} status={status:?} body_len={body_len}",
+            name(*conn)
+        ),
         other => format!("{other:?}"),
     }
 }
