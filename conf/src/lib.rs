@@ -3,6 +3,9 @@
 //!
 //! Nothing here knows a runtime: each transport uses the same flags and the same words.
 
+// What a test unwraps is what it is about.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
 pub mod banner;
 pub mod cli;
 pub mod convert;

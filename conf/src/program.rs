@@ -26,10 +26,11 @@ pub fn check(args: &Check, look: Look) -> Printed {
         Err(problems) => (problems, true),
     };
     if args.json {
-        let all = problems.iter().map(Problems::to_json).flat_map(|problems| match problems {
-            serde_json::Value::Array(problems) => problems,
-            other => vec![other],
-        });
+        let one = |problems: serde_json::Value| match problems.as_array() {
+            Some(problems) => problems.clone(),
+            None => vec![problems],
+        };
+        let all = problems.iter().map(Problems::to_json).flat_map(one);
         let document = serde_json::json!({
             "file": name,
             "ok": !failed,

@@ -76,7 +76,7 @@ impl Settings {
     /// Where to listen for HTTP, and what it means when that is not possible.
     #[must_use]
     pub fn http_listeners(&self) -> HttpListeners {
-        let is_default = self.http_listen.is_empty();
+        let is_default = self.http_enabled && self.http_listen.is_empty();
         let usual = || match self.listen.first() {
             Some(Listen::At(at)) if at.port() == 0 => Listen::At(*at),
             Some(Listen::Any { port: 0 }) => Listen::Any { port: 0 },

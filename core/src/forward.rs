@@ -14,7 +14,6 @@ use crate::drive::IoFailure;
 use crate::id::{ConnId, ForwardId};
 use crate::name::StreamName;
 use crate::session::SessionError;
-use crate::time::Instant;
 use alloc::sync::Arc;
 use core::time::Duration;
 
@@ -114,12 +113,25 @@ pub enum ForwardState {
     Forwarding {
         /// The connection.
         conn: ConnId,
-        /// Since when.
-        since: Instant,
+        /// For how long.
+        age: Duration,
     },
     /// It failed, and tries again.
     Waiting {
-        /// When.
-        until: Instant,
+        /// The time until then.
+        left: Duration,
     },
+}
+
+impl ForwardState {
+    /// The word of the API.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Connecting => "connecting",
+            Self::Ending { .. } => "ending",
+            Self::Forwarding { .. } => "forwarding",
+            Self::Waiting { .. } => "waiting",
+        }
+    }
 }

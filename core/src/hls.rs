@@ -199,6 +199,9 @@ const WARNINGS_MAX: usize = 16;
 /// The fewest segments of a playlist, if there are so many.
 const SEGMENTS_MIN: usize = 3;
 
+/// Shorter segments are not made.
+const FRAGMENT_MIN: Duration = Duration::from_millis(500);
+
 impl HlsMuxer {
     /// A stream whose segments are named after `stream` (the last part of its name) and counted
     /// from `start_sequence`.
@@ -207,7 +210,7 @@ impl HlsMuxer {
     /// the wall clock.
     #[must_use]
     pub fn new(config: HlsConfig, stream: &str, start_sequence: u64) -> Self {
-        let fragment = config.fragment.max(Duration::from_millis(500));
+        let fragment = config.fragment.max(FRAGMENT_MIN);
         Self {
             config: HlsConfig { fragment, ..config },
             stem: name::percent_encoded(stream),
@@ -225,8 +228,9 @@ impl HlsMuxer {
             listed: VecDeque::new(),
             retired: VecDeque::new(),
             kept_len: 0,
-            // Grows over restarts, as the sequence does, so that players take them for what they are.
-            discontinuity_sequence: start_sequence,
+            // Small, over restarts too: hls.js keeps an array by it, and hangs while it walks over
+            // billions of places. The media sequence tells players of a restart.
+            discontinuity_sequence: 0,
             target_secs: rounded_secs(millis_of(fragment)).max(1),
             longest_playlist_ms: 0,
             playlist: Bytes::new(),
@@ -291,6 +295,11 @@ impl HlsMuxer {
         if ending == Ending::EndList && !self.listed.is_empty() {
             self.give_playlist(ending);
         }
+    }
+
+    /// Goes on with other lengths of segments and playlist; what is there already stays as it is.
+    pub fn configure(&mut self, config: HlsConfig) {
+        self.config = HlsConfig { fragment: config.fragment.max(FRAGMENT_MIN), ..config };
     }
 
     /// Nothing is needed any more: all segments expire.

@@ -236,6 +236,10 @@ impl Server {
             if let Some(output) = self.outputs.pop_front() {
                 return Some(output);
             }
+            if let Some((asker, snapshot)) = self.poll_survey() {
+                self.surveyed(asker, &snapshot);
+                continue;
+            }
             if let Some((asker, name, part)) = self.fetches.pop() {
                 self.fetch(asker, &name, part);
                 continue;

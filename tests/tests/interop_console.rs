@@ -52,6 +52,7 @@ fn stream(app: &str, name: &str, is_live: bool) -> StreamState {
         tape_bytes: 9_200_000,
         jumps: 0,
         skips: 2,
+        forwards: Vec::new(),
     }
 }
 

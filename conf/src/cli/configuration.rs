@@ -17,6 +17,7 @@ pub struct Check {
 
 /// `millstream config`.
 #[derive(Clone, Debug, Subcommand)]
+#[expect(clippy::large_enum_variant, reason = "there is one of it in a program")]
 pub enum ConfigCommand {
     /// Show the value of every setting, and where it came from; keys of streams are left out
     Show(ConfigShow),

@@ -1,4 +1,5 @@
 use super::*;
+use crate::settings::HttpListeners;
 use clap::CommandFactory as _;
 use millstream_core::config::{Config, PithyPrint, PublishPolicy, TimeJitter, Vhost};
 use pretty_assertions::assert_eq;
@@ -42,7 +43,7 @@ fn serve_is_the_default() {
 #[test]
 fn http_is_served_beside_rtmp_unless_it_is_off() {
     let check = |flags: &str, listen: &[&str], is_default: bool| {
-        let listeners = serve(&format!("millstream {flags}")).http_listeners();
+        let listeners = settings(&serve(&format!("millstream {flags}"))).http_listeners();
         let parse = |text: &&str| Listen::parse(text).expect(text);
         let listen = listen.iter().map(parse).collect();
         assert_eq!(listeners, HttpListeners { listen, is_default }, "{flags}");
@@ -79,6 +80,10 @@ fn flags_reach_the_configuration() {
     check("--publish takeover", |_, vhost| vhost.publish_policy = PublishPolicy::Takeover);
     check("--time-jitter zero", |_, vhost| vhost.time_jitter = TimeJitter::Zero);
     check("--time-jitter off", |_, vhost| vhost.time_jitter = TimeJitter::Off);
+    check("--forward b.example:2935 --forward rtmp://c/{app}/{stream}_2?k=1", |_, vhost| {
+        let texts = ["b.example:2935", "rtmp://c/{app}/{stream}_2?k=1"];
+        vhost.forwards = texts.map(|text| Forward::parse(text).expect("a destination")).into();
+    });
     check("--grace 3", |_, vhost| vhost.grace = Duration::from_secs(3));
     check("--no-gop-cache", |_, vhost| vhost.gop_cache = false);
     check("--max-connections 7", |config, _| config.limits.connections_max = 7);
@@ -121,6 +126,10 @@ fn errors_teach() {
     check("millstream --send-delay 10001", "milliseconds from 0 to 10000");
     check("millstream --grace=-1", "expected seconds");
     check("millstream --grace 90000", "86400");
+    check("millstream --forward rtmps://b/live", "plain RTMP");
+    check("millstream --forward b:0", "from 1 to 65535");
+    check("millstream --forward rtmp://{app}/live", "host name");
+    check("millstream --forward rtmp://b/{name}", "{vhost}, {app} and {stream}");
     check("millstream --publish both", "busy, takeover");
     check("millstream --log-formt json", "--log-format");
     check("millstream serv", "serve");

@@ -87,7 +87,7 @@ impl Writer {
         };
         let (inside, is_enabled) = match &hls.children {
             Some(block) => (block.as_slice(), is_on(find(block, "enabled"))),
-            None => (children, !hls.arguments.first().is_some_and(|word| word.text == "off")),
+            None => (children, hls.arguments.first().is_none_or(|word| word.text != "off")),
         };
         if !is_enabled {
             self.line("hls #false");

@@ -373,7 +373,8 @@ pub(super) struct Blocks<T: 'static, U: 'static> {
     pub(super) usual: fn() -> U,
     /// All blocks, with their names.
     pub(super) all: fn(&T) -> Vec<(String, U)>,
-    /// Adds a block, or says what it lacks.
+    /// Adds a block, or says what it lacks and what helps.
+    #[expect(clippy::type_complexity, reason = "a problem is a label and its help")]
     pub(super) add: fn(&mut T, &str, U) -> Result<(), (&'static str, String)>,
     /// Replaces a block.
     pub(super) replace: fn(&mut T, usize, U),

@@ -1,4 +1,5 @@
 //! Values of settings: how each kind is read and written.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a kind takes the values that it knows")]
 
 use crate::cli::Listen;
 use crate::quantity::{SIZE_UNITS, parse_size};
@@ -364,7 +365,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
 fn duration_text(time: Duration) -> String {
     let micros = time.as_micros();
     for (unit, size) in [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000)] {
-        if micros % size == 0 && micros >= size {
+        if micros.is_multiple_of(size) && micros >= size {
             return format!("{}{unit}", micros / size);
         }
     }

@@ -1,4 +1,5 @@
 //! The table of all settings.
+#![expect(clippy::wildcard_enum_match_arm, reason = "a kind takes the values that it knows")]
 
 use super::decode::Blocks;
 use super::kind::{DAY, Kind, Value};
@@ -602,7 +603,7 @@ static HLS: &[Key<Vhost>] = &[
     time!("window", Now, DAY, hls.window, "The time that a playlist covers."),
     one!(
         "storage",
-        Now,
+        Publish,
         Kind::Word(&["memory", "disk"]),
         |vhost| vec![Value::Word(match vhost.hls.storage {
             HlsStorage::Memory => "memory",
@@ -619,7 +620,7 @@ static HLS: &[Key<Vhost>] = &[
     ),
     one!(
         "path",
-        Now,
+        Publish,
         Kind::Text,
         |vhost| match &vhost.hls.storage {
             HlsStorage::Disk { path } => vec![Value::Text(path.clone())],

@@ -2,6 +2,7 @@
 
 use super::snapshot::{ClientState, ServerState, Snapshot, StreamState};
 use super::{Endpoint, Failure, Page, Scheme};
+use crate::forward::{ForwardState, ForwardStatus};
 use crate::name::StreamName;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -71,6 +72,23 @@ struct Stream<'a> {
     tape_bytes: u64,
     jumps: u64,
     skips: u64,
+    forwards: Vec<Forward<'a>>,
+}
+
+#[derive(Serialize)]
+struct Forward<'a> {
+    /// Without what may be a key.
+    destination: &'a str,
+    state: &'static str,
+    age_ms: u64,
+    failures: u32,
+    /// Of the latest failure.
+    reason: Option<&'static str>,
+    /// What the destination said of it.
+    words: Option<&'a str>,
+    retry_ms: Option<u64>,
+    sent_bytes: u64,
+    skipped_bytes: u64,
 }
 
 #[derive(Serialize)]
@@ -238,6 +256,29 @@ impl<'a> Stream<'a> {
             tape_bytes: stream.tape_bytes,
             jumps: stream.jumps,
             skips: stream.skips,
+            forwards: stream.forwards.iter().map(Forward::of).collect(),
+        }
+    }
+}
+
+impl<'a> Forward<'a> {
+    fn of(forward: &'a ForwardStatus) -> Self {
+        let last = forward.last_failure.as_ref();
+        Self {
+            destination: &forward.destination,
+            state: forward.state.as_str(),
+            age_ms: millis(forward.age),
+            failures: forward.failures,
+            reason: last.map(|(failure, _)| failure.as_str()),
+            words: last.map(|(_, words)| &**words).filter(|words| !words.is_empty()),
+            retry_ms: match forward.state {
+                ForwardState::Waiting { left } => Some(millis(left)),
+                ForwardState::Connecting
+                | ForwardState::Ending { .. }
+                | ForwardState::Forwarding { .. } => None,
+            },
+            sent_bytes: forward.sent,
+            skipped_bytes: forward.skipped,
         }
     }
 }

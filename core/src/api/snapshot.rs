@@ -2,6 +2,7 @@
 
 use crate::event::RefuseReason;
 use crate::flv::tag::Codec;
+use crate::forward::ForwardStatus;
 use crate::id::ConnId;
 use crate::name::StreamName;
 use crate::shard::ShardId;
@@ -113,6 +114,8 @@ pub struct StreamState {
     pub jumps: u64,
     /// Times that a slow player went on at a later keyframe.
     pub skips: u64,
+    /// Where it is forwarded.
+    pub forwards: Vec<ForwardStatus>,
 }
 
 /// The picture of a stream.
@@ -219,6 +222,8 @@ impl Protocol {
 /// What a client does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ClientRole {
+    /// Takes a stream that this server forwards to it.
+    Forward,
     /// Neither, yet or any more.
     Idle,
     /// Plays a stream.
@@ -232,6 +237,7 @@ impl ClientRole {
     #[must_use]
     pub const fn as_str(self) -> &'static str {
         match self {
+            Self::Forward => "forward",
             Self::Idle => "idle",
             Self::Player => "player",
             Self::Publisher => "publisher",

@@ -1,7 +1,8 @@
 use super::*;
 use crate::event::RefuseReason;
 use crate::flv::tag::Codec;
-use crate::id::ConnId;
+use crate::forward::{ForwardFailure, ForwardState, ForwardStatus};
+use crate::id::{ConnId, ForwardId};
 use crate::name::{NameLimits, StreamName};
 use crate::shard::ShardId;
 use crate::time::WallClock;
@@ -61,6 +62,21 @@ fn stream(stream: &str, is_home: bool) -> StreamState {
         tape_bytes: 5_000,
         jumps: 1,
         skips: 3,
+        forwards: if is_home { vec![forward()] } else { vec![] },
+    }
+}
+
+fn forward() -> ForwardStatus {
+    ForwardStatus {
+        forward: ForwardId(5),
+        name: name("live", "a"),
+        destination: Arc::from("rtmp://b.example/live/.."),
+        state: ForwardState::Waiting { left: Duration::from_millis(2_500) },
+        age: Duration::from_secs(30),
+        failures: 2,
+        last_failure: Some((ForwardFailure::Refused, Arc::from("NetStream.Publish.BadName"))),
+        sent: 700,
+        skipped: 0,
     }
 }
 
@@ -121,6 +137,11 @@ fn each_document_is_as_it_is_documented() {
         "av_skew_ms": -12, "received_bytes": 1000, "sent_bytes": 2000,
         "received_bits_per_second": 4_000_000, "sent_bits_per_second": 8_000_000,
         "tape_bytes": 5000, "jumps": 1, "skips": 3,
+        "forwards": [{
+            "destination": "rtmp://b.example/live/..", "state": "waiting", "age_ms": 30_000,
+            "failures": 2, "reason": "refused", "words": "NetStream.Publish.BadName",
+            "retry_ms": 2500, "sent_bytes": 700, "skipped_bytes": 0,
+        }],
     });
     check("/api/v1/streams/__defaultVhost__/live/a", stream.clone());
     check("/api/v1/streams/__defaultVhost__%2Flive%2fa?x=1", stream.clone());

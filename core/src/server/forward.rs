@@ -113,14 +113,26 @@ impl Server {
     /// All forwards of this shard.
     #[must_use]
     pub fn forwards(&self) -> Vec<ForwardStatus> {
-        let status = |forward: &Forward| ForwardStatus {
+        self.forwards.forwards.values().map(|forward| self.forward_status(forward)).collect()
+    }
+
+    /// The forwards of one stream.
+    pub(super) fn forwards_of(&self, stream: &Stream) -> Vec<ForwardStatus> {
+        let forwards = stream.forwards.iter().filter_map(|id| self.forwards.forwards.get(id));
+        forwards.map(|forward| self.forward_status(forward)).collect()
+    }
+
+    fn forward_status(&self, forward: &Forward) -> ForwardStatus {
+        ForwardStatus {
             forward: forward.id,
             name: forward.name.clone(),
             destination: forward.label.clone(),
             state: match forward.state {
-                State::Waiting { until } => ForwardState::Waiting { until },
+                State::Waiting { until } => ForwardState::Waiting { left: until.since(self.now) },
                 State::Dialling { .. } | State::Asking { .. } => ForwardState::Connecting,
-                State::Pushing { conn, since } => ForwardState::Forwarding { conn, since },
+                State::Pushing { conn, since } => {
+                    ForwardState::Forwarding { conn, age: self.now.since(since) }
+                }
                 State::Ending { conn, .. } => ForwardState::Ending { conn },
             },
             age: self.now.since(forward.began),
@@ -128,8 +140,7 @@ impl Server {
             last_failure: forward.last_failure.clone(),
             sent: forward.sent.saturating_add(self.sent_now(forward)),
             skipped: forward.skipped,
-        };
-        self.forwards.forwards.values().map(|forward| status(forward)).collect()
+        }
     }
 
     /// A stream has got a publisher: it goes to where the configuration says.
@@ -214,13 +225,13 @@ impl Server {
         match event {
             SessionEvent::Started { stream } => self.push_stream(conn, stream),
             SessionEvent::Rejected { code, description } => {
-                let is_loop =
-                    description == *refusal(RefuseReason::Loop, Asked::Connect).description;
-                // A loop has words of its own.
-                let (failure, words) = if is_loop {
+                let words_of_loop = refusal(RefuseReason::Loop, Asked::Connect).description;
+                let (failure, words) = if description == *words_of_loop {
+                    // The failure says it already.
                     (ForwardFailure::Loop, Arc::from(""))
                 } else {
-                    (ForwardFailure::Refused, words(code.as_bytes(), description.as_bytes()))
+                    let words = words(code.as_bytes(), description.as_bytes());
+                    (ForwardFailure::Refused, words)
                 };
                 self.give_forward_up(conn, failure, words);
             }

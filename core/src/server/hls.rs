@@ -11,7 +11,7 @@ use super::timers::Owner;
 use crate::config::{Config, HlsStorage, Vhost};
 use crate::drive::Service;
 use crate::event::Event;
-use crate::frame::Frame;
+use crate::frame::{Frame, FrameClass};
 use crate::hls::{Ending, HlsConfig, HlsMuxer, HlsOutput, start_sequence};
 use crate::id::{ConnId, JobId, SourceId};
 use crate::name::StreamName;
@@ -128,6 +128,35 @@ impl Server {
         }
         if let Some(stream) = self.stream_mut(source) {
             stream.hls = Some(id);
+        }
+    }
+
+    /// The configuration has changed. Lengths change at once; a stream that begins to have segments
+    /// has none for its media so far.
+    pub(super) fn hls_reloaded(&mut self, source: SourceId) {
+        let Some(stream) = self.stream(source) else { return };
+        let is_live = stream.source.publisher().is_some() && stream.replica.is_none();
+        let is_wanted = is_live && is_wanted(&self.config, &stream.vhost);
+        match (stream.hls, is_wanted) {
+            (Some(id), true) => {
+                let config = hls_config(&stream.vhost);
+                let hls = self.hls.all.get_mut(&id);
+                if let Some(muxer) = hls.and_then(|hls| hls.muxer.as_mut()) {
+                    muxer.configure(config);
+                }
+            }
+            (Some(_), false) => self.hls_unpublished(source),
+            (None, true) => {
+                let headers = stream.source.snapshot().into_iter();
+                let headers = headers.filter(|frame| frame.class == FrameClass::SequenceHeader);
+                let headers: Vec<Frame> = headers.collect();
+                self.hls_published(source);
+                let Some(id) = self.stream(source).and_then(|stream| stream.hls) else { return };
+                for frame in &headers {
+                    self.hls_frame(id, frame);
+                }
+            }
+            (None, false) => {}
         }
     }
 

@@ -7,7 +7,8 @@
 //! |---|---|
 //! | a vhost is gone or disabled | its connections are told, and closed |
 //! | GOP cache, queue length, merging, grace | at once, for players that are there too |
-//! | renditions | at once |
+//! | segments of HLS on and off, their length, the window | at once |
+//! | renditions, forwards | at once |
 //! | time jitter | when the stream is published next |
 //! | chunk size | with the next connection; a stream keeps its own as long as somebody publishes or plays it, and players are told it |
 //! | limits of sessions | with the next connection |
@@ -84,11 +85,12 @@ impl Server {
         stream.source.configure(source_config);
         // The grace of those who wait may be over, or longer.
         self.arm_linger(id);
-        self.reload_outputs(&name);
+        self.reload_outputs(id, &name);
     }
 
-    /// What is made of a stream, beside playing it by RTMP: renditions, and whatever else there is.
-    fn reload_outputs(&mut self, name: &StreamName) {
+    /// What is made of a stream, beside playing it by RTMP.
+    fn reload_outputs(&mut self, id: SourceId, name: &StreamName) {
+        self.hls_reloaded(id);
         self.sync_renditions(name);
     }
 

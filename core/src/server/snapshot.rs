@@ -158,6 +158,7 @@ impl Server {
             tape_bytes: stream.source.tape().len(),
             jumps: measure.jumps,
             skips: measure.skips,
+            forwards: self.forwards_of(stream),
         }
     }
 
@@ -166,7 +167,7 @@ impl Server {
         let idle = ClientState {
             id: ClientId { shard: self.shards.placement.own, conn: conn.id },
             protocol: if conn.http.is_some() { Protocol::Http } else { Protocol::Rtmp },
-            role: ClientRole::Idle,
+            role: if conn.forward.is_some() { ClientRole::Forward } else { ClientRole::Idle },
             stream: None,
             peer: conn.peer,
             program: conn.program.clone(),
@@ -184,7 +185,11 @@ impl Server {
             let consumer = role.action.player();
             let container = self.role_consumer(role).and_then(Consumer::container);
             states.push(ClientState {
-                role: if consumer.is_some() { ClientRole::Player } else { ClientRole::Publisher },
+                role: match consumer {
+                    Some(_) if conn.forward.is_some() => ClientRole::Forward,
+                    Some(_) => ClientRole::Player,
+                    None => ClientRole::Publisher,
+                },
                 protocol: match container {
                     Some(Container::Flv(_)) => Protocol::HttpFlv,
                     Some(Container::Ts(_)) => Protocol::HttpTs,

@@ -27,7 +27,8 @@ impl Simulated {
         let pipes =
             Pipes { deadline: None, is_ending: false, new: Vec::new(), now: 1, pipes: Vec::new() };
         let wall = WallClock { unix_millis: 1_700_000_000_000 };
-        let server = Server::new(Arc::new(Settings::default().config), 7, Instant::from_micros(1), wall);
+        let server =
+            Server::new(Arc::new(Settings::default().config), 7, Instant::from_micros(1), wall);
         Self { drive: Drive::new(Budget::default()), pipes, server }
     }
 

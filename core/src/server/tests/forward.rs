@@ -5,6 +5,7 @@ mod net;
 mod rows_cluster;
 
 use super::*;
+use crate::api::{ClientRole, Scope};
 use crate::config::Forward;
 use crate::forward::{ForwardFailure, ForwardState};
 use crate::frame::{Frame, FrameClass, FrameKind};
@@ -161,6 +162,13 @@ fn several_destinations_and_streams_go_their_own_ways() {
     assert_eq!(failed.failures, 1);
     let last = failed.last_failure.clone().map(|(failure, _)| failure);
     assert_eq!(last, Some(ForwardFailure::Dial(IoFailure::Refused)));
+    // The API tells the same with the stream, and its connections are no players.
+    let snapshot = net.servers[0].server.snapshot(Scope::Streams);
+    let of_streams = snapshot.streams.iter().map(|stream| stream.forwards.len());
+    assert_eq!(of_streams.collect::<Vec<_>>(), [3, 3]);
+    let snapshot = net.servers[0].server.snapshot(Scope::Clients);
+    let roles = snapshot.clients.iter().map(|client| client.role);
+    assert_eq!(roles.filter(|role| *role == ClientRole::Forward).count(), 4);
     // A stream that is forwarded has no more players than before.
     assert_eq!(net.servers[0].server.stats().players, 0);
 }
