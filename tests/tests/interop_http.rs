@@ -13,6 +13,20 @@ use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
 
+millstream_tests::on_both_transports!(
+    what_was_published_comes_by_http_byte_for_byte,
+    audio_alone_comes_by_http_byte_for_byte,
+    hevc_comes_by_http_byte_for_byte,
+    two_hundred_viewers_get_the_same,
+    requests_on_one_connection_are_answered_in_order,
+    row_083_what_is_no_request_is_refused_in_words,
+    ffmpeg_plays_all_that_http_offers,
+    gstreamer_plays_all_that_http_offers,
+    mpv_plays_by_http,
+    vlc_plays_by_http,
+    viewers_by_http_and_rtmp_publishers_of_every_kind_go_together,
+);
+
 const AAC: Recipe = Recipe {
     name: "aac-only",
     seconds: 8,
@@ -83,17 +97,14 @@ fn check_flv(file: &Path) {
     assert_end_of(&coded(&played), &published, &name);
 }
 
-#[test]
 fn what_was_published_comes_by_http_byte_for_byte() {
     check_flv(&sample::made(H264_AAC));
 }
 
-#[test]
 fn audio_alone_comes_by_http_byte_for_byte() {
     check_flv(&sample::made(AAC));
 }
 
-#[test]
 fn hevc_comes_by_http_byte_for_byte() {
     check_flv(&sample::in_repository("enhanced-hevc-aac.flv"));
 }
@@ -129,7 +140,6 @@ fn read_all(stream: &mut TcpStream) -> Vec<u8> {
     bytes
 }
 
-#[test]
 fn two_hundred_viewers_get_the_same() {
     let server = Server::start_with(&["--grace", "1"]);
     let file = sample::made(H264_AAC);
@@ -147,7 +157,6 @@ fn two_hundred_viewers_get_the_same() {
     }
 }
 
-#[test]
 fn requests_on_one_connection_are_answered_in_order() {
     let server = Server::start();
     let mut stream = connect(&server);
@@ -163,7 +172,6 @@ fn requests_on_one_connection_are_answered_in_order() {
     assert_eq!(heads.collect::<Vec<_>>(), ["200", "200", "404", "405", "404", "200"], "{said}");
 }
 
-#[test]
 fn row_083_what_is_no_request_is_refused_in_words() {
     let server = Server::start();
     for (request, status) in [
@@ -202,7 +210,6 @@ fn assert_plays(url: &str) {
     assert!(output.status.success() && complaints.is_empty(), "{url}: {complaints}");
 }
 
-#[test]
 fn ffmpeg_plays_all_that_http_offers() {
     for recipe in [H264_AAC, AAC] {
         let server = Server::start();
@@ -213,7 +220,6 @@ fn ffmpeg_plays_all_that_http_offers() {
     }
 }
 
-#[test]
 fn gstreamer_plays_all_that_http_offers() {
     let server = Server::start();
     let _publisher = on_air(&server, H264_AAC);
@@ -229,7 +235,6 @@ fn gstreamer_plays_all_that_http_offers() {
     }
 }
 
-#[test]
 fn mpv_plays_by_http() {
     let server = Server::start();
     let _publisher = on_air(&server, H264_AAC);
@@ -241,7 +246,6 @@ fn mpv_plays_by_http() {
     }
 }
 
-#[test]
 fn vlc_plays_by_http() {
     let server = Server::start();
     let _publisher = on_air(&server, H264_AAC);
@@ -255,7 +259,6 @@ fn vlc_plays_by_http() {
     }
 }
 
-#[test]
 fn viewers_by_http_and_rtmp_publishers_of_every_kind_go_together() {
     let server = Server::start();
     let file = sample::in_repository("enhanced-hevc-aac.flv");

@@ -10,6 +10,15 @@ use std::process::{Command, Output, Stdio};
 use std::thread;
 use std::time::Duration;
 
+millstream_tests::on_both_transports!(
+    check_tells_all_problems_and_the_exit_code_says_whether_there_are_some,
+    row_012_an_address_that_is_taken_is_shown_in_the_file,
+    listeners_come_and_go_and_connections_stay,
+    a_dry_run_tells_the_plan_and_changes_nothing,
+    row_103_fifty_players_notice_no_reload_and_no_broken_file,
+    samples_of_srs_are_served,
+);
+
 /// A port that nobody uses now.
 fn free_port() -> u16 {
     let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -46,7 +55,6 @@ fn reload(file: &Path, pid: &Path, content: &str) -> Output {
     run(&["reload", "--http", "off", "-c", &file, "--pid", &pid])
 }
 
-#[test]
 fn check_tells_all_problems_and_the_exit_code_says_whether_there_are_some() {
     let scratch = Scratch::new("check");
     let file = scratch.file("a.kdl");
@@ -70,7 +78,6 @@ fn check_tells_all_problems_and_the_exit_code_says_whether_there_are_some() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), format!("{name}: good\n")));
 }
 
-#[test]
 fn row_012_an_address_that_is_taken_is_shown_in_the_file() {
     let scratch = Scratch::new("taken");
     let file = scratch.file("a.kdl");
@@ -85,7 +92,6 @@ fn row_012_an_address_that_is_taken_is_shown_in_the_file() {
     assert!(report.contains("another program uses this port"), "{report}");
 }
 
-#[test]
 fn listeners_come_and_go_and_connections_stay() {
     let scratch = Scratch::new("listeners");
     let (file, pid) = (scratch.file("a.kdl"), scratch.file("a.pid"));
@@ -127,7 +133,6 @@ fn listeners_come_and_go_and_connections_stay() {
     assert!(!pid.exists(), "the file of the process id goes with the process");
 }
 
-#[test]
 fn a_dry_run_tells_the_plan_and_changes_nothing() {
     let scratch = Scratch::new("dry");
     let (file, pid) = (scratch.file("a.kdl"), scratch.file("a.pid"));
@@ -148,7 +153,6 @@ fn a_dry_run_tells_the_plan_and_changes_nothing() {
     assert!(text(&output.stderr).contains(":2:"), "{}", text(&output.stderr));
 }
 
-#[test]
 fn row_103_fifty_players_notice_no_reload_and_no_broken_file() {
     let scratch = Scratch::new("many");
     let (file, pid) = (scratch.file("a.kdl"), scratch.file("a.pid"));
@@ -189,7 +193,6 @@ fn row_103_fifty_players_notice_no_reload_and_no_broken_file() {
     assert!(result["longest_gap_us"].as_u64() < Some(1_000_000), "{result}");
 }
 
-#[test]
 fn samples_of_srs_are_served() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../conf/tests/srs");
     let scratch = Scratch::new("srs");
@@ -198,7 +201,8 @@ fn samples_of_srs_are_served() {
         assert!(output.status.success(), "{name}: {}", text(&output.stderr));
         let (file, pid) = (scratch.file("a.kdl"), scratch.file("a.pid"));
         // On ports of its own: the samples share theirs.
-        let content = text(&output.stdout)
+        let printed = text(&output.stdout);
+        let content = printed
             .lines()
             .map(|line| if line.starts_with("listen ") { "listen \"127.0.0.1:0\"" } else { line });
         let content: String = content.flat_map(|line| [line, "\n"]).collect();

@@ -1,8 +1,6 @@
 //! The core and its loop, on pipes and a virtual clock.
 use super::Came;
-use clap::Parser as _;
-use millstream_conf::cli::{Cli, Command};
-use millstream_core::config::Config;
+use millstream_conf::settings::Settings;
 use millstream_core::drive::{
     Budget, Drive, IoFailure, Output, Read, Ready, Service, Transport as Transports,
 };
@@ -29,7 +27,8 @@ impl Simulated {
         let pipes =
             Pipes { deadline: None, is_ending: false, new: Vec::new(), now: 1, pipes: Vec::new() };
         let wall = WallClock { unix_millis: 1_700_000_000_000 };
-        let server = Server::new(Arc::new(config()), 7, Instant::from_micros(1), wall);
+        let server =
+            Server::new(Arc::new(Settings::default().config), 7, Instant::from_micros(1), wall);
         Self { drive: Drive::new(Budget::default()), pipes, server }
     }
 
@@ -90,13 +89,6 @@ impl Simulated {
         let mut cx = Context::from_waker(Waker::noop());
         let _ = self.drive.poll(&mut self.server, &mut self.pipes, &mut cx);
     }
-}
-
-/// As the program is without flags.
-fn config() -> Config {
-    let command = Cli::try_parse_from(["millstream"]).expect("no flags").into_command();
-    let Command::Serve(args) = command else { panic!("without a command the program serves") };
-    args.source().load().expect("flags without faults").settings.config
 }
 
 #[derive(Debug)]
