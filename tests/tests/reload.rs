@@ -1,4 +1,5 @@
 //! Configurations from the user's side: files that are read, refused, and changed while a server runs.
+#![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 use millstream_tests::client::Scratch;
 use millstream_tests::program::Program;
 use millstream_tests::server::binary;
