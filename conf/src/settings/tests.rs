@@ -263,6 +263,7 @@ fn a_plan_tells_what_changes() {
 open    RTMP on all addresses, port 1937
 close   RTMP on all addresses, port 1935; its connections go on
 keep    RTMP on all addresses, port 1936
+keep    HTTP on all addresses, port 8080
 add     vhost e.example
 drop    vhost c.example, with its connections
 change  chunk-size: 4096 -> 8192 (next connection)

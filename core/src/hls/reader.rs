@@ -399,12 +399,13 @@ impl Reader {
             }
             return (Playlist::Master(self.variants), self.complaints);
         }
-        if !self.seen.contains(&"EXT-X-TARGETDURATION") {
+        let has_target = self.seen.contains(&"EXT-X-TARGETDURATION");
+        if !has_target {
             self.complain(Rule::TargetMissing);
         }
         let target = self.media.target_secs;
         let rounded = |micros: u64| micros.saturating_add(500_000) / 1_000_000;
-        if self.media.segments.iter().any(|it| rounded(it.duration_micros) > target) {
+        if has_target && self.media.segments.iter().any(|it| rounded(it.duration_micros) > target) {
             self.complain(Rule::DurationTooLong);
         }
         (Playlist::Media(self.media), self.complaints)

@@ -143,11 +143,11 @@ fn several_destinations_and_streams_go_their_own_ways() {
     let config = forwarding(&["rtmp://b/{app}_b/{stream}-{vhost}", "c", "rtmp://d/in/key?x={app}"]);
     let mut net = Net::new(&[config, super::config(), super::config()]);
     net.hosts.insert("d", Host::Refused);
-    let first = net.client_at(0, Intent::Publish, "rtmp://h/live?vhost=v", "one");
+    let first = net.client_at(0, Intent::Publish, "rtmp://h/live", "one");
     let second = net.client_at(0, Intent::Publish, "rtmp://h/live", "two");
     moment(&mut net);
-    let at_b = net.client_at(1, Intent::Play, "rtmp://h/live_b", "one-v");
-    let at_c = net.client_at(2, Intent::Play, "rtmp://h/live?vhost=v", "one");
+    let at_b = net.client_at(1, Intent::Play, "rtmp://h/live_b", "one-__defaultVhost__");
+    let at_c = net.client_at(2, Intent::Play, "rtmp://h/live", "one");
     let other = net.client_at(2, Intent::Play, "rtmp://h/live", "two");
     net.publish(first, 0..10);
     net.publish(second, 0..20);
