@@ -52,15 +52,15 @@ impl Transport {
         }
     }
 
-    /// The program: what a variable of the environment names (`MILLSTREAM_BIN`,
-    /// `MILLSTREAM_ASYNC_STD_BIN`), or what cargo builds now.
+    /// The program: what a variable of the environment names (`MILLSTREAM_TOKIO_PROGRAM`,
+    /// `MILLSTREAM_ASYNC_STD_PROGRAM`), or what cargo builds now.
     #[must_use]
     pub fn binary(self) -> PathBuf {
         static TOKIO: OnceLock<PathBuf> = OnceLock::new();
         static ASYNC_STD: OnceLock<PathBuf> = OnceLock::new();
         let (place, variable, package) = match self {
-            Self::Tokio => (&TOKIO, "MILLSTREAM_BIN", "millstream-tokio"),
-            Self::AsyncStd => (&ASYNC_STD, "MILLSTREAM_ASYNC_STD_BIN", "millstream-async-std"),
+            Self::Tokio => (&TOKIO, "MILLSTREAM_TOKIO_PROGRAM", "millstream-tokio"),
+            Self::AsyncStd => (&ASYNC_STD, "MILLSTREAM_ASYNC_STD_PROGRAM", "millstream-async-std"),
         };
         place
             .get_or_init(|| env::var_os(variable).map_or_else(|| build(package), PathBuf::from))
