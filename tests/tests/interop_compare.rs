@@ -15,7 +15,7 @@ fn all_servers_get_the_same_load_and_a_line_in_the_plot() {
     let clip = tree::root().join("conf/host/assets/demo.flv");
     let mut command = Command::new(binary());
     command.args(["bench", "compare"]).arg(clip).arg("--svg").arg(&plot);
-    command.args(["--players", "3,6", "--for", "3s", "--cores", "0,0", "--json"]);
+    command.args(["--players", "3,6", "--for", "3s", "--cores", "0", "0", "--json"]);
     command.args(["--only", "send-delay 0,nginx-rtmp,null server"]);
     let rows: Value = serde_json::from_slice(&output_of(&mut command)).expect("an array");
     let rows = rows.as_array().expect("an array");

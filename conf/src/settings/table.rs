@@ -289,6 +289,14 @@ static PITHY_PRINT: &[Key<Settings>] = &[
 
 static LIMITS: &[Key<Settings>] = &[
     number!(
+        "children",
+        Now,
+        1,
+        10_000,
+        config.limits.children_max,
+        "Processes of renditions that a worker runs at the same time."
+    ),
+    number!(
         "connections-per-ip",
         Now,
         1,

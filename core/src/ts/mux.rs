@@ -7,7 +7,7 @@
 //! - *Times*: DTS is the time of the frame, PTS adds its composition offset. A negative offset
 //!   moves the DTS of all frames from there on, so that presentation stays exact and PTS is never
 //!   below DTS. DTS of a track always grows.
-//! - *Audio* is timed by the count of samples (see [`super::clock`]) and merged: up to 100 ms of
+//! - *Audio* is timed by the count of samples (see `clock`) and merged: up to 100 ms of
 //!   frames share one PES packet.
 //! - *PCR* runs 700 ms behind the track that is behind, as in SRS, in steps below 100 ms.
 
