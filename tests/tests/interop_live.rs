@@ -61,7 +61,11 @@ fn who_joins_amid_a_gop_gets_its_keyframe_at_once() {
 fn two_vhosts_do_not_mix() {
     let scratch = Scratch::new("vhosts");
     let config = scratch.file("vhosts.kdl");
-    std::fs::write(&config, "vhost \"__defaultVhost__\"\nvhost \"a.example\"\nvhost \"b.example\"\n").expect("a file");
+    std::fs::write(
+        &config,
+        "vhost \"__defaultVhost__\"\nvhost \"a.example\"\nvhost \"b.example\"\n",
+    )
+    .expect("a file");
     let server = Server::start_with(&["-c", &config.to_string_lossy()]);
     let samples = [sample::made(H264_AAC), sample::made(H264_HIGH_AAC)];
     // The same stream name, told apart by the vhost alone, in the two places where it may stand.
