@@ -107,8 +107,9 @@ fn row_125_a_destination_that_has_forgotten_all_gets_all_that_a_decoder_needs() 
     net.publish_live(publisher, 0..20, 100);
     for round in 0..3 {
         net.restart(1, config());
-        let serial = 20 + round * 60;
-        net.publish_live(publisher, serial..serial + 60, 100);
+        // Time enough for the longest pause before an attempt.
+        let serial = 20 + round * 200;
+        net.publish_live(publisher, serial..serial + 200, 100);
         let player = net.client(1, Intent::Play, "cam");
         moment(&mut net);
         let frames = &net.clients[player].frames;
