@@ -5,6 +5,7 @@
 
 mod check;
 mod decode;
+pub mod encoders;
 pub mod fuzz;
 pub mod guard;
 pub mod kind;

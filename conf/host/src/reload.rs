@@ -6,6 +6,7 @@
 //! Beside the file of the process id lies `FILE.settings`: a line about the last reload, and the
 //! settings in force. It holds keys of streams, so nobody else may read it.
 
+use crate::encoders::Lookout;
 use crate::listeners::{self, Bound};
 use crate::serve::config_of;
 use crate::transport::{Change, ShutdownHandle};
@@ -32,6 +33,7 @@ pub(crate) struct Reloader {
     /// Reloads so far.
     pub(crate) count: u64,
     pub(crate) loaded: Loaded,
+    pub(crate) lookout: Lookout,
     pub(crate) shards: Vec<ShutdownHandle>,
     pub(crate) source: Source,
     pub(crate) workers: u16,
@@ -85,6 +87,7 @@ impl Reloader {
             let opened = listeners::take_shard(&mut fresh);
             shard.change(Change { closed: closed.clone(), config: config.clone(), opened });
         }
+        self.lookout.look(&loaded);
         self.loaded = loaded;
         Ok(plan)
     }

@@ -2,6 +2,7 @@
 
 use crate::clip::Clip;
 use crate::demo;
+use crate::encoders::Lookout;
 use crate::limits::raise_open_files;
 use crate::listeners::{self, Bound, Fresh};
 use crate::log::{Log, events_to_log};
@@ -256,7 +257,8 @@ fn serve<R: Runtime>(start: Start, program: Program) -> Result<(), Box<dyn std::
         bound.map(|bound| bound.address).collect()
     };
     let (addresses, http) = (addresses(Service::Rtmp), addresses(Service::Http));
-    let mut reloader = Reloader { bound, count: 0, loaded, shards, source, workers };
+    let lookout = Lookout::default();
+    let mut reloader = Reloader { bound, count: 0, loaded, lookout, shards, source, workers };
     reloader.write_state("started");
     let demo = (program == Program::Demo).then_some(demo::STREAM);
     say(&Banner { program: R::PROGRAM, listeners: &addresses, http: &http, demo }.render());
@@ -264,6 +266,7 @@ fn serve<R: Runtime>(start: Start, program: Program) -> Result<(), Box<dyn std::
     if let (Program::Demo, Some(&address)) = (program, addresses.first()) {
         start_demo::<R>(address, publisher.clone())?;
     }
+    reloader.lookout.look(&reloader.loaded);
     wait_for_signal(&told, &mut reloader)?;
     reloader.remove_state();
     tracing::info!("shutting down; a second signal ends at once");

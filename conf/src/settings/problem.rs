@@ -104,6 +104,12 @@ impl Problems {
         Self::new(name, "", vec![Problem::new(0..0, message)])
     }
 
+    /// Adds other problems of the same text.
+    pub fn join(&mut self, other: Self) {
+        self.list.extend(other.list);
+        self.list.sort_by_key(|problem| (problem.span.start, problem.span.end));
+    }
+
     /// One of them keeps the server from starting.
     #[must_use]
     pub fn are_fatal(&self) -> bool {

@@ -77,9 +77,12 @@ pub(super) fn write_message(
         };
     };
     match message {
-        ShardMessage::Claim { claim, name, is_rendition, route } => {
+        ShardMessage::Claim { claim, name, is_rendition, route, server } => {
             words(if *is_rendition { "claim-rendition" } else { "claim" }, claim);
             let _ = write!(line, " {name}");
+            if let Some(server) = server {
+                let _ = write!(line, " from {server}");
+            }
             if route.hops() > 0 {
                 let _ = write!(line, " via {route}");
             }
@@ -157,7 +160,11 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
             let is_rendition = what == "claim-rendition";
             let (name, route) = rest.split_once(" via ").unwrap_or((rest, ""));
             let route = Route::parse(route.as_bytes(), usize::MAX);
-            ShardMessage::Claim { claim: claim()?, name: read_name(name)?, is_rendition, route }
+            let (name, server) = match name.split_once(" from ") {
+                Some((name, server)) => (read_name(name)?, Some(server.parse().ok()?)),
+                None => (read_name(name)?, None),
+            };
+            ShardMessage::Claim { claim: claim()?, name, is_rendition, route, server }
         }
         "granted" => ShardMessage::Granted { claim: claim()?, players: rest.parse().ok()? },
         "denied" => {
@@ -295,8 +302,20 @@ mod tests {
         let fetch = Fetch { conn, serial: 12 };
         let found = Some(Found { bytes: [&b"a"[..], b"", b"bc"].map(Into::into).into(), tag: 9 });
         let mut messages = vec![
-            ShardMessage::Claim { is_rendition: true, claim, name: name.clone(), route: none },
-            ShardMessage::Claim { is_rendition: false, claim, name: name.clone(), route },
+            ShardMessage::Claim {
+                is_rendition: true,
+                claim,
+                name: name.clone(),
+                route: none,
+                server: Some("2001:db8::1".parse().unwrap()),
+            },
+            ShardMessage::Claim {
+                is_rendition: false,
+                claim,
+                name: name.clone(),
+                route,
+                server: None,
+            },
             ShardMessage::Fetch { fetch, name: name.clone(), part: HlsPart::Playlist },
             ShardMessage::Fetch { fetch, name: name.clone(), part: HlsPart::Segment(77) },
             ShardMessage::Fetched { fetch, found },

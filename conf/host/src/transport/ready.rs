@@ -2,9 +2,9 @@
 //! the shutdown flag.
 
 use super::Listener;
+use crate::jobs::Report;
 use millstream_core::config::Config;
 use millstream_core::id::{DialId, JobId, ListenerId};
-use millstream_core::job::JobResult;
 use millstream_core::shard::{ShardId, ShardMessage};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -95,10 +95,8 @@ pub(crate) enum News {
     Dial(DialId),
     /// The operator has changed the configuration.
     Changed(Box<Change>),
-    JobDone {
-        job: JobId,
-        result: JobResult,
-    },
+    /// A job goes on, or is over.
+    Job(JobId, Report),
 }
 
 /// What a reload changes of a shard.
