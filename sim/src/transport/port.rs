@@ -13,6 +13,10 @@ use std::collections::{BTreeSet, VecDeque};
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) accepts: Vec<usize>,
+    /// The configuration in force.
+    pub(super) config: usize,
+    /// Configurations that it has heard of and not taken.
+    pub(super) configs: VecDeque<usize>,
     pub(super) deadline: Option<Deadline>,
     /// Jobs that are over.
     pub(super) ended: VecDeque<(JobId, JobResult)>,
@@ -45,6 +49,8 @@ impl Port {
         };
         Self {
             accepts: Vec::new(),
+            config: 0,
+            configs: VecDeque::new(),
             deadline: None,
             ended: VecDeque::new(),
             goings_on: VecDeque::new(),
