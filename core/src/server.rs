@@ -217,6 +217,7 @@ impl Server {
                 conn.blocked = false;
                 server.queue_write(conn.id);
             }),
+            Input::Closed { conn, failure: None } if self.http_half_closed(conn) => {}
             Input::Closed { conn, failure } => {
                 if let Some(mut conn) = self.take_conn(conn) {
                     let reason = failure.map_or(CloseReason::Peer, CloseReason::Io);
