@@ -6,6 +6,7 @@
 //! - [`transport`]: the programs under test, and the macro that runs a test on each.
 //! - [`world`]: a server behind sockets or simulated, which a test talks to in bytes and time.
 //! - [`server`]: a running `millstream`.
+//! - [`operator`]: who changes the configuration of a server while others publish and play.
 //! - [`browser`]: a headless Chromium, driven through a pipe.
 //! - [`stage`]: the console on a server that a test makes up.
 //! - [`client`]: the encoders and players, started as a user starts them.
@@ -18,6 +19,7 @@ pub mod browser;
 pub mod client;
 pub mod golden;
 pub mod nginx;
+pub mod operator;
 pub mod program;
 pub mod recording;
 pub mod sample;
