@@ -349,8 +349,13 @@ fn page(file: &File) -> Page {
 pub(crate) fn config_of(settings: &Settings, bound: &[Bound]) -> Config {
     let mut config = settings.config.clone();
     config.listeners = listeners::for_core(bound);
-    config.pages = FILES.iter().map(page).collect();
+    config.pages = pages();
     config
+}
+
+/// The console as the server serves it.
+pub(crate) fn pages() -> Arc<[Page]> {
+    FILES.iter().map(page).collect()
 }
 
 /// The file of one shard's trace: `x.trace` of the first, `x.trace.1` of the next.
