@@ -277,9 +277,11 @@ mod tests {
         StreamState, Totals, VideoState,
     };
     use millstream_core::event::RefuseReason;
+    use millstream_core::event::RenditionEnd;
     use millstream_core::flv::tag::Codec;
     use millstream_core::forward::{ForwardFailure, ForwardState, ForwardStatus};
     use millstream_core::id::ForwardId;
+    use millstream_core::rendition::{RenditionState, RenditionStatus};
     use millstream_core::time::WallClock;
     use pretty_assertions::assert_eq;
     use std::time::Duration;
@@ -343,6 +345,10 @@ mod tests {
             assert_eq!(read_message(&line).as_ref(), Some(&message), "{line}");
             assert!(!line.contains('\n'));
         }
+    }
+
+    fn exited(code: Option<i32>, signal: Option<i32>) -> RenditionEnd {
+        RenditionEnd::Exited { code, signal, was_silent: true, last_words: "".into() }
     }
 
     /// Every field has something that is not usual.
@@ -413,7 +419,33 @@ mod tests {
             received_bytes: 3,
             sent_bytes: 4,
         };
-        Snapshot { server, streams: vec![stream], clients: vec![client] }
+        let (process, age) = (Some(77), second);
+        let ends = [
+            (RenditionState::Ending { process: None, age }, None),
+            (RenditionState::Running { process, age }, Some(exited(Some(1), None))),
+            (RenditionState::Waiting { left: age }, Some(exited(None, Some(9)))),
+            (
+                RenditionState::Waiting { left: age },
+                Some(RenditionEnd::Failed { reason: "no such file".into() }),
+            ),
+        ];
+        let renditions = ends.map(|(state, last_end)| RenditionStatus {
+            name: client.stream.clone().unwrap(),
+            scope: "live".into(),
+            engine: "sd".into(),
+            state,
+            age,
+            restarts: 5,
+            failures: 6,
+            last_end,
+            last_words: "a line\nand \"another\"".into(),
+        });
+        Snapshot {
+            server,
+            streams: vec![stream],
+            clients: vec![client],
+            renditions: renditions.into(),
+        }
     }
 
     #[test]
