@@ -16,17 +16,21 @@
 //! | `do reading c1 off`, `do close c1`, `do dial 3 host 1935`, `do start 4 remove x.ts` | an output |
 //! | `event published ...` | an event |
 //! | `deadline 99 idle`, `deadline none` | when the server wants to be called |
+//! | `ready config`, `config chunk_size 60000 ...` | a reload, and the configuration from now on |
 //! | `shard 1 live 7 true`, `shard none`, `do shard 1 ...` | what another shard has said, and what this one says |
 //!
 //! A full trace holds all bytes that peers sent, stream keys and tokens included. It is the trace of
 //! one shard; those of a simulation hold all shards, and name theirs on each line: `[1] wait`.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is new is written as it is")]
 
+mod config;
 mod event;
 mod fold;
 mod replay;
 mod setup;
 mod shard;
+mod snapshot;
+mod words;
 
 pub use event::describe;
 pub use fold::fold;
@@ -254,7 +258,12 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
     }
 
     fn receive_config(&mut self) -> Option<Arc<Config>> {
-        self.inner.receive_config()
+        let config = self.inner.receive_config();
+        if self.is_on() {
+            config_line(&mut self.line, config.as_deref(), self.detail);
+            self.emit();
+        }
+        config
     }
 
     fn perform(&mut self, output: Output) {
@@ -324,6 +333,7 @@ fn ready_line(line: &mut String, ready: Ready, detail: Detail, names: &mut Names
         Ready::DialFailed { dial, failure } => {
             writeln!(line, "ready dial-failed {} {}", dial.0, failure_name(failure))
         }
+        Ready::Config => writeln!(line, "ready config"),
         Ready::Jobs => writeln!(line, "ready jobs"),
         Ready::Readable(conn) => writeln!(line, "ready readable {}", names.name(conn)),
         Ready::Writable(conn) => writeln!(line, "ready writable {}", names.name(conn)),
@@ -366,6 +376,14 @@ fn shard_line(
         None => line.push_str("shard none"),
     }
     line.push('\n');
+}
+
+fn config_line(line: &mut String, config: Option<&Config>, detail: Detail) {
+    let _ = match config.map(config::write_config) {
+        None => writeln!(line, "config none"),
+        Some(words) if detail == Detail::Full => writeln!(line, "config {words}"),
+        Some(words) => writeln!(line, "config {:08x}", hash(HASH_START, words.as_bytes())),
+    };
 }
 
 fn output_line(line: &mut String, output: &Output, names: &mut Names) {

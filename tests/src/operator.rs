@@ -114,27 +114,35 @@ impl Operator {
         plan
     }
 
-    /// Writes a file and has the server read it by SIGHUP; gives the plan of a dry run before.
+    /// Writes a file and has the server read it by SIGHUP; gives what the log says.
     ///
     /// # Panics
     /// It is refused, or the server does not answer.
     #[must_use]
     pub fn hang_up(&self, settings: &str) -> String {
         self.write(settings);
-        let output = self.command(&["reload", "--dry-run"]);
-        let (plan, errors) = (words(&output.stdout), words(&output.stderr));
-        assert!(output.status.success(), "{errors}\n{}", self.program.log());
-        let state = self.file("a.pid.settings");
-        let first = || {
-            let state = fs::read_to_string(&state).unwrap_or_default();
-            state.lines().next().map(str::to_owned)
-        };
-        let before = first();
+        let read = |name| fs::read_to_string(self.file(name)).unwrap_or_default();
+        // Where the process id goes may change too.
+        let states = || [read("a.pid.settings"), read("b.pid.settings")].concat();
+        let logs = || [self.program.log(), read("a.log")];
+        let (before, logs_before) = (states(), logs());
         self.program.signal("HUP");
-        wait_until("an answer to the signal", || first() != before);
-        let after = first().unwrap_or_default();
-        assert!(after.ends_with(" done"), "{after}:\n{}", self.program.log());
-        plan
+        let is_answer = |state: &str| state.contains(" done\n") || state.contains(" refused\n");
+        wait_until("an answer to the signal", || {
+            let state = states();
+            state.lines().next() != before.lines().next() && is_answer(&state)
+        });
+        assert!(states().contains(" done\n"), "{}", self.program.log());
+        let new = |(log, before): (String, String)| -> Vec<String> {
+            log.lines().skip(before.lines().count()).map(str::to_owned).collect()
+        };
+        let is_told = |lines: &[String]| lines.iter().any(|line| line.contains(": done"));
+        let mut told = Vec::new();
+        wait_until("the end of the plan", || {
+            told = logs().into_iter().zip(logs_before.clone()).flat_map(new).collect();
+            is_told(&told)
+        });
+        told.join("\n")
     }
 
     /// Writes a file that the server is to refuse; gives what `millstream reload` says.

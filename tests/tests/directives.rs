@@ -2,6 +2,7 @@
 use millstream_core::session::Intent;
 use millstream_tests::operator::{Hall, Page, Row, VHOST, answer_to_page, check};
 use millstream_tests::world::{Client, World};
+use std::collections::BTreeSet;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -53,6 +54,72 @@ fn directives_of_the_server() {
                 look: page_at_the_other_port,
             },
             Row {
+                directive: "listen, all addresses and one",
+                before: ("listen \":$RTMP\"", "NetStream.Publish.Start"),
+                after: ("listen \"127.0.0.1:$RTMP\"", "nobody listens"),
+                plan: &["rebind  RTMP on all addresses, port ", " -> RTMP on 127.0.0.1:"],
+                look: at_another_address,
+            },
+            Row {
+                directive: "listen, one address and all",
+                before: ("listen \"127.0.0.1:$RTMP\"", "nobody listens"),
+                after: ("listen \"0.0.0.0:$RTMP\" \"[::]:$RTMP\"", "NetStream.Publish.Start"),
+                plan: &[
+                    "rebind  RTMP on 127.0.0.1:",
+                    "-> RTMP on 0.0.0.0:",
+                    "open    RTMP on [::]:",
+                ],
+                look: at_another_address,
+            },
+            Row {
+                directive: "listen, IPv4 beside IPv6",
+                before: ("listen \"[::]:$RTMP\"", "NetStream.Publish.Start"),
+                after: ("listen \"[::]:$RTMP\" \"127.0.0.1:$RTMP\"", "nobody listens"),
+                plan: &["rebind  RTMP on [::]:", "-> RTMP on [::]:", "open    RTMP on 127.0.0.1:"],
+                look: at_another_address,
+            },
+            Row {
+                directive: "listen and http, exchanged",
+                before: ("http \"127.0.0.1:$HTTP\" \"127.0.0.1:$PORT\"", "Some(200)"),
+                after: (
+                    "listen \"127.0.0.1:$RTMP\" \"127.0.0.1:$PORT\"\nhttp \"127.0.0.1:$HTTP\" \"127.0.0.1:$NEXT\"",
+                    "None",
+                ),
+                plan: &["rebind  HTTP on 127.0.0.1:", "-> RTMP on 127.0.0.1:"],
+                look: page_at_the_other_port,
+            },
+            Row {
+                directive: "log, level",
+                before: ("log info", "INFO on standard error"),
+                after: ("log debug", "DEBUG INFO on standard error"),
+                plan: &["log.level: \"info\" -> \"debug\" (at once)"],
+                look: where_lines_go,
+            },
+            Row {
+                directive: "log, format",
+                before: ("log { level debug; format json; }", "{DEBUG} {INFO} on standard error"),
+                after: ("log debug", "DEBUG INFO on standard error"),
+                plan: &["log.format: \"json\" -> \"human\" (at once)"],
+                look: where_lines_go,
+            },
+            Row {
+                directive: "log, file",
+                before: ("log debug", "DEBUG INFO on standard error"),
+                after: ("log { level info; file \"$DIR/a.log\"; }", "INFO in a.log"),
+                plan: &["log.file: nothing -> \"", "/a.log\" (at once)"],
+                look: where_lines_go,
+            },
+            Row {
+                directive: "log, file that was moved",
+                before: ("log { level info; file \"$DIR/a.log\"; }", "INFO in a.log"),
+                after: (
+                    "log { level info; file \"$DIR/a.log\"; }\nchunk-size 9000",
+                    "INFO in a.log, INFO in moved.log before",
+                ),
+                plan: &["chunk-size: "],
+                look: where_lines_go_when_the_file_is_moved,
+            },
+            Row {
                 directive: "workers",
                 before: ("", "2 shards"),
                 after: ("workers 3", "2 shards"),
@@ -79,6 +146,14 @@ fn directives_of_the_server() {
                 after: ("limits stream-name=8", "NetStream.Publish.BadName"),
                 plan: &["limits.stream-name: ", " -> 8 (at once)"],
                 look: a_publish_with_a_long_name,
+            },
+            // The last one: `millstream reload` looks where the file says that the server is.
+            Row {
+                directive: "pid",
+                before: ("pid \"$DIR/a.pid\"", "a.pid a.pid.settings"),
+                after: ("pid \"$DIR/b.pid\"", "b.pid b.pid.settings"),
+                plan: &["pid: \"", "/b.pid\" (at once)"],
+                look: files_of_the_process_id,
             },
         ],
     );
@@ -241,6 +316,14 @@ fn at_the_other_port(hall: &mut Hall) -> String {
     answer_to_page(hall.operator.other(), page).1
 }
 
+/// All of 127.0.0.0/8 is this machine; nobody who listens at 127.0.0.1 alone listens there.
+fn at_another_address(hall: &mut Hall) -> String {
+    let stream = hall.operator.fresh();
+    let page = Page { intent: Intent::Publish, url: None, stream: &stream, vhost: "aside.example" };
+    let port = hall.operator.rtmp().port();
+    answer_to_page(([127, 0, 0, 2], port).into(), page).1
+}
+
 fn page_at_the_other_port(hall: &mut Hall) -> String {
     let answer = millstream_tests::operator::get(hall.operator.other(), "/api/v1/version");
     format!("{:?}", answer.map(|(status, _)| status))
@@ -251,6 +334,51 @@ fn shards(hall: &mut Hall) -> String {
     let tasks = tasks.into_iter().flatten().flatten();
     let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
     format!("{} shards", names.filter(|name| name.trim() == "shard").count())
+}
+
+/// The levels of the lines that a publish makes, in braces where they are JSON, and where they are.
+fn where_lines_go(hall: &mut Hall) -> String {
+    let logs = |hall: &Hall| {
+        let file = fs::read_to_string(hall.operator.file("a.log")).unwrap_or_default();
+        [hall.operator.program().log(), file]
+    };
+    let [error_before, file_before] = logs(hall).map(|log| log.lines().count());
+    drop(a_publish_of_anybody(hall));
+    // The lines are written by a thread of their own.
+    std::thread::park_timeout(Duration::from_millis(30));
+    let [error, file] = logs(hall);
+    let error = levels(error.lines().skip(error_before), " on standard error");
+    let file = levels(file.lines().skip(file_before), " in a.log");
+    [error, file].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+/// The first look moves the file away, once something was written to it.
+fn where_lines_go_when_the_file_is_moved(hall: &mut Hall) -> String {
+    let (file, moved) = (hall.operator.file("a.log"), hall.operator.file("moved.log"));
+    let seen = where_lines_go(hall);
+    if seen == "INFO in a.log" && !moved.exists() {
+        fs::rename(file, moved).expect("it is there");
+        return seen;
+    }
+    let before = fs::read_to_string(moved).unwrap_or_default();
+    let before = levels(before.lines(), " in moved.log before");
+    [Some(seen), before].into_iter().flatten().collect::<Vec<_>>().join(", ")
+}
+
+fn levels<'a>(lines: impl Iterator<Item = &'a str>, place: &str) -> Option<String> {
+    let level = |line: &str| {
+        let level = ["DEBUG", "INFO", "WARN"].into_iter().find(|level| line.contains(level))?;
+        Some(if line.starts_with('{') { format!("{{{level}}}") } else { level.to_owned() })
+    };
+    let levels = lines.filter(|line| line.contains("aside.example")).filter_map(level);
+    let levels: BTreeSet<String> = levels.collect();
+    (!levels.is_empty()).then(|| levels.into_iter().collect::<Vec<_>>().join(" ") + place)
+}
+
+fn files_of_the_process_id(hall: &mut Hall) -> String {
+    let names = ["a.pid", "a.pid.settings", "b.pid", "b.pid.settings"];
+    let there = names.into_iter().filter(|name| hall.operator.file(name).exists());
+    there.collect::<Vec<_>>().join(" ")
 }
 
 /// The by-standers are reported, or nobody is.

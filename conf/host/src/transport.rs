@@ -9,7 +9,7 @@ mod dial;
 mod listen;
 pub(crate) mod ready;
 
-pub use listen::{BindError, ListenOptions, Listener, bind, bind_beside};
+pub use listen::{BindError, ListenOptions, Listener, bind, bind_one};
 pub use ready::{Change, Links, ShutdownHandle};
 
 use crate::clock::Clock;
@@ -167,15 +167,17 @@ impl<R: Runtime> SocketTransport<R> {
                 None => {}
             },
             News::Changed(change) => {
-                let Change { closed, config, opened } = *change;
+                let Change { closed, config, gone, opened } = *change;
                 for id in closed {
-                    self.acceptor.close_one(id);
+                    self.acceptor.close_one(id, gone.as_ref());
                 }
                 for (id, listener) in opened {
                     self.acceptor.open::<R>(id, listener);
                 }
-                self.configs.push_back(config);
-                ready.push(Ready::Config);
+                if let Some(config) = config {
+                    self.configs.push_back(config);
+                    ready.push(Ready::Config);
+                }
             }
             News::Job(job, Report::Done(result)) => self.done.push_back((job, result)),
             News::Job(job, Report::Told(news)) => self.goings_on.push_back((job, news)),

@@ -8,6 +8,7 @@ use millstream_core::id::{DialId, JobId, ListenerId};
 use millstream_core::shard::{ShardId, ShardMessage};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
@@ -104,8 +105,10 @@ pub(crate) enum News {
 pub struct Change {
     /// Listeners that accept no more; who waits there is still accepted.
     pub closed: Vec<ListenerId>,
-    /// The configuration from now on.
-    pub config: Arc<Config>,
+    /// The configuration from now on, if it is another one.
+    pub config: Option<Arc<Config>>,
+    /// Dropped when all of `closed` are.
+    pub gone: Option<Sender<()>>,
     /// Listeners that are new.
     pub opened: Vec<(ListenerId, Listener)>,
 }
