@@ -61,6 +61,9 @@ pub struct Actor {
     /// The server has granted what was asked for.
     pub started: Option<MessageStreamId>,
     backlog: BytesMut,
+    /// From then on it keeps what it watches: whoever switches off again and again what begins at a
+    /// keyframe may never see one.
+    calm_from: Micros,
     damage: Option<Damage>,
     entropy: Entropy,
     incarnation: u32,
@@ -95,6 +98,7 @@ impl Actor {
             link: None,
             started: None,
             backlog: BytesMut::new(),
+            calm_from: Micros::MAX,
             damage,
             entropy,
             incarnation: 0,
@@ -105,6 +109,13 @@ impl Actor {
             session: None,
             state: State::Idle,
         }
+    }
+
+    /// Switches nothing off any more from `time` on.
+    #[must_use]
+    pub const fn with_calm_from(mut self, time: Micros) -> Self {
+        self.calm_from = time;
+        self
     }
 
     /// It is connected, was granted what it wants, and stays.
@@ -434,7 +445,7 @@ impl Actor {
         if which == timer::ASK {
             player::write_ping(&mut self.backlog);
             self.arm(stage, plan.ask_every, which);
-        } else {
+        } else if stage.net.clock() < self.calm_from || !player.has_all() {
             let kind = player.switch(stream, &mut self.backlog);
             stage.oracle.switched(link, kind);
             self.arm(stage, plan.switch_every, which);

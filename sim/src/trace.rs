@@ -8,7 +8,7 @@
 //! | line | meaning |
 //! |---|---|
 //! | `ready accepted c1 ...`, `ready readable c1`, `ready writable c1`, `ready shards`, `ready deadline`, `ready shutdown` | what the transport found |
-//! | `ready dialled c2 ...`, `ready dial-failed 3 refused`, `ready jobs`, `job 4 done` | how the server's own attempts and jobs ended |
+//! | `ready dialled c2 ...`, `ready dial-failed 3 refused`, `ready jobs`, `told 4 began 1234`, `job 4 done` | how the server's own attempts and jobs go and ended |
 //! | `wait` | nothing was ready |
 //! | `now 12` | the clock was read |
 //! | `read c1 3 0300ff`, `read c1 pending`, `read c1 end`, `read c1 failed reset` | a read; its bytes, or in a brief trace their hash |
@@ -40,7 +40,7 @@ pub use setup::Setup;
 use millstream_core::config::Config;
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::id::{ConnId, JobId};
-use millstream_core::job::{Exit, Job, JobResult};
+use millstream_core::job::{Exit, Job, JobNews, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use shard::{Way, write_message};
@@ -235,6 +235,17 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
             self.emit();
         }
         said
+    }
+
+    fn receive_job_news(&mut self) -> Option<(JobId, JobNews)> {
+        let told = self.inner.receive_job_news();
+        if let Some((job, news)) = &told
+            && self.is_on()
+        {
+            told_line(&mut self.line, *job, news);
+            self.emit();
+        }
+        told
     }
 
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
@@ -437,6 +448,16 @@ fn deadline_line(line: &mut String, at: Option<u64>, deadline: Option<Deadline>)
             writeln!(line, "deadline {at} {reason}")
         }
         _ => writeln!(line, "deadline none"),
+    };
+}
+
+fn told_line(line: &mut String, job: JobId, news: &JobNews) {
+    let _ = match news {
+        JobNews::Began { process } => writeln!(line, "told {} began {process}", job.0),
+        JobNews::Said { last_words } => {
+            writeln!(line, "told {} said {}", job.0, last_words.escape_default())
+        }
+        other => writeln!(line, "told {} {other:?}", job.0),
     };
 }
 

@@ -21,7 +21,7 @@ use host::Host;
 use millstream_core::config::Config;
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::id::{ConnId, JobId, ListenerId};
-use millstream_core::job::JobResult;
+use millstream_core::job::{Job, JobNews, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use port::{Port, Wires};
@@ -403,7 +403,7 @@ impl SimTransport {
             || !port.writable.is_empty()
             || port.shutdown
             || !port.inbox.is_empty()
-            || !port.ended.is_empty()
+            || port.has_jobs()
             || !port.configs.is_empty()
             || port.readable.iter().any(|&link| self.is_readable(link))
     }
@@ -474,7 +474,7 @@ impl Transport for SimTransport {
         if !self.ports[own].inbox.is_empty() {
             ready.push(Ready::Shards);
         }
-        if !self.ports[own].ended.is_empty() {
+        if self.ports[own].has_jobs() {
             ready.push(Ready::Jobs);
         }
         ready.extend(self.ports[own].configs.iter().map(|_| Ready::Config));
@@ -573,6 +573,10 @@ impl Transport for SimTransport {
         said
     }
 
+    fn receive_job_news(&mut self) -> Option<(JobId, JobNews)> {
+        self.ports[self.own].goings_on.pop_front()
+    }
+
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
         self.ports[self.own].ended.pop_front()
     }
@@ -585,6 +589,10 @@ impl Transport for SimTransport {
         match output {
             Output::Start { job, work } => {
                 let key = (self.own, job);
+                if matches!(work, Job::Run { .. }) {
+                    let began = JobNews::Began { process: 1_000 + job.0 };
+                    self.ports[self.own].goings_on.push_back((job, began));
+                }
                 if let Some(after) = self.host.start(key, work) {
                     self.schedule(self.clock + after, Due::Job(key.0, key.1));
                 }

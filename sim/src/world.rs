@@ -116,6 +116,7 @@ impl World {
             .zip(&scenario.actors)
             .map(|(index, plan)| {
                 Actor::new(index, *plan, scenario.entropy(index as u64 + 1), &mut net)
+                    .with_calm_from(scenario.duration)
             })
             .collect();
         for (index, fault) in scenario.faults.iter().enumerate() {

@@ -10,7 +10,7 @@ use super::{
 use millstream_core::config::{Config, Page};
 use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::id::{ConnId, DialId, JobId, ListenerId};
-use millstream_core::job::{Exit, JobResult};
+use millstream_core::job::{Exit, JobNews, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use std::collections::BTreeMap;
@@ -295,6 +295,20 @@ impl Transport for Replayed<'_> {
         said
     }
 
+    fn receive_job_news(&mut self) -> Option<(JobId, JobNews)> {
+        // There is no line where there is no news.
+        let rest = self.next.and_then(|next| next.strip_prefix("told "))?;
+        let told = job_news(rest);
+        match told {
+            Some(_) => self.take(),
+            None => {
+                self.differs(UNREADABLE);
+                None
+            }
+        };
+        told
+    }
+
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
         let rest = self.next.and(self.rest("job "))?;
         let ended = match job_result(rest) {
@@ -358,6 +372,19 @@ fn read_result(rest: &str, scratch: &mut [u8]) -> Option<Result<Read, IoFailure>
         None if rest == "pending" => Some(Ok(Read::Pending)),
         None => None,
     }
+}
+
+/// What is told of a job, as the rest of its line says it.
+fn job_news(rest: &str) -> Option<(JobId, JobNews)> {
+    let (job, news) = rest.split_once(' ')?;
+    let (what, rest) = news.split_once(' ')?;
+    let news = match what {
+        "began" => JobNews::Began { process: rest.parse().ok()? },
+        // The words are for people only: they may stay escaped.
+        "said" => JobNews::Said { last_words: rest.into() },
+        _ => return None,
+    };
+    Some((JobId(job.parse().ok()?), news))
 }
 
 /// The end of a job, as the rest of its line says it; `Some(None)` when no other one is over.

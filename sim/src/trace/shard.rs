@@ -59,9 +59,12 @@ pub(super) fn write_message(
         };
     };
     match message {
-        ShardMessage::Claim { claim, name, is_rendition, route } => {
+        ShardMessage::Claim { claim, name, is_rendition, route, server } => {
             words(if *is_rendition { "claim-rendition" } else { "claim" }, claim);
             let _ = write!(line, " {name}");
+            if let Some(server) = server {
+                let _ = write!(line, " from {server}");
+            }
             if route.hops() > 0 {
                 let _ = write!(line, " via {route}");
             }
@@ -145,7 +148,11 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
             let is_rendition = what == "claim-rendition";
             let (name, route) = rest.split_once(" via ").unwrap_or((rest, ""));
             let route = Route::parse(route.as_bytes(), usize::MAX);
-            ShardMessage::Claim { claim: claim()?, name: read_name(name)?, is_rendition, route }
+            let (name, server) = match name.split_once(" from ") {
+                Some((name, server)) => (read_name(name)?, Some(server.parse().ok()?)),
+                None => (read_name(name)?, None),
+            };
+            ShardMessage::Claim { claim: claim()?, name, is_rendition, route, server }
         }
         "granted" => ShardMessage::Granted { claim: claim()?, players: rest.parse().ok()? },
         "denied" => {
@@ -270,9 +277,11 @@ mod tests {
         StreamState, Totals, VideoState,
     };
     use millstream_core::event::RefuseReason;
+    use millstream_core::event::RenditionEnd;
     use millstream_core::flv::tag::Codec;
     use millstream_core::forward::{ForwardFailure, ForwardState, ForwardStatus};
     use millstream_core::id::ForwardId;
+    use millstream_core::rendition::{RenditionState, RenditionStatus};
     use millstream_core::time::WallClock;
     use pretty_assertions::assert_eq;
     use std::time::Duration;
@@ -298,8 +307,20 @@ mod tests {
         let fetch = Fetch { conn, serial: 12 };
         let found = Some(Found { bytes: [&b"a"[..], b"", b"bc"].map(Into::into).into(), tag: 9 });
         let mut messages = vec![
-            ShardMessage::Claim { is_rendition: true, claim, name: name.clone(), route: none },
-            ShardMessage::Claim { is_rendition: false, claim, name: name.clone(), route },
+            ShardMessage::Claim {
+                is_rendition: true,
+                claim,
+                name: name.clone(),
+                route: none,
+                server: Some("2001:db8::1".parse().unwrap()),
+            },
+            ShardMessage::Claim {
+                is_rendition: false,
+                claim,
+                name: name.clone(),
+                route,
+                server: None,
+            },
             ShardMessage::Fetch { fetch, name: name.clone(), part: HlsPart::Playlist },
             ShardMessage::Fetch { fetch, name: name.clone(), part: HlsPart::Segment(77) },
             ShardMessage::Fetched { fetch, found },
@@ -324,6 +345,10 @@ mod tests {
             assert_eq!(read_message(&line).as_ref(), Some(&message), "{line}");
             assert!(!line.contains('\n'));
         }
+    }
+
+    fn exited(code: Option<i32>, signal: Option<i32>) -> RenditionEnd {
+        RenditionEnd::Exited { code, signal, was_silent: true, last_words: "".into() }
     }
 
     /// Every field has something that is not usual.
@@ -394,7 +419,33 @@ mod tests {
             received_bytes: 3,
             sent_bytes: 4,
         };
-        Snapshot { server, streams: vec![stream], clients: vec![client] }
+        let (process, age) = (Some(77), second);
+        let ends = [
+            (RenditionState::Ending { process: None, age }, None),
+            (RenditionState::Running { process, age }, Some(exited(Some(1), None))),
+            (RenditionState::Waiting { left: age }, Some(exited(None, Some(9)))),
+            (
+                RenditionState::Waiting { left: age },
+                Some(RenditionEnd::Failed { reason: "no such file".into() }),
+            ),
+        ];
+        let renditions = ends.map(|(state, last_end)| RenditionStatus {
+            name: client.stream.clone().unwrap(),
+            scope: "live".into(),
+            engine: "sd".into(),
+            state,
+            age,
+            restarts: 5,
+            failures: 6,
+            last_end,
+            last_words: "a line\nand \"another\"".into(),
+        });
+        Snapshot {
+            server,
+            streams: vec![stream],
+            clients: vec![client],
+            renditions: renditions.into(),
+        }
     }
 
     #[test]

@@ -6,21 +6,26 @@ use millstream_core::api::{
     StreamState, Totals, VideoState,
 };
 use millstream_core::drive::IoFailure;
+use millstream_core::event::RenditionEnd;
 use millstream_core::flv::tag::Codec;
 use millstream_core::forward::{ForwardFailure, ForwardState, ForwardStatus};
 use millstream_core::id::{ConnId, ForwardId};
+use millstream_core::rendition::{RenditionState, RenditionStatus};
 use millstream_core::session::SessionError;
 use millstream_core::shard::ShardId;
 use millstream_core::time::{TimerKind, WallClock};
 
 structs! {
-    Snapshot { server, streams, clients }
+    Snapshot { server, streams, clients, renditions }
     ServerState {
         shards, uptime, wall, connections, publishers, players, streams, tape_bytes, session_bytes,
         totals,
     }
     WallClock { unix_millis }
-    Totals { accepted, received_bytes, sent_bytes, jumps, skips, refused }
+    Totals {
+        accepted, forward_failures, received_bytes, rendition_restarts, sent_bytes, jumps, skips,
+        refused,
+    }
     StreamState {
         name, is_home, publisher, age, players, video, audio, skew_millis, received_bytes,
         sent_bytes, received_bits_per_second, sent_bits_per_second, tape_bytes, jumps, skips,
@@ -36,6 +41,9 @@ structs! {
         sent_bytes,
     }
     ForwardStatus { forward, name, destination, state, age, failures, last_failure, sent, skipped }
+    RenditionStatus {
+        name, scope, engine, state, age, restarts, failures, last_end, last_words,
+    }
 }
 
 choices! {
@@ -95,6 +103,63 @@ impl Words for ForwardState {
                 Some(Self::Forwarding { conn: Words::read(words)?, age: Words::read(words)? })
             }
             "waiting" => Some(Self::Waiting { left: Words::read(words)? }),
+            _ => None,
+        }
+    }
+}
+
+impl Words for RenditionState {
+    fn write(&self, line: &mut String) {
+        push(self.as_str(), line);
+        match self {
+            Self::Ending { process, age } | Self::Running { process, age } => {
+                process.write(line);
+                age.write(line);
+            }
+            Self::Waiting { left } => left.write(line),
+        }
+    }
+
+    fn read(words: &mut Reader<'_>) -> Option<Self> {
+        match words.word()? {
+            "ending" => {
+                Some(Self::Ending { process: Words::read(words)?, age: Words::read(words)? })
+            }
+            "running" => {
+                Some(Self::Running { process: Words::read(words)?, age: Words::read(words)? })
+            }
+            "waiting" => Some(Self::Waiting { left: Words::read(words)? }),
+            _ => None,
+        }
+    }
+}
+
+impl Words for RenditionEnd {
+    fn write(&self, line: &mut String) {
+        match self {
+            Self::Exited { code, signal, was_silent, last_words } => {
+                push("exited", line);
+                code.write(line);
+                signal.write(line);
+                was_silent.write(line);
+                last_words.write(line);
+            }
+            Self::Failed { reason } => {
+                push("failed", line);
+                reason.write(line);
+            }
+        }
+    }
+
+    fn read(words: &mut Reader<'_>) -> Option<Self> {
+        match words.word()? {
+            "exited" => Some(Self::Exited {
+                code: Words::read(words)?,
+                signal: Words::read(words)?,
+                was_silent: Words::read(words)?,
+                last_words: Words::read(words)?,
+            }),
+            "failed" => Some(Self::Failed { reason: Words::read(words)? }),
             _ => None,
         }
     }
