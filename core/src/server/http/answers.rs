@@ -93,12 +93,11 @@ impl Server {
         };
         let page_url = request.field("referer").unwrap_or_default();
         let found = self.admit(&vhost.to_ascii_lowercase(), page_url, |vhost| &vhost.refer.play);
-        let found = found.map_err(|reason| match reason {
-            RefuseReason::Refer => {
-                let words = "Clients of this page may not play here.";
-                Response::words(Status::Forbidden, words)
+        let found = found.map_err(|reason| {
+            if reason != RefuseReason::Refer {
+                return nothing_here();
             }
-            _ => nothing_here(),
+            Response::words(Status::Forbidden, "Clients of this page may not play here.")
         })?;
         let name = |vhost: &str| {
             StreamName::new(vhost, app, stream, self.name_limits()).map_err(|_| nothing_here())
