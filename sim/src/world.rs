@@ -22,6 +22,8 @@ use std::task::{Context, Waker};
 
 /// Time between two looks at everything.
 const CHECK_INTERVAL: Micros = 2_000_000;
+/// The wall clock at the start, where nothing else is said: in November 2023.
+const WALL: WallClock = WallClock { unix_millis: 1_700_000_000_000 };
 /// After everyone has left: all timers and all patience run out.
 const DRAIN: Micros = 45_000_000;
 
@@ -32,14 +34,17 @@ pub struct Origin {
     pub epoch: Micros,
     /// How slots are numbered.
     pub order: SlotOrder,
+    /// The wall clock at the start. Twins have the same: heads of HTTP tell it.
+    pub wall: WallClock,
 }
 
 impl Origin {
     /// The origin of an only child.
-    pub const FIRST: Self = Self { epoch: 0, order: SlotOrder::Lowest };
+    pub const FIRST: Self = Self { epoch: 0, order: SlotOrder::Lowest, wall: WALL };
     /// The origin of its twin. Handshakes carry the clock in milliseconds modulo 2^32, so it differs
     /// by a multiple of that.
-    pub const TWIN: Self = Self { epoch: (20 * 1_000) << 32, order: SlotOrder::Shifted };
+    pub const TWIN: Self =
+        Self { epoch: (20 * 1_000) << 32, order: SlotOrder::Shifted, wall: WALL };
 }
 
 /// How a run ended.
@@ -121,12 +126,11 @@ impl World {
             net.schedule(at, Due::Shutdown);
         }
         net.schedule(CHECK_INTERVAL, Due::Check);
-        let wall = WallClock { unix_millis: 1_700_000_000_000 };
         let start = Instant::from_micros(origin.epoch);
         let shards = (0..count.get()).map(|own| {
             let placement = Placement { own: ShardId(own), count };
             let seed = scenario.seed.wrapping_add(u64::from(own) << 32);
-            let server = Server::new_shard(config.clone(), placement, seed, start, wall);
+            let server = Server::new_shard(config.clone(), placement, seed, start, origin.wall);
             (server, Drive::new(Budget::default()))
         });
         let shards = shards.collect();

@@ -77,7 +77,7 @@ fn an_encoder_that_is_not_there_is_shown_in_the_file() {
     let (code, out, _) = check(&scratch, &["--json"]);
     let document: Value = serde_json::from_str(&out).expect("JSON");
     let problem = json!({
-        "file": "a.kdl", "line": 6, "column": 29, "offset": 137, "length": 9, "severity": "error",
+        "file": "a.kdl", "line": 6, "column": 29, "offset": 129, "length": 9, "severity": "error",
         "message": "`./ffmpeg` has no video encoder `libx246`",
         "label": "it does not know this name", "help": "did you mean `libx264`?",
     });
