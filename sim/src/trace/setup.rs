@@ -1,7 +1,8 @@
 //! The begin of a full trace: all that the server was told at its start.
 
 use millstream_core::config::{
-    Config, Forward, PithyPrint, PublishPolicy, QueueLength, Refer, SendDelay, TimeJitter, Vhost,
+    ApiAccess, Config, Forward, Network, PithyPrint, PublishPolicy, QueueLength, Refer, SendDelay,
+    TimeJitter, Vhost,
 };
 use millstream_core::limits::Limits;
 use millstream_core::server::Server;
@@ -155,7 +156,7 @@ impl Setup {
     #[must_use]
     pub fn write(&self) -> String {
         // The addresses are those of the machine that recorded; nothing is bound in a replay.
-        let Config { chunk_size, limits, listeners: _, pages: _, pithy_print, vhosts } =
+        let Config { api, chunk_size, limits, listeners: _, pages: _, pithy_print, vhosts } =
             &self.config;
         let mut text = format!(
             "{TITLE}\nseed {}\nstart {}\nwall {}\nchunk-size {chunk_size}\n",
@@ -170,6 +171,7 @@ impl Setup {
         let PithyPrint { forward, hls, play, publish, transcode } = *pithy_print;
         let intervals = [forward, hls, play, publish, transcode];
         let _ = writeln!(text, "pithy-print{}", numbers(intervals.map(|time| time.as_micros())));
+        let _ = writeln!(text, "{}", api_line(api));
         write_limits(limits, &mut text);
         for (name, vhost) in vhosts {
             write_vhost(name, vhost, &mut text);
@@ -228,6 +230,7 @@ impl Setup {
                 let [forward, hls, play, publish, transcode] = durations(value)?;
                 config.pithy_print = PithyPrint { forward, hls, play, publish, transcode };
             }
+            "api" => config.api = read_api(value)?,
             "limit" => {
                 let (name, value) = value.split_once(' ')?;
                 read_limit(&mut config.limits, name, value.parse().ok()?)?;
@@ -236,6 +239,23 @@ impl Setup {
         }
         Some(())
     }
+}
+
+/// Who may see the API: `api on private,10.0.0.0/8 example.com`.
+fn api_line(access: &ApiAccess) -> String {
+    let ApiAccess { enabled, allow, hosts } = access;
+    let allow: Vec<_> = allow.iter().map(ToString::to_string).collect();
+    let state = if *enabled { "on" } else { "off" };
+    format!("api {state} {} {}", allow.join(","), hosts.join(","))
+}
+
+fn read_api(value: &str) -> Option<ApiAccess> {
+    let mut words = value.split(' ');
+    let enabled = words.next()? == "on";
+    let mut list = || words.next().unwrap_or_default().split(',').filter(|word| !word.is_empty());
+    let allow = list().map(Network::parse).collect::<Option<_>>()?;
+    let hosts = list().map(Arc::from).collect();
+    Some(ApiAccess { enabled, allow, hosts })
 }
 
 /// What a vhost does that a replay shows: segments and transcoding have no part in it.
