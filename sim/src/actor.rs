@@ -8,7 +8,7 @@ mod viewer;
 use crate::entropy::Entropy;
 use crate::net::{Arrival, Micros};
 use crate::oracle::Oracle;
-use crate::scenario::{ActorPlan, FaultKind, Role};
+use crate::scenario::{ActorPlan, FaultKind, Role, host_of};
 use crate::transport::{Due, SimTransport};
 use attacker::Damage;
 use bytes::BytesMut;
@@ -61,6 +61,9 @@ pub struct Actor {
     /// The server has granted what was asked for.
     pub started: Option<MessageStreamId>,
     backlog: BytesMut,
+    /// From then on it keeps what it watches: whoever switches off again and again what begins at a
+    /// keyframe may never see one.
+    calm_from: Micros,
     damage: Option<Damage>,
     entropy: Entropy,
     incarnation: u32,
@@ -95,6 +98,7 @@ impl Actor {
             link: None,
             started: None,
             backlog: BytesMut::new(),
+            calm_from: Micros::MAX,
             damage,
             entropy,
             incarnation: 0,
@@ -105,6 +109,13 @@ impl Actor {
             session: None,
             state: State::Idle,
         }
+    }
+
+    /// Switches nothing off any more from `time` on.
+    #[must_use]
+    pub const fn with_calm_from(mut self, time: Micros) -> Self {
+        self.calm_from = time;
+        self
     }
 
     /// It is connected, was granted what it wants, and stays.
@@ -226,7 +237,7 @@ impl Actor {
             let request = ClientRequest {
                 intent,
                 app: Arc::from("live"),
-                tc_url: Arc::from("rtmp://simulated/live"),
+                tc_url: Arc::from(format!("rtmp://{}/live", host_of(self.plan.stream))),
                 stream: Arc::from(stream_name(self.plan.stream)),
             };
             let (config, rng) = (Arc::new(config), Rng::new(salt));
@@ -235,7 +246,8 @@ impl Actor {
             self.session = Some(Session::client(config, request, now, rng, &mut self.backlog));
         }
         if self.plan.role == Role::View {
-            let request = viewer::request(&stream_name(self.plan.stream));
+            let host = host_of(self.plan.stream);
+            let request = viewer::request(host, &stream_name(self.plan.stream));
             self.backlog = BytesMut::from(request.as_bytes());
             self.state = State::View(Box::new(Viewer::new()));
         }
@@ -433,7 +445,7 @@ impl Actor {
         if which == timer::ASK {
             player::write_ping(&mut self.backlog);
             self.arm(stage, plan.ask_every, which);
-        } else {
+        } else if stage.net.clock() < self.calm_from || !player.has_all() {
             let kind = player.switch(stream, &mut self.backlog);
             stage.oracle.switched(link, kind);
             self.arm(stage, plan.switch_every, which);

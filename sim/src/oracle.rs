@@ -7,14 +7,16 @@
 //!   has left, nothing is kept.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is not named here does not matter to it")]
 
+pub mod admin;
 pub mod playback;
 pub mod rules;
 
 use crate::actor::Actor;
 use crate::media::Ledger;
 use crate::net::Micros;
-use crate::scenario::{ActorPlan, FaultKind, Role, Scenario};
+use crate::scenario::{ActorPlan, FaultKind, OWN_VHOST, Role, Scenario, ServerPlan};
 use crate::transport::{SimTransport, Told};
+use admin::Wish;
 use millstream_core::config::TimeJitter;
 use millstream_core::event::{CloseReason, Event};
 use millstream_core::frame::{Frame, FrameKind};
@@ -28,6 +30,8 @@ use std::collections::BTreeMap;
 const ANSWER_MAX: Micros = 12_000_000;
 /// What the server has had for so long has come to whoever has a free socket.
 const KNOWN_FOR: Micros = 1_500_000;
+/// A group of pictures lasts no longer.
+const GOP_MAX: Micros = 20_000_000;
 /// Armed deadlines of one connection or stream, outdated ones included.
 const TIMERS_MAX: usize = 8;
 
@@ -70,6 +74,8 @@ struct LinkNote {
     left: bool,
     plan: ActorPlan,
     stream: u32,
+    /// The vhost that it has connected to.
+    vhost: Option<String>,
     /// A fault hit it, or its client is not as it should be: the server may give it up.
     tainted: bool,
 }
@@ -113,10 +119,11 @@ impl Oracle {
             left: false,
             plan: *plan,
             stream: plan.stream,
+            vhost: None,
             tainted: is_slow || !plan.role.is_honest(),
         });
         if matches!(plan.role, Role::Play(_) | Role::View) {
-            self.playbacks.insert(link, Playback::new(plan.stream, self.scenario.server.jitter));
+            self.playbacks.insert(link, Playback::new(plan.stream));
         }
     }
 
@@ -177,20 +184,34 @@ impl Oracle {
         let Some(link) = told.link else {
             return self.on_stream_event(told);
         };
+        self.check_admission(link, told);
         match &told.event {
-            Event::Published { .. } => {
+            Event::Connected { app, .. } => {
+                self.links[link].vhost = app.split('/').next().map(str::to_owned);
+            }
+            Event::Published { name, .. } => {
                 if let Some(epoch) = self.links[link].epoch {
                     let order = self.rules.publishings();
-                    self.ledger.epochs[epoch as usize].order = Some(order);
+                    let from = told.at.saturating_sub(self.scenario.server.lag());
+                    let epoch = &mut self.ledger.epochs[epoch as usize];
+                    epoch.order = Some(order);
+                    epoch.jitter = self.rules.admin.jitter(from, name.vhost());
                 }
             }
-            Event::Played { live, .. } => {
+            Event::Played { live, name, .. } => {
                 let known = self.known_now(net, self.links[link].stream);
                 let publishings = self.rules.publishings();
                 let ledger = &self.ledger;
+                let admin = &self.rules.admin;
+                let plan = admin.plan(told.config, name.vhost());
+                let mut recent = admin.since(told.at.saturating_sub(GOP_MAX), name.vhost());
+                let bounds_gop = recent.any(|plan| plan.gop_bytes_max < 1 << 20);
+                let is_mixed = admin.jitter(0, name.vhost()).is_none();
                 if let Some(playback) = self.playbacks.get_mut(&link) {
-                    let bounds_gop = self.scenario.server.gop_bytes_max < 1 << 20;
-                    let prompt = self.scenario.server.gop_cache && !bounds_gop && !told.is_full;
+                    let prompt = plan.gop_cache && !bounds_gop && !told.is_full;
+                    if is_mixed && (!live || self.scenario.server.shards > 1) {
+                        playback.mix();
+                    }
                     playback.join(*live, told.is_full, known, prompt, publishings, ledger);
                     if self.links[link].plan.role == Role::View {
                         playback.wait();
@@ -210,9 +231,36 @@ impl Oracle {
         }
     }
 
+    /// A shard has this configuration now.
+    pub fn in_force(&mut self, at: Micros, shard: usize, config: usize) {
+        if !self.rules.admin.in_force(at, shard, config) {
+            return;
+        }
+        let has_changed = |vhost| self.rules.admin.jitter(0, vhost).is_none();
+        if has_changed("") || has_changed(OWN_VHOST) {
+            self.playbacks.values_mut().for_each(Playback::mix);
+            if self.scenario.server.shards > 1 {
+                // A replica may be made in the new way of what was mended in the old one.
+                self.ledger.epochs.iter_mut().for_each(|epoch| epoch.jitter = None);
+            }
+        }
+    }
+
+    /// What an honest client is granted or refused is what the configuration says.
+    fn check_admission(&mut self, link: usize, told: &Told) {
+        let note = &self.links[link];
+        if !note.plan.role.is_honest() {
+            return;
+        }
+        let wish = Wish { role: note.plan.role, stream: note.stream };
+        if let Err(what) = self.rules.admin.check(told, wish, note.vhost.as_deref()) {
+            self.fail(told.at, format!("link {link}: {what}"));
+        }
+    }
+
     fn on_stream_event(&mut self, told: &Told) {
         if let Event::Jumped { name, millis, .. } = &told.event
-            && self.scenario.server.jitter == TimeJitter::Full
+            && self.rules.admin.jitter(0, name.vhost()) == Some(TimeJitter::Full)
         {
             // An attacker may publish anything, under any name that damage has made.
             let mut publishers = self.scenario.actors.iter().filter_map(|actor| {
@@ -300,6 +348,10 @@ impl Oracle {
             let Some(&known) = self.known.get(&note.stream).filter(|_| is_free) else {
                 continue;
             };
+            let publisher = self.rules.publisher(note.stream);
+            if !publisher.is_some_and(|publisher| self.rules.follows(link, publisher)) {
+                continue;
+            }
             if let Some(missing) = playback.missing(known, &self.ledger) {
                 let (epoch, serial) = known;
                 let what = format!(
@@ -316,7 +368,9 @@ impl Oracle {
             .collect();
         for (&link, playback) in &mut self.playbacks {
             let stream = self.links[link].stream;
-            let known = self.known.get(&stream).copied();
+            let publisher = self.rules.publisher(stream);
+            let follows = publisher.is_none_or(|publisher| self.rules.follows(link, publisher));
+            let known = self.known.get(&stream).copied().filter(|_| follows);
             // Who goes on does so when its socket is free; while it is not known who publishes,
             // nothing is.
             let is_known =
@@ -355,14 +409,14 @@ impl Oracle {
     }
 
     fn check_memory(&mut self, at: Micros, stats: Stats) {
-        let plan = &self.scenario.server;
         // Whole blocks are dropped, and only when a new one begins.
         let actors = &self.scenario.actors;
         let is_attacked = actors.iter().any(|actor| matches!(actor.role, Role::Attack(_)));
         // An attacker's messages are as long as they may be.
         let largest = if is_attacked { 1 << 20 } else { self.largest_frame() };
         let slack = 4 * (64 << 10) + 4 * largest;
-        let tape_max = plan.lag_bytes_max.max(plan.gop_bytes_max) + slack;
+        let held = |plan: &ServerPlan| plan.lag_bytes_max.max(plan.gop_bytes_max);
+        let tape_max = self.scenario.plans().map(held).max().unwrap_or(0) + slack;
         let session_max = (64 << 10) + (1 << 20) + (256 << 10);
         let owners = stats.connections as usize + stats.streams as usize;
         let recent = self.links.iter().rev().take_while(|note| note.connected + 60_000_000 > at);
@@ -389,12 +443,17 @@ impl Oracle {
 
     /// The faults are over for long: everyone who is there gets frames.
     pub fn check_alive(&mut self, at: Micros, actors: &[Actor]) {
-        let stays = |actor: &&Actor| actor.plan.again > 0 && actor.plan.stay == 0;
+        let stays = |actor: &&Actor| {
+            let wish = Wish { role: actor.plan.role, stream: actor.plan.stream };
+            let is_served = self.rules.admin.serves_in_the_end(wish);
+            actor.plan.again > 0 && actor.plan.stay == 0 && is_served
+        };
+        let staying: Vec<&Actor> = actors.iter().filter(stays).collect();
         let largest = self.largest_frame();
         let publishers: Vec<&Actor> =
             actors.iter().filter(|actor| actor.plan.role.publishes()).collect();
-        let staying = actors.iter().filter(stays).filter(|actor| actor.plan.role.publishes());
-        for stream in staying.map(|actor| actor.plan.stream) {
+        let streams = staying.iter().filter(|actor| actor.plan.role.publishes());
+        for stream in streams.map(|actor| actor.plan.stream) {
             let live =
                 publishers.iter().find(|actor| actor.plan.stream == stream && actor.is_active());
             let Some(live) = live else {
@@ -405,7 +464,8 @@ impl Oracle {
                 let link = live.link;
                 self.fail(at, format!("the publisher of stream {stream} ({link:?}) is unknown"));
             }
-            let players = actors.iter().filter(stays).filter(|actor| {
+            self.check_renditions(at, stream);
+            let players = staying.iter().filter(|actor| {
                 let plays = match actor.plan.role {
                     Role::Play(plan) => plan.rate == 0,
                     Role::View => true,
@@ -420,11 +480,21 @@ impl Oracle {
                 let playback = player.link.and_then(|link| self.playbacks.get(&link));
                 let last = playback.map_or(0, |playback| playback.last_at);
                 if last + 8_000_000 < at {
-                    let index = actors.iter().position(|other| std::ptr::eq(other, player));
+                    let index = actors.iter().position(|other| std::ptr::eq(other, *player));
                     let what = format!("player {index:?} ({:?}) gets no frames again", player.link);
                     self.fail(at, what);
                 }
             }
+        }
+    }
+
+    /// A stream that is published for long has the renditions of the last configuration.
+    fn check_renditions(&mut self, at: Micros, stream: u32) {
+        let admin = &self.rules.admin;
+        let wanted = admin.last(admin.vhost_in_the_end(stream)).engines;
+        let running = self.rules.renditions_of(stream);
+        if self.scenario.server.failing_one_in == 0 && i64::from(running) != i64::from(wanted) {
+            self.fail(at, format!("stream {stream} has {running} renditions, not {wanted}"));
         }
     }
 

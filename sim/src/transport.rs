@@ -5,6 +5,7 @@
 //! is off. All happens on the virtual clock, and every call of `now` costs a little of it.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what core adds is not known here")]
 
+mod admin;
 mod host;
 mod link;
 mod port;
@@ -14,17 +15,20 @@ pub use link::{Link, Told, conn_of};
 
 use crate::entropy::Entropy;
 use crate::net::{Arrival, LinkProfile, Micros, Pipe};
+use admin::Admin;
 use bytes::{Bytes, BytesMut};
 use host::Host;
+use millstream_core::config::Config;
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::id::{ConnId, JobId, ListenerId};
-use millstream_core::job::JobResult;
+use millstream_core::job::{Job, JobNews, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use port::{Port, Wires};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Turns without any progress of the clock's own after which the loop counts as spinning.
@@ -53,6 +57,8 @@ pub enum Due {
     Shutdown,
     /// A job of a shard ends.
     Job(usize, JobId),
+    /// A shard hears of another configuration: the shard, and which one.
+    Config(usize, usize),
 }
 
 /// How slots of connections are numbered. It must not matter: twin runs differ in it.
@@ -72,6 +78,7 @@ pub struct SimTransport {
     pub told: Vec<Told>,
     /// All links that ever were.
     pub links: Vec<Link>,
+    admin: Admin,
     agenda: BinaryHeap<Reverse<(Micros, u64, Due)>>,
     clock: Micros,
     entropy: Entropy,
@@ -94,6 +101,7 @@ impl SimTransport {
         Self {
             told: Vec::new(),
             links: Vec::new(),
+            admin: Admin::default(),
             agenda: BinaryHeap::new(),
             clock: 0,
             entropy,
@@ -230,6 +238,10 @@ impl SimTransport {
                     let port = &mut self.ports[shard];
                     port.ended.extend(ended.map(|result| (job, result)));
                 }
+                Due::Config(shard, config) => {
+                    let port = &mut self.ports[shard];
+                    port.configs.extend(Some(config).filter(|_| !port.is_gone));
+                }
                 Due::Actor(..) | Due::Fault(_) | Due::Check | Due::Shutdown => return Some(due),
             }
         }
@@ -359,6 +371,7 @@ impl SimTransport {
         port.deadline = None;
         port.has_run = false;
         port.inbox.clear();
+        port.configs.clear();
         for link in std::mem::take(&mut port.accepts) {
             self.refuse(link);
         }
@@ -390,7 +403,8 @@ impl SimTransport {
             || !port.writable.is_empty()
             || port.shutdown
             || !port.inbox.is_empty()
-            || !port.ended.is_empty()
+            || port.has_jobs()
+            || !port.configs.is_empty()
             || port.readable.iter().any(|&link| self.is_readable(link))
     }
 
@@ -428,6 +442,9 @@ impl SimTransport {
 impl Transport for SimTransport {
     fn poll_ready(&mut self, _cx: &mut Context<'_>, ready: &mut Vec<Ready>) -> Poll<()> {
         self.idle_turns += 1;
+        if self.reloads_alone(ready) {
+            return Poll::Ready(());
+        }
         let is_late = self.agenda.peek().is_some_and(|Reverse((at, _, _))| *at <= self.clock);
         let own = self.own;
         if (std::mem::take(&mut self.ports[own].has_run) && is_late) || self.is_spinning() {
@@ -457,9 +474,10 @@ impl Transport for SimTransport {
         if !self.ports[own].inbox.is_empty() {
             ready.push(Ready::Shards);
         }
-        if !self.ports[own].ended.is_empty() {
+        if self.ports[own].has_jobs() {
             ready.push(Ready::Jobs);
         }
+        ready.extend(self.ports[own].configs.iter().map(|_| Ready::Config));
         if ready.len() > 1 {
             let turn = self.entropy.range(0..=ready.len() as u64 - 1) as usize;
             ready.rotate_left(turn);
@@ -555,14 +573,26 @@ impl Transport for SimTransport {
         said
     }
 
+    fn receive_job_news(&mut self) -> Option<(JobId, JobNews)> {
+        self.ports[self.own].goings_on.pop_front()
+    }
+
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
         self.ports[self.own].ended.pop_front()
+    }
+
+    fn receive_config(&mut self) -> Option<Arc<Config>> {
+        self.take_config()
     }
 
     fn perform(&mut self, output: Output) {
         match output {
             Output::Start { job, work } => {
                 let key = (self.own, job);
+                if matches!(work, Job::Run { .. }) {
+                    let began = JobNews::Began { process: 1_000 + job.0 };
+                    self.ports[self.own].goings_on.push_back((job, began));
+                }
                 if let Some(after) = self.host.start(key, work) {
                     self.schedule(self.clock + after, Due::Job(key.0, key.1));
                 }
@@ -587,7 +617,7 @@ impl Transport for SimTransport {
             Output::Event(event) => {
                 let link = conn_of(&event).and_then(|conn| self.link_of(conn));
                 let is_full = link.is_some_and(|link| self.links[link].is_full);
-                self.told.push(Told { at: self.clock, event, link, is_full });
+                self.tell(event, link, is_full);
             }
             other => debug_assert!(false, "not known to this transport: {other:?}"),
         }

@@ -18,7 +18,6 @@ use millstream_core::time::{Instant, WallClock};
 use std::fmt::Write as _;
 use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::task::{Context, Waker};
 
 /// Time between two looks at everything.
@@ -105,10 +104,14 @@ impl World {
         let mut net = SimTransport::new(step, origin.epoch, origin.order, entropy)
             .with_shards(usize::from(count.get()), shard_delay)
             .with_host(scenario.server.host(), scenario.entropy(u64::MAX - 2));
+        let configs = scenario.configs();
+        let config = configs[0].clone();
+        net.plan_reloads(configs, &scenario.reloads, &mut scenario.entropy(u64::MAX - 3));
         let actors: Vec<Actor> = (0..)
             .zip(&scenario.actors)
             .map(|(index, plan)| {
                 Actor::new(index, *plan, scenario.entropy(index as u64 + 1), &mut net)
+                    .with_calm_from(scenario.duration)
             })
             .collect();
         for (index, fault) in scenario.faults.iter().enumerate() {
@@ -119,7 +122,6 @@ impl World {
         }
         net.schedule(CHECK_INTERVAL, Due::Check);
         let wall = WallClock { unix_millis: 1_700_000_000_000 };
-        let config = Arc::new(scenario.server.config());
         let start = Instant::from_micros(origin.epoch);
         let shards = (0..count.get()).map(|own| {
             let placement = Placement { own: ShardId(own), count };
@@ -226,7 +228,10 @@ impl World {
 
     /// How long it takes until everyone must get frames again: names are free and clients are back.
     fn calm(&self) -> Micros {
-        let ServerPlan { grace, idle, play_wait, .. } = self.scenario.server;
+        let longest = |time: fn(&ServerPlan) -> Micros| self.scenario.plans().map(time).max();
+        let [grace, idle, play_wait] =
+            [longest(|plan| plan.grace), longest(|plan| plan.idle), longest(|plan| plan.play_wait)];
+        let [grace, idle, play_wait] = [grace, idle, play_wait].map(Option::unwrap_or_default);
         let longest_pause = self.scenario.actors.iter().map(|actor| actor.again).max();
         2 * idle + grace.max(play_wait) + 4 * longest_pause.unwrap_or(0) + 14_000_000
     }
@@ -252,8 +257,11 @@ impl World {
             }
             let told = std::mem::take(&mut self.net_mut().told);
             for told in &told {
+                self.oracle.in_force(told.at, own, told.config);
                 self.oracle.on_event(self.transport.inner(), told);
             }
+            let (clock, config) = (self.net().clock(), self.net().config_in_force(own));
+            self.oracle.in_force(clock, own, config);
         }
     }
 
@@ -284,8 +292,12 @@ impl World {
                 self.oracle.shut();
                 self.net_mut().shut();
             }
-            Due::Accept(_) | Due::Job(..) | Due::Said(..) | Due::Readable(_) | Due::Writable(_) => {
-            }
+            Due::Accept(_)
+            | Due::Config(..)
+            | Due::Job(..)
+            | Due::Said(..)
+            | Due::Readable(_)
+            | Due::Writable(_) => {}
         }
     }
 

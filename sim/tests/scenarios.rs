@@ -30,7 +30,8 @@ fn actor(role: Role, start: u64) -> ActorPlan {
 fn scenario(duration: u64, actors: Vec<ActorPlan>) -> Scenario {
     let server = ServerPlan::default();
     let (seed, entropy_len, shutdown) = (1, 1 << 30, None);
-    Scenario { seed, entropy_len, duration, shutdown, server, actors, faults: Vec::new() }
+    let (faults, reloads) = (Vec::new(), Vec::new());
+    Scenario { seed, entropy_len, duration, shutdown, server, actors, faults, reloads }
 }
 
 /// Crosses 2^24, 2^31 and 2^32 ms; each frame's time is checked to the millisecond.

@@ -47,6 +47,8 @@ fn ask(snapshot: &Snapshot, target: &str) {
     let document: serde_json::Value = serde_json::from_slice(&answer.body).unwrap_or_default();
     assert!(document.is_object(), "{target}");
     match parsed {
+        Ok(Request::Forwards(page)) => check_page(&document, page, "forwards", 0),
+        Ok(Request::Renditions(page)) => check_page(&document, page, "renditions", 0),
         Ok(Request::Streams(page)) => check_page(&document, page, "streams", STREAMS),
         Ok(Request::Clients { page, .. }) => check_page(&document, page, "clients", 0),
         Err(Failure::Method) => unreachable!("it was a GET"),

@@ -34,6 +34,11 @@ impl Player {
         write_command(stream, &payload, out);
         kind
     }
+
+    /// Nothing is switched off.
+    pub(super) const fn has_all(&self) -> bool {
+        self.switched.is_multiple_of(2)
+    }
 }
 
 /// Appends a ping: a question that is always answered.
