@@ -95,7 +95,7 @@ fn take_chunks(rest: &mut &[u8], body: &mut Vec<u8>) -> bool {
 }
 
 pub(super) fn get(world: &mut World, target: &str) -> usize {
-    let peer = world.http("198.51.100.9");
+    let peer = world.http("10.0.0.9");
     ask(world, peer, target);
     peer
 }
