@@ -222,6 +222,7 @@ impl Actor {
         let salt = self.entropy.range(0..=u64::from(u32::MAX));
         let link = stage.net.connect(
             self.index,
+            self.plan.server as usize,
             if self.plan.role == Role::View { Service::Http } else { Service::Rtmp },
             self.plan.link,
             Entropy::from_seed(salt, if self.entropy.is_empty() { 0 } else { 1 << 18 }),

@@ -7,6 +7,7 @@
 //!   has left, nothing is kept.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is not named here does not matter to it")]
 
+mod forwards;
 pub mod playback;
 pub mod rules;
 
@@ -15,6 +16,7 @@ use crate::media::Ledger;
 use crate::net::Micros;
 use crate::scenario::{ActorPlan, FaultKind, Role, Scenario};
 use crate::transport::{SimTransport, Told};
+use forwards::Forwards;
 use millstream_core::config::TimeJitter;
 use millstream_core::event::{CloseReason, Event};
 use millstream_core::frame::{Frame, FrameKind};
@@ -52,9 +54,11 @@ pub struct Oracle {
     known: BTreeMap<u32, (u32, u32)>,
     /// When it was known.
     known_at: Micros,
+    forwards: Forwards,
     links: Vec<LinkNote>,
     playbacks: BTreeMap<usize, Playback>,
-    rules: Rules,
+    /// Of the server under test, and of those that it forwards to.
+    rules: Vec<Rules>,
     scenario: Scenario,
 }
 
@@ -84,9 +88,10 @@ impl Oracle {
             frames: 0,
             known: BTreeMap::new(),
             known_at: 0,
+            forwards: Forwards::new(scenario),
             links: Vec::new(),
             playbacks: BTreeMap::new(),
-            rules: Rules::new(scenario),
+            rules: (0..=scenario.peers.len()).map(|server| Rules::new(scenario, server)).collect(),
             scenario: scenario.clone(),
         }
     }
@@ -99,6 +104,9 @@ impl Oracle {
     /// An actor connects.
     pub fn connected(&mut self, link: usize, actor: usize, plan: &ActorPlan, at: Micros) {
         debug_assert_eq!(link, self.links.len(), "links are numbered in order");
+        if matches!(plan.role, Role::Publish(_) | Role::Attack(_)) {
+            self.forwards.published();
+        }
         let epoch = match plan.role {
             Role::Publish(_) | Role::Attack(_) => Some(self.ledger.open(plan.stream)),
             Role::Play(_) | Role::View | Role::Idle => None,
@@ -116,8 +124,41 @@ impl Oracle {
             tainted: is_slow || !plan.role.is_honest(),
         });
         if matches!(plan.role, Role::Play(_) | Role::View) {
-            self.playbacks.insert(link, Playback::new(plan.stream, self.scenario.server.jitter));
+            let mut playback = Playback::new(plan.stream, self.scenario.server.jitter);
+            if plan.server > 0 {
+                playback.follow_chain();
+            }
+            self.playbacks.insert(link, playback);
         }
+    }
+
+    /// A server has connected to another one.
+    pub fn linked(&mut self, link: usize, at: Micros) {
+        debug_assert_eq!(link, self.links.len(), "links are numbered in order");
+        self.links.push(LinkNote {
+            actor: usize::MAX,
+            answered: true,
+            connected: at,
+            epoch: None,
+            left: false,
+            plan: ActorPlan::default(),
+            stream: 0,
+            tainted: true,
+        });
+    }
+
+    /// A server wants to connect to another one.
+    pub fn dialled(&mut self, at: Micros) {
+        self.forwards.dialled(at);
+    }
+
+    /// A server was killed: all that it knew is gone, and so are these links.
+    pub fn killed(&mut self, server: usize, links: &[usize]) {
+        for link in links {
+            self.taint(*link);
+        }
+        self.rules[server].forget();
+        self.forwards.killed(server);
     }
 
     /// The server has answered the request of a link's client.
@@ -171,8 +212,13 @@ impl Oracle {
 
     /// The server reports something.
     pub fn on_event(&mut self, net: &SimTransport, told: &Told) {
-        if let Err(what) = self.rules.take(told) {
+        if let Err(what) = self.rules[told.server].take(told) {
             self.fail(told.at, format!("rules: {what}"));
+        }
+        match self.forwards.take(told) {
+            Err(what) => self.fail(told.at, format!("forwards: {what}")),
+            Ok(None) => {}
+            Ok(Some(name)) => self.reintroduce(told.server, name.stream()),
         }
         let Some(link) = told.link else {
             return self.on_stream_event(told);
@@ -180,22 +226,25 @@ impl Oracle {
         match &told.event {
             Event::Published { .. } => {
                 if let Some(epoch) = self.links[link].epoch {
-                    let order = self.rules.publishings();
+                    let order = self.rules[0].publishings();
                     self.ledger.epochs[epoch as usize].order = Some(order);
                 }
             }
             Event::Played { live, .. } => {
                 let known = self.known_now(net, self.links[link].stream);
-                let publishings = self.rules.publishings();
+                let publishings = self.rules[0].publishings();
+                let is_far = told.server > 0;
                 let ledger = &self.ledger;
                 if let Some(playback) = self.playbacks.get_mut(&link) {
                     let bounds_gop = self.scenario.server.gop_bytes_max < 1 << 20;
-                    let prompt = self.scenario.server.gop_cache && !bounds_gop && !told.is_full;
+                    let is_prompt = self.scenario.server.gop_cache && !bounds_gop;
+                    let prompt = is_prompt && !told.is_full && !is_far;
+                    let known = known.filter(|_| !is_far);
                     playback.join(*live, told.is_full, known, prompt, publishings, ledger);
                     if self.links[link].plan.role == Role::View {
                         playback.wait();
                     }
-                    if self.scenario.server.shards > 1 {
+                    if self.scenario.server.shards > 1 && !is_far {
                         playback.follow_replica(told.at + self.scenario.server.lag());
                     }
                 }
@@ -210,9 +259,21 @@ impl Oracle {
         }
     }
 
+    /// A stream goes from a server to others by a new connection, or from a later keyframe on.
+    fn reintroduce(&mut self, from: usize, stream: &str) {
+        for (&link, playback) in &mut self.playbacks {
+            let note = &self.links[link];
+            let is_it = crate::actor::stream_name(note.stream) == stream;
+            if is_it && self.forwards.leads(from, note.plan.server as usize) {
+                playback.reintroduce();
+            }
+        }
+    }
+
     fn on_stream_event(&mut self, told: &Told) {
         if let Event::Jumped { name, millis, .. } = &told.event
             && self.scenario.server.jitter == TimeJitter::Full
+            && told.server == 0
         {
             // An attacker may publish anything, under any name that damage has made.
             let mut publishers = self.scenario.actors.iter().filter_map(|actor| {
@@ -233,7 +294,7 @@ impl Oracle {
     fn on_closed(&mut self, link: usize, reason: CloseReason, at: Micros) {
         let note = &self.links[link];
         if note.epoch.is_some() {
-            self.rules.attempted(note.stream, at);
+            self.rules[0].attempted(note.stream, at);
         }
         if note.tainted || note.left {
             return;
@@ -254,7 +315,7 @@ impl Oracle {
 
     /// The newest frame of a stream's publisher that the server has: epoch and serial.
     fn known_now(&self, net: &SimTransport, stream: u32) -> Option<(u32, u32)> {
-        let link = self.rules.publisher(stream)?;
+        let link = self.rules[0].publisher(stream)?;
         let epoch = self.links[link].epoch?;
         let read = net.links[link].read;
         let notes = &self.ledger.epoch(epoch).notes;
@@ -263,8 +324,8 @@ impl Oracle {
     }
 
     /// The operator ends the server.
-    pub const fn shut(&mut self) {
-        self.rules.shut();
+    pub fn shut(&mut self) {
+        self.rules[0].shut();
     }
 
     /// Looks at everything while nothing is due.
@@ -279,22 +340,29 @@ impl Oracle {
             self.check_server(net, server);
         }
         self.check_answers(at);
-        if let Err(what) = self.rules.check(at) {
-            self.fail(at, format!("rules: {what}"));
+        if let Err(what) = self.forwards.check() {
+            self.fail(at, format!("forwards: {what}"));
+        }
+        for server in 0..self.rules.len() {
+            if let Err(what) = self.rules[server].check(at) {
+                self.fail(at, format!("rules: {what}"));
+            }
         }
         if at < self.known_at + KNOWN_FOR {
             // A server without a moment of rest is looked at late, and then again at once.
             return;
         }
         self.known_at = at;
-        let looked_at = |actor: &&Actor| actor.is_active() && actor.reads_all();
+        let looked_at =
+            |actor: &&Actor| actor.is_active() && actor.reads_all() && actor.plan.server == 0;
         for actor in actors.iter().filter(looked_at) {
             if self.may_pause_late(actor) {
                 continue;
             }
             let Some(link) = actor.link.filter(|_| !actor.is_paused()) else { continue };
             let Some(playback) = self.playbacks.get(&link) else { continue };
-            let is_open = !net.links[link].is_closed && net.links[link].conn.is_some();
+            let seat = &net.links[link].accepting;
+            let is_open = !seat.is_closed && seat.conn.is_some();
             let is_free = is_free(net, link) && is_open;
             let note = &self.links[link];
             let Some(&known) = self.known.get(&note.stream).filter(|_| is_free) else {
@@ -309,7 +377,7 @@ impl Oracle {
                 self.fail(at, what);
             }
         }
-        let streams: Vec<u32> = self.rules.streams();
+        let streams: Vec<u32> = self.rules[0].streams();
         self.known = streams
             .into_iter()
             .filter_map(|stream| Some((stream, self.known_now(net, stream)?)))
@@ -319,8 +387,9 @@ impl Oracle {
             let known = self.known.get(&stream).copied();
             // Who goes on does so when its socket is free; while it is not known who publishes,
             // nothing is.
-            let is_known =
-                known.is_some() || !self.rules.is_live(stream) || self.scenario.server.lag() == 0;
+            let is_known = known.is_some()
+                || !self.rules[0].is_live(stream)
+                || self.scenario.server.lag() == 0;
             if is_known && is_free(net, link) {
                 playback.settle(at, known);
             }
@@ -365,8 +434,10 @@ impl Oracle {
         let tape_max = plan.lag_bytes_max.max(plan.gop_bytes_max) + slack;
         let session_max = (64 << 10) + (1 << 20) + (256 << 10);
         let owners = stats.connections as usize + stats.streams as usize;
-        let recent = self.links.iter().rev().take_while(|note| note.connected + 60_000_000 > at);
-        let timers_max = TIMERS_MAX * owners + 8 * recent.count() + 16;
+        // Those who came in the last minutes may have left just now.
+        let recent = self.links.iter().rev().take_while(|note| note.connected + 200_000_000 > at);
+        let attempts = recent.count() + self.forwards.recent_dials(at.saturating_sub(60_000_000));
+        let timers_max = TIMERS_MAX * owners + 8 * attempts + 16;
         let checks = [
             ("tape", stats.tape_bytes, u64::from(stats.streams) * tape_max),
             ("session", stats.session_bytes, u64::from(stats.connections) * session_max),
@@ -389,6 +460,8 @@ impl Oracle {
 
     /// The faults are over for long: everyone who is there gets frames.
     pub fn check_alive(&mut self, at: Micros, actors: &[Actor]) {
+        let is_reached: Vec<bool> =
+            (0..self.rules.len()).map(|server| self.forwards.is_reached(server)).collect();
         let stays = |actor: &&Actor| actor.plan.again > 0 && actor.plan.stay == 0;
         let largest = self.largest_frame();
         let publishers: Vec<&Actor> =
@@ -401,7 +474,7 @@ impl Oracle {
                 self.fail(at, format!("stream {stream} has no publisher again"));
                 continue;
             };
-            if !self.rules.is_live(stream) {
+            if !self.rules[0].is_live(stream) {
                 let link = live.link;
                 self.fail(at, format!("the publisher of stream {stream} ({link:?}) is unknown"));
             }
@@ -415,6 +488,7 @@ impl Oracle {
                     && actor.plan.stream == stream
                     && !actor.is_paused()
                     && actor.plan.link.bytes_per_second() * 2 > largest
+                    && is_reached[actor.plan.server as usize]
             });
             for player in players {
                 let playback = player.link.and_then(|link| self.playbacks.get(&link));
@@ -450,8 +524,13 @@ impl Oracle {
 
     /// Everyone has left for long: nobody is thought to be there.
     pub fn check_all_gone(&mut self, at: Micros) {
-        if let Err(what) = self.rules.check_empty() {
-            self.fail(at, format!("rules: {what}"));
+        for rules in &self.rules {
+            if let Err(what) = rules.check_empty() {
+                return self.fail(at, format!("rules: {what}"));
+            }
+        }
+        if let Err(what) = self.forwards.check_empty() {
+            self.fail(at, format!("forwards: {what}"));
         }
     }
 }
@@ -459,7 +538,8 @@ impl Oracle {
 /// All that a client has said has been heard, perhaps that it goes on after a pause, and all that it
 /// was sent has come.
 fn is_free(net: &SimTransport, link: usize) -> bool {
-    net.up_queued(link) == 0 && net.down_queued(link) == 0 && !net.links[link].is_full
+    let is_full = net.links[link].accepting.is_full;
+    net.up_queued(link) == 0 && net.down_queued(link) == 0 && !is_full
 }
 
 /// Audio and video are counted apart.

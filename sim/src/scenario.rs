@@ -5,15 +5,17 @@
 //! KDL file, and shrunk to the smallest one that still fails.
 
 mod draw;
+mod peer;
 mod shrink;
 mod text;
 
+pub use peer::{PeerKind, PeerPlan, ServerFault, ServerFaultKind};
 pub use shrink::shrink;
 pub use text::{ParseError, read, write};
 
 use crate::entropy::Entropy;
 use crate::net::{LinkProfile, Micros};
-use crate::transport::HostPlan;
+use crate::transport::{Failing, HostPlan};
 use millstream_core::config::transcode::{Audio, Engine, Output, Scope, Transcode, Video};
 use millstream_core::config::{
     Config, Hls, HlsStorage, Listener, PithyPrint, PublishPolicy, QueueLength, SendDelay,
@@ -24,7 +26,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Everything that a run is made of.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Scenario {
     /// Makes the small choices: splits, sizes, whims.
     pub seed: u64,
@@ -40,6 +42,12 @@ pub struct Scenario {
     pub actors: Vec<ActorPlan>,
     /// What breaks.
     pub faults: Vec<Fault>,
+    /// Where streams are forwarded to.
+    pub peers: Vec<PeerPlan>,
+    /// What breaks of servers, and between them.
+    pub server_faults: Vec<ServerFault>,
+    /// An operation that fails.
+    pub failing: Option<Failing>,
 }
 
 /// How the server is configured, and how fast it is.
@@ -101,6 +109,8 @@ pub struct ActorPlan {
     pub chunk_size: u32,
     /// Its way to the server.
     pub link: LinkProfile,
+    /// The server that it connects to: 0 for the one under test.
+    pub server: u32,
 }
 
 /// What an actor does.
@@ -216,6 +226,21 @@ pub enum FaultKind {
     TimeOut,
     /// The client does not read for a while.
     ZeroWindow(Micros),
+}
+
+impl Default for ActorPlan {
+    fn default() -> Self {
+        Self {
+            role: Role::Idle,
+            stream: 0,
+            start: 0,
+            stay: 0,
+            again: 0,
+            chunk_size: 60_000,
+            link: LinkProfile::default(),
+            server: 0,
+        }
+    }
 }
 
 impl Default for ServerPlan {

@@ -8,13 +8,13 @@ use crate::actor::{Actor, Stage};
 use crate::entropy::Entropy;
 use crate::net::Micros;
 use crate::oracle::{Failure, Oracle};
-use crate::scenario::{Scenario, ServerPlan};
+use crate::scenario::{Scenario, ServerFaultKind, ServerPlan};
 use crate::trace::{Detail, Traced};
 use crate::transport::{Due, SimTransport, SlotOrder};
 use millstream_core::drive::{Budget, Drive};
 use millstream_core::server::Server;
 use millstream_core::shard::{Placement, ShardId};
-use millstream_core::time::{Instant, WallClock};
+use millstream_core::time::WallClock;
 use std::fmt::Write as _;
 use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,8 +23,11 @@ use std::task::{Context, Waker};
 
 /// Time between two looks at everything.
 const CHECK_INTERVAL: Micros = 2_000_000;
-/// After everyone has left: all timers and all patience run out.
-const DRAIN: Micros = 45_000_000;
+/// What a forward takes at most to be there again.
+const HOP: Micros = 14_000_000;
+/// After everyone has left: all timers and all patience run out. A program that often failed would
+/// have been started again after a minute.
+const DRAIN: Micros = 65_000_000;
 
 /// What must not matter to a run: twins differ in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -75,8 +78,11 @@ pub struct World {
     is_over: bool,
     oracle: Oracle,
     scenario: Scenario,
+    /// Shards of the server under test, and then those that it forwards to.
     shards: Vec<(Server, Drive)>,
     shut: bool,
+    /// What differs from a server to the one that follows it.
+    starts: u64,
     transport: Traced<SimTransport, Vec<u8>>,
     wants_check: bool,
 }
@@ -104,7 +110,9 @@ impl World {
         let entropy = scenario.entropy(u64::MAX);
         let mut net = SimTransport::new(step, origin.epoch, origin.order, entropy)
             .with_shards(usize::from(count.get()), shard_delay)
-            .with_host(scenario.server.host(), scenario.entropy(u64::MAX - 2));
+            .with_host(scenario.server.host(), scenario.entropy(u64::MAX - 2))
+            .with_peers(&scenario.peers, scenario.entropy(u64::MAX - 3))
+            .with_failing(scenario.failing);
         let actors: Vec<Actor> = (0..)
             .zip(&scenario.actors)
             .map(|(index, plan)| {
@@ -115,17 +123,16 @@ impl World {
         for (index, fault) in scenario.faults.iter().enumerate() {
             net.schedule(fault.at, Due::Fault(index));
         }
+        for (index, fault) in scenario.server_faults.iter().enumerate() {
+            net.schedule(fault.at, Due::ServerFault(index));
+        }
         if let Some(at) = scenario.shutdown {
             net.schedule(at, Due::Shutdown);
         }
         net.schedule(CHECK_INTERVAL, Due::Check);
-        let wall = WallClock { unix_millis: 1_700_000_000_000 };
-        let config = Arc::new(scenario.server.config());
-        let start = Instant::from_micros(origin.epoch);
-        let shards = (0..count.get()).map(|own| {
-            let placement = Placement { own: ShardId(own), count };
-            let seed = scenario.seed.wrapping_add(u64::from(own) << 32);
-            let server = Server::new_shard(config.clone(), placement, seed, start, wall);
+        let shards = usize::from(count.get()) + scenario.peers.len();
+        let shards = (0..shards).map(|port| {
+            let server = start_server(scenario, net.server_of(port), port, &net, 0);
             (server, Drive::new(Budget::default()))
         });
         let shards = shards.collect();
@@ -137,6 +144,7 @@ impl World {
             scenario: scenario.clone(),
             shards,
             shut: false,
+            starts: 0,
             transport: Traced::new(net, Vec::new(), detail),
             wants_check: false,
         }
@@ -156,10 +164,17 @@ impl World {
         let until = self.net().clock() + DRAIN;
         self.run_until(until);
         let clock = self.net().clock();
-        for (server, _) in &self.shards {
-            self.oracle.check_empty(clock, server);
+        for (port, (server, _)) in self.shards.iter().enumerate() {
+            if !self.net().is_gone(port) || server.is_drained() {
+                self.oracle.check_empty(clock, server);
+            }
         }
         self.oracle.check_all_gone(clock);
+        let (dials, dialled) = (self.net().dials(), self.net().dialled());
+        if dials + dialled > 0 {
+            let what = format!("everyone has left, but {dials} dials and {dialled} links are left");
+            self.oracle.fail(clock, what);
+        }
         let jobs = self.net().jobs();
         if jobs > 0 {
             self.oracle.fail(clock, format!("everyone has left, but {jobs} jobs go on"));
@@ -182,11 +197,10 @@ impl World {
                     self.wants_check = true;
                 } else {
                     let Self { oracle, transport, shards, actors, .. } = self;
-                    oracle.check(
-                        transport.inner(),
-                        shards.iter().map(|(server, _)| server),
-                        actors,
-                    );
+                    let net = transport.inner();
+                    let is_up = |port: usize| !net.is_gone(port) || shards[port].0.is_drained();
+                    let up = (0..shards.len()).filter(|port| is_up(*port));
+                    oracle.check(net, up.map(|port| &shards[port].0), actors);
                 }
             }
             let Some(next) = next.filter(|at| *at <= until) else { break };
@@ -229,7 +243,9 @@ impl World {
     fn calm(&self) -> Micros {
         let ServerPlan { grace, idle, play_wait, .. } = self.scenario.server;
         let longest_pause = self.scenario.actors.iter().map(|actor| actor.again).max();
-        2 * idle + grace.max(play_wait) + 4 * longest_pause.unwrap_or(0) + 14_000_000
+        let usual = 2 * idle + grace.max(play_wait) + 4 * longest_pause.unwrap_or(0) + 14_000_000;
+        // Each server on a way finds out that the one before it has gone, and is found again.
+        usual + self.scenario.peers.len() as u64 * (2 * idle + HOP)
     }
 
     /// Lets all shards that have something to do take a turn, in an order that is drawn.
@@ -243,13 +259,21 @@ impl World {
             }
             self.net_mut().enter(own);
             if count > 1 {
+                // A further server is called as if it were a further shard.
                 self.transport.enter(ShardId(own as u16));
             }
             let (server, drive) = &mut self.shards[own];
             if drive.poll(server, &mut self.transport, &mut cx).is_ready() {
-                self.shut = true;
+                self.shut |= self.net().server_of(own) == 0;
                 // What still arrives finds nobody.
                 self.net_mut().end_shard(own);
+            }
+            for link in std::mem::take(&mut self.net_mut().hit) {
+                self.oracle.taint(link);
+            }
+            let now = self.net().clock();
+            for _ in 0..std::mem::take(&mut self.net_mut().dialled_count) {
+                self.oracle.dialled(now);
             }
             let told = std::mem::take(&mut self.net_mut().told);
             for told in &told {
@@ -262,7 +286,8 @@ impl World {
         match due {
             Due::Client(link) => {
                 let owner = self.net().links[link].owner;
-                if self.actors[owner].link == Some(link) {
+                let holds = |owner: &usize| self.actors[*owner].link == Some(link);
+                if let Some(owner) = owner.filter(holds) {
                     self.act(owner, Actor::on_link);
                 }
             }
@@ -285,9 +310,53 @@ impl World {
                 self.oracle.shut();
                 self.net_mut().shut();
             }
-            Due::Accept(_) | Due::Job(..) | Due::Said(..) | Due::Readable(_) | Due::Writable(_) => {
+            Due::Dialled(..) => {
+                let link = self.net().links.len() - 1;
+                self.oracle.linked(link, self.net().clock());
+            }
+            Due::ServerFault(index) => self.break_server(index),
+            Due::Start(server) => self.start_again(server),
+            Due::Accept(_)
+            | Due::Job(..)
+            | Due::Lost(_)
+            | Due::Said(..)
+            | Due::Readable(..)
+            | Due::Writable(..) => {}
+        }
+    }
+
+    fn break_server(&mut self, index: usize) {
+        let fault = self.scenario.server_faults[index];
+        let server = fault.server as usize;
+        if self.is_over || server > self.scenario.peers.len() {
+            return;
+        }
+        let now = self.net().clock();
+        match fault.kind {
+            ServerFaultKind::Part(lasts) => self.net_mut().part(server, now + lasts),
+            ServerFaultKind::Reset => self.net_mut().reset_links(server),
+            ServerFaultKind::Vanish => self.net_mut().silence_links(server),
+            // A server that ends is not killed as well, nor is one that is down.
+            ServerFaultKind::Restart(_) if server == 0 && self.shut => {}
+            ServerFaultKind::Restart(_) if self.net().is_down(server) => {}
+            ServerFaultKind::Restart(lasts) => {
+                let links = self.net_mut().kill(server);
+                self.oracle.killed(server, &links);
+                self.net_mut().schedule(now + lasts.max(1), Due::Start(server));
             }
         }
+    }
+
+    fn start_again(&mut self, server: usize) {
+        self.starts += 1;
+        for port in 0..self.shards.len() {
+            if self.net().server_of(port) == server {
+                let net = self.transport.inner();
+                let again = start_server(&self.scenario, server, port, net, self.starts);
+                self.shards[port] = (again, Drive::new(Budget::default()));
+            }
+        }
+        self.net_mut().revive(server);
     }
 
     fn act(&mut self, index: usize, work: impl FnOnce(&mut Actor, &mut Stage<'_>)) {
@@ -297,6 +366,25 @@ impl World {
             work(actor, &mut stage);
         }
     }
+}
+
+/// A server at its start, or one of its shards.
+fn start_server(
+    scenario: &Scenario,
+    server: usize,
+    port: usize,
+    net: &SimTransport,
+    starts: u64,
+) -> Server {
+    let shards = u16::try_from(scenario.server.shards).ok().and_then(NonZeroU16::new);
+    let shards = shards.unwrap_or(NonZeroU16::MIN);
+    let placement = match server {
+        0 => Placement { own: ShardId(port as u16), count: shards },
+        _ => Placement::SINGLE,
+    };
+    let seed = scenario.seed.wrapping_add(starts << 32 | (server as u64) << 48);
+    let wall = WallClock { unix_millis: 1_700_000_000_000 + net.clock() / 1_000 };
+    Server::new_shard(Arc::new(scenario.config(server)), placement, seed, net.instant(), wall)
 }
 
 impl std::fmt::Debug for World {

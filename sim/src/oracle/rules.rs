@@ -27,6 +27,8 @@ pub struct Rules {
     attempts: BTreeMap<u32, Micros>,
     /// Files cannot always be written.
     files_fail: bool,
+    /// Streams are forwarded from here.
+    forwards: bool,
     grace: Micros,
     /// How much later a shard may know what another one knows; 0 where there is one alone.
     lag: Micros,
@@ -77,12 +79,13 @@ impl Stream {
 impl Rules {
     /// The rules of a server as `scenario` configures it.
     #[must_use]
-    pub fn new(scenario: &Scenario) -> Self {
+    pub fn new(scenario: &Scenario, server: usize) -> Self {
         Self {
             attempts: BTreeMap::new(),
-            files_fail: scenario.server.failing_one_in > 0,
+            files_fail: scenario.server.failing_one_in > 0 || scenario.failing.is_some(),
+            forwards: !scenario.peers.is_empty(),
             grace: scenario.server.grace,
-            lag: scenario.server.lag(),
+            lag: if server == 0 { scenario.server.lag() } else { 0 },
             links: BTreeMap::new(),
             play_wait: scenario.server.play_wait,
             publishings: 0,
@@ -138,6 +141,15 @@ impl Rules {
                 Event::Codec { .. } | Event::Jumped { .. } | Event::StreamProgress { .. } => Ok(()),
                 Event::HlsWarning { .. } => Ok(()),
                 Event::HlsFailed { .. } if self.files_fail => Ok(()),
+                Event::Forwarding { .. }
+                | Event::ForwardFailed { .. }
+                | Event::ForwardEnded { .. }
+                | Event::ForwardSkipped { .. }
+                | Event::ForwardProgress { .. }
+                    if self.forwards =>
+                {
+                    Ok(())
+                }
                 Event::RenditionStarted { name, engine } => {
                     self.rendition(name.as_str(), engine, 1)
                 }
@@ -303,6 +315,16 @@ impl Rules {
             Some(left) if left >= since => left + self.grace,
             Some(_) | None => since + self.play_wait,
         }
+    }
+
+    /// The server was killed: it knows nobody, and only the count of publishings goes on.
+    pub fn forget(&mut self) {
+        for state in self.links.values_mut() {
+            state.closed = true;
+        }
+        self.attempts.clear();
+        self.renditions.clear();
+        self.streams.clear();
     }
 
     /// The operator ends the server.

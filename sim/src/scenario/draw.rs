@@ -1,5 +1,7 @@
 //! Swarm testing: which dangers exist in a run, and how often, is drawn before anything else.
 
+mod servers;
+
 use super::{
     ActorPlan, AttackPlan, Fault, FaultKind, MediaPlan, PlayPlan, Role, Scenario, ServerPlan,
 };
@@ -61,13 +63,25 @@ pub(super) fn draw(entropy: &mut Entropy) -> Scenario {
         let link = draw_link(entropy, &swarm);
         let (role, chunk_size) = (Role::Idle, 128);
         let start = entropy.range(0..=duration);
-        actors.push(ActorPlan { role, stream: 0, start, stay: 0, again: 0, chunk_size, link });
+        actors.push(ActorPlan { role, start, chunk_size, link, ..ActorPlan::default() });
     }
     let faults = draw_faults(entropy, &swarm, duration, actors.len());
     let shutdown = entropy.one_in(12).then(|| entropy.range(0..=duration));
     let seed = entropy.range(0..=u64::from(u32::MAX));
     let entropy_len = if entropy.is_empty() { 0 } else { 1 << 18 };
-    Scenario { seed, entropy_len, duration, shutdown, server, actors, faults }
+    let mut scenario = Scenario {
+        seed,
+        entropy_len,
+        duration,
+        shutdown,
+        server,
+        actors,
+        faults,
+        ..Scenario::default()
+    };
+    // What came later is drawn last, so that the rest of a seed stays what it was.
+    servers::draw(entropy, &swarm, streams, &mut scenario);
+    scenario
 }
 
 fn draw_swarm(entropy: &mut Entropy) -> Swarm {
@@ -183,6 +197,7 @@ fn publisher(entropy: &mut Entropy, swarm: &Swarm, stream: u32) -> ActorPlan {
         again,
         chunk_size: entropy.choose(&[60_000, 128, 4_096]),
         link,
+        server: 0,
     }
 }
 
@@ -210,6 +225,7 @@ fn player(entropy: &mut Entropy, swarm: &Swarm, stream: u32, start: u64) -> Acto
         again,
         chunk_size: 60_000,
         link: draw_link(entropy, swarm),
+        server: 0,
     }
 }
 
@@ -234,6 +250,7 @@ fn attacker(entropy: &mut Entropy, swarm: &Swarm, streams: u32) -> ActorPlan {
         again: 300 * MS,
         chunk_size: entropy.choose(&[128, 4_096]),
         link: draw_link(entropy, swarm),
+        server: 0,
     }
 }
 

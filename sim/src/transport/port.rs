@@ -1,9 +1,10 @@
 //! One shard's side of the network, and the links between shards.
 
-use super::SlotOrder;
+use super::{Side, SlotOrder};
 use crate::entropy::Entropy;
 use crate::net::Micros;
-use millstream_core::id::{ConnId, JobId};
+use millstream_core::drive::IoFailure;
+use millstream_core::id::{ConnId, DialId, JobId};
 use millstream_core::job::JobResult;
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::Deadline;
@@ -14,6 +15,8 @@ use std::collections::{BTreeSet, VecDeque};
 pub(super) struct Port {
     pub(super) accepts: Vec<usize>,
     pub(super) deadline: Option<Deadline>,
+    /// How attempts to connect have ended: with a link, or why not.
+    pub(super) dialled: Vec<(DialId, Result<usize, IoFailure>)>,
     /// Jobs that are over.
     pub(super) ended: VecDeque<(JobId, JobResult)>,
     pub(super) has_run: bool,
@@ -22,21 +25,21 @@ pub(super) struct Port {
     /// The shard has ended.
     pub(super) is_gone: bool,
     pub(super) order: SlotOrder,
-    pub(super) readable: BTreeSet<usize>,
+    pub(super) readable: BTreeSet<(usize, Side)>,
     pub(super) shutdown: bool,
-    pub(super) writable: BTreeSet<usize>,
+    pub(super) writable: BTreeSet<(usize, Side)>,
     slots: Vec<Slot>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Slot {
     generation: u32,
-    link: Option<usize>,
+    link: Option<(usize, Side)>,
 }
 
 impl Port {
     pub(super) fn new(order: SlotOrder) -> Self {
-        let reserved = Slot { generation: 0, link: Some(usize::MAX) };
+        let reserved = Slot { generation: 0, link: Some((usize::MAX, Side::Accepting)) };
         let slots = match order {
             SlotOrder::Lowest => Vec::new(),
             SlotOrder::Shifted => vec![reserved; 3],
@@ -44,6 +47,7 @@ impl Port {
         Self {
             accepts: Vec::new(),
             deadline: None,
+            dialled: Vec::new(),
             ended: VecDeque::new(),
             has_run: false,
             inbox: VecDeque::new(),
@@ -56,8 +60,8 @@ impl Port {
         }
     }
 
-    /// A new connection for `link`.
-    pub(super) fn allocate(&mut self, link: usize) -> ConnId {
+    /// A new connection for an end of a link.
+    pub(super) fn allocate(&mut self, link: (usize, Side)) -> ConnId {
         let free = self.slots.iter().position(|slot| slot.link.is_none());
         if free.is_none() {
             let generation = if self.order == SlotOrder::Shifted { 8 } else { 0 };
@@ -70,14 +74,14 @@ impl Port {
         ConnId { slot: index as u32, generation: slot.generation }
     }
 
-    /// The link of a connection.
-    pub(super) fn link_of(&self, conn: ConnId) -> Option<usize> {
+    /// The link of a connection, and the end of it.
+    pub(super) fn link_of(&self, conn: ConnId) -> Option<(usize, Side)> {
         let slot = self.slots.get(conn.slot as usize)?;
         slot.link.filter(|_| slot.generation == conn.generation)
     }
 
     /// Forgets a connection; gives its link.
-    pub(super) fn free(&mut self, conn: ConnId) -> Option<usize> {
+    pub(super) fn free(&mut self, conn: ConnId) -> Option<(usize, Side)> {
         let link = self.link_of(conn)?;
         self.slots[conn.slot as usize].link = None;
         self.readable.remove(&link);
@@ -119,6 +123,11 @@ impl Wires {
         wire.last_arrival = wire.last_arrival.max(now + delay);
         wire.on_its_way.push_back((wire.last_arrival, message));
         wire.last_arrival
+    }
+
+    /// Nothing that was said arrives any more.
+    pub(super) fn clear(&mut self) {
+        self.wires.fill_with(Wire::default);
     }
 
     /// The next message that has arrived.
