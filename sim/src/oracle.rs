@@ -10,26 +10,30 @@
 mod forwards;
 pub mod playback;
 pub mod rules;
+mod segments;
 
 use crate::actor::Actor;
-use crate::media::Ledger;
+use crate::media::{Ledger, Note};
 use crate::net::Micros;
-use crate::scenario::{ActorPlan, FaultKind, Role, Scenario};
+use crate::scenario::{ActorPlan, FaultKind, Role, Scenario, SegmentsPlan};
 use crate::transport::{SimTransport, Told};
 use forwards::Forwards;
 use millstream_core::config::TimeJitter;
 use millstream_core::event::{CloseReason, Event};
-use millstream_core::frame::{Frame, FrameKind};
+use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::server::{Server, Stats};
 use millstream_core::session::SessionError;
 use playback::Playback;
 use rules::Rules;
+use segments::Segments;
 use std::collections::BTreeMap;
 
 /// How long a server may take to answer a client whose link is well.
 const ANSWER_MAX: Micros = 12_000_000;
 /// What the server has had for so long has come to whoever has a free socket.
 const KNOWN_FOR: Micros = 1_500_000;
+/// A GOP, a segment and a look at the playlist take less.
+const SEGMENT_PATIENCE: Micros = 20_000_000;
 /// Armed deadlines of one connection or stream, outdated ones included.
 const TIMERS_MAX: usize = 8;
 
@@ -60,6 +64,7 @@ pub struct Oracle {
     /// Of the server under test, and of those that it forwards to.
     rules: Vec<Rules>,
     scenario: Scenario,
+    segments: BTreeMap<usize, Segments>,
 }
 
 /// What is known of a link.
@@ -93,6 +98,7 @@ impl Oracle {
             playbacks: BTreeMap::new(),
             rules: (0..=scenario.peers.len()).map(|server| Rules::new(scenario, server)).collect(),
             scenario: scenario.clone(),
+            segments: BTreeMap::new(),
         }
     }
 
@@ -109,20 +115,25 @@ impl Oracle {
         }
         let epoch = match plan.role {
             Role::Publish(_) | Role::Attack(_) => Some(self.ledger.open(plan.stream)),
-            Role::Play(_) | Role::View | Role::Idle => None,
+            Role::Play(_) | Role::View | Role::Segments(_) | Role::Idle => None,
         };
+        let nonsense =
+            matches!(plan.role, Role::Segments(SegmentsPlan { nonsense_one_in: 1.., .. }));
         let is_slow = matches!(plan.role, Role::Play(play) if play.rate > 0);
         self.links.push(LinkNote {
             actor,
             // Who plays by HTTP is answered when the stream shows itself.
-            answered: plan.role == Role::View,
+            answered: matches!(plan.role, Role::View | Role::Segments(_)),
             connected: at,
             epoch,
             left: false,
             plan: *plan,
             stream: plan.stream,
-            tainted: is_slow || !plan.role.is_honest(),
+            tainted: is_slow || nonsense || !plan.role.is_honest(),
         });
+        if let Role::Segments(_) = plan.role {
+            self.segments.insert(link, Segments::new(plan.stream));
+        }
         if matches!(plan.role, Role::Play(_) | Role::View) {
             let mut playback = Playback::new(plan.stream, self.scenario.server.jitter);
             if plan.server > 0 {
@@ -175,6 +186,27 @@ impl Oracle {
     pub fn left(&mut self, link: usize) {
         self.links[link].left = true;
         self.playbacks.remove(&link);
+        self.segments.remove(&link);
+    }
+
+    /// A player of segments got a playlist, or there is none.
+    pub fn on_playlist(&mut self, link: usize, text: Option<&[u8]>, at: Micros) {
+        let Some(segments) = self.segments.get_mut(&link) else { return };
+        match text.map(|text| segments.on_playlist(text)) {
+            None => segments.forget(),
+            Some(Ok(())) => {}
+            Some(Err(what)) => self.fail(at, format!("player of segments on link {link}: {what}")),
+        }
+    }
+
+    /// A player of segments got a segment, or it was not there.
+    pub fn on_segment(&mut self, link: usize, sequence: u64, bytes: Option<&[u8]>, at: Micros) {
+        let Some(segments) = self.segments.get_mut(&link) else { return };
+        let Some(bytes) = bytes else { return segments.missed(sequence) };
+        self.frames += 1;
+        if let Err(what) = segments.on_segment(sequence, bytes, &self.ledger, at) {
+            self.fail(at, format!("player of segments on link {link}: {what}"));
+        }
     }
 
     /// The epoch that a publisher's link belongs to.
@@ -481,7 +513,7 @@ impl Oracle {
             let players = actors.iter().filter(stays).filter(|actor| {
                 let plays = match actor.plan.role {
                     Role::Play(plan) => plan.rate == 0,
-                    Role::View => true,
+                    Role::View | Role::Segments(_) => true,
                     Role::Publish(_) | Role::Attack(_) | Role::Idle => false,
                 };
                 plays
@@ -492,8 +524,12 @@ impl Oracle {
             });
             for player in players {
                 let playback = player.link.and_then(|link| self.playbacks.get(&link));
-                let last = playback.map_or(0, |playback| playback.last_at);
-                if last + 8_000_000 < at {
+                let segments = player.link.and_then(|link| self.segments.get(&link));
+                let (last, patience) = match (playback, segments) {
+                    (_, Some(segments)) => (segments.last_at, SEGMENT_PATIENCE),
+                    (playback, None) => (playback.map_or(0, |it| it.last_at), 8_000_000),
+                };
+                if last + patience < at {
                     let index = actors.iter().position(|other| std::ptr::eq(other, player));
                     let what = format!("player {index:?} ({:?}) gets no frames again", player.link);
                     self.fail(at, what);
@@ -510,6 +546,7 @@ impl Oracle {
             // A server that has ended does not wait for its timers, nor does it hear that other
             // shards leave its streams.
             stats.timers = 0;
+            stats.segment_bytes = 0;
             if self.scenario.server.shards > 1 {
                 (stats.streams, stats.publishers, stats.tape_bytes) = (0, 0, 0);
             }
@@ -540,6 +577,10 @@ impl Oracle {
 fn is_free(net: &SimTransport, link: usize) -> bool {
     let is_full = net.links[link].accepting.is_full;
     net.up_queued(link) == 0 && net.down_queued(link) == 0 && !is_full
+}
+
+const fn is_coded(note: &Note) -> bool {
+    matches!(note.class, FrameClass::Coded | FrameClass::Control | FrameClass::Keyframe)
 }
 
 /// Audio and video are counted apart.

@@ -124,6 +124,8 @@ pub enum Role {
     Attack(AttackPlan),
     /// Plays by HTTP, as FLV without end.
     View,
+    /// Plays by HTTP, segment by segment.
+    Segments(SegmentsPlan),
     /// Connects and says nothing.
     Idle,
 }
@@ -155,6 +157,8 @@ pub struct MediaPlan {
     pub repeat_every: u32,
     /// GOPs between two changes of the sequence headers; 0 for none.
     pub change_every: u32,
+    /// Its frames are such that muxers take them.
+    pub muxable: bool,
 }
 
 impl Default for MediaPlan {
@@ -172,6 +176,7 @@ impl Default for MediaPlan {
             jump_ms: 0,
             repeat_every: 0,
             change_every: 0,
+            muxable: false,
         }
     }
 }
@@ -189,6 +194,21 @@ pub struct PlayPlan {
     pub ask_every: Micros,
     /// It switches video and audio off and on so often; 0 for never.
     pub switch_every: Micros,
+}
+
+/// How a player of segments asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SegmentsPlan {
+    /// Time between two looks at the playlist.
+    pub every: Micros,
+    /// One in so many looks is nonsense instead; 0 for none.
+    pub nonsense_one_in: u64,
+}
+
+impl Default for SegmentsPlan {
+    fn default() -> Self {
+        Self { every: 1_000_000, nonsense_one_in: 0 }
+    }
 }
 
 /// How an attacker attacks.
@@ -365,7 +385,7 @@ impl Role {
     /// True for those whose bytes are as they should be.
     #[must_use]
     pub const fn is_honest(&self) -> bool {
-        matches!(self, Self::Publish(_) | Self::Play(_) | Self::View)
+        matches!(self, Self::Publish(_) | Self::Play(_) | Self::View | Self::Segments(_))
     }
 }
 

@@ -10,7 +10,7 @@ use crate::net::Micros;
 use crate::oracle::{Failure, Oracle};
 use crate::scenario::{Scenario, ServerFaultKind, ServerPlan};
 use crate::trace::{Detail, Traced};
-use crate::transport::{Due, SimTransport, SlotOrder};
+use crate::transport::{Due, OPERATIONS, SimTransport, SlotOrder};
 use millstream_core::drive::{Budget, Drive};
 use millstream_core::server::Server;
 use millstream_core::shard::{Placement, ShardId};
@@ -28,6 +28,8 @@ const HOP: Micros = 14_000_000;
 /// After everyone has left: all timers and all patience run out. A program that often failed would
 /// have been started again after a minute.
 const DRAIN: Micros = 65_000_000;
+/// The same where files cannot be written: that is tried up to a minute later, and then given up.
+const DRAIN_OF_FILES: Micros = 240_000_000;
 
 /// What must not matter to a run: twins differ in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -68,6 +70,9 @@ pub struct Figures {
     pub frames: u64,
     /// Epochs of publishing.
     pub epochs: usize,
+    /// What the servers asked of their machines and the network, in the order of
+    /// [`OPERATIONS`](crate::transport::OPERATIONS).
+    pub operations: [u64; OPERATIONS.len()],
 }
 
 /// Everything of a run.
@@ -161,7 +166,7 @@ impl World {
         for index in 0..self.actors.len() {
             self.act(index, Actor::leave);
         }
-        let until = self.net().clock() + DRAIN;
+        let until = self.net().clock() + self.drain();
         self.run_until(until);
         let clock = self.net().clock();
         for (port, (server, _)) in self.shards.iter().enumerate() {
@@ -220,6 +225,7 @@ impl World {
             connections: self.transport.inner().links.len(),
             frames: self.oracle.frames,
             epochs: self.oracle.ledger.epochs.len(),
+            operations: self.transport.inner().operations(),
         };
         let bytes = self.transport.into_output();
         let mut trace = String::from_utf8_lossy(&bytes).into_owned();
@@ -246,6 +252,13 @@ impl World {
         let usual = 2 * idle + grace.max(play_wait) + 4 * longest_pause.unwrap_or(0) + 14_000_000;
         // Each server on a way finds out that the one before it has gone, and is found again.
         usual + self.scenario.peers.len() as u64 * (2 * idle + HOP)
+    }
+
+    /// How long it takes until all timers and all patience have run out.
+    const fn drain(&self) -> Micros {
+        let ServerPlan { hls, failing_one_in, .. } = self.scenario.server;
+        let fails = failing_one_in > 0 || self.scenario.failing.is_some();
+        if hls && fails { DRAIN_OF_FILES } else { DRAIN }
     }
 
     /// Lets all shards that have something to do take a turn, in an order that is drawn.

@@ -4,7 +4,7 @@
 //! the player joined, was too slow, or had paused. In a run, video begins at a keyframe, coded
 //! frames follow the sequence headers that they need, and times keep their published distances.
 
-use super::slot;
+use super::{is_coded, slot};
 use crate::media::{Ledger, Note, Stamp, read_stamp};
 use crate::net::Micros;
 use millstream_core::config::TimeJitter;
@@ -452,8 +452,4 @@ impl Playback {
             serial: stamp.serial,
         })
     }
-}
-
-const fn is_coded(note: &Note) -> bool {
-    matches!(note.class, FrameClass::Coded | FrameClass::Control | FrameClass::Keyframe)
 }

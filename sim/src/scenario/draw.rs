@@ -1,5 +1,6 @@
 //! Swarm testing: which dangers exist in a run, and how often, is drawn before anything else.
 
+mod segments;
 mod servers;
 
 use super::{
@@ -81,6 +82,7 @@ pub(super) fn draw(entropy: &mut Entropy) -> Scenario {
     };
     // What came later is drawn last, so that the rest of a seed stays what it was.
     servers::draw(entropy, &swarm, streams, &mut scenario);
+    segments::draw(entropy, &swarm, streams, &mut scenario);
     scenario
 }
 

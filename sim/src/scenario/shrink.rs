@@ -78,7 +78,7 @@ const STEPS: [Step; 33] = [
     |scenario| scenario.seed /= 2,
 ];
 
-const ACTOR_STEPS: [ActorStep; 36] = [
+const ACTOR_STEPS: [ActorStep; 38] = [
     |actor| actor.link = LinkProfile::default(),
     |actor| actor.link.latency = 1_000,
     |actor| actor.link.jitter = 0,
@@ -108,6 +108,12 @@ const ACTOR_STEPS: [ActorStep; 36] = [
     |actor| media(actor, |media| media.jump_every = 0),
     |actor| media(actor, |media| media.repeat_every = 0),
     |actor| media(actor, |media| media.change_every = 0),
+    |actor| media(actor, |media| media.muxable = false),
+    |actor| {
+        if let Role::Segments(plan) = &mut actor.role {
+            plan.nonsense_one_in = 0;
+        }
+    },
     |actor| play(actor, |play| *play = PlayPlan::default()),
     |actor| play(actor, |play| play.rate = 0),
     |actor| play(actor, |play| play.ask_every = 0),

@@ -2,7 +2,7 @@
 
 use super::{
     ActorPlan, AttackPlan, Fault, FaultKind, MediaPlan, PeerKind, PeerPlan, PlayPlan, Role,
-    Scenario, ServerFault, ServerFaultKind, ServerPlan,
+    Scenario, SegmentsPlan, ServerFault, ServerFaultKind, ServerPlan,
 };
 use crate::net::LinkProfile;
 use crate::transport::{Failing, OPERATIONS};
@@ -174,6 +174,7 @@ properties! {
         jump_ms = "jump-ms",
         repeat_every = "repeat-every",
         change_every = "change-every",
+        muxable = "muxable",
     }
     PlayPlan, write_play, set_play: {
         rate = "rate",
@@ -189,6 +190,10 @@ properties! {
 }
 
 properties! {
+    SegmentsPlan, write_segments, set_segments: {
+        every = "every",
+        nonsense_one_in = "nonsense-one-in",
+    }
     PeerPlan, write_peer, set_peer: {
         kind = "kind",
         from = "from",
@@ -212,6 +217,7 @@ pub fn write(scenario: &Scenario) -> String {
             Role::Play(_) => "player",
             Role::Attack(_) => "attacker",
             Role::View => "viewer",
+            Role::Segments(_) => "segments",
             Role::Idle => "idle",
         };
         out.push_str(name);
@@ -226,6 +232,10 @@ pub fn write(scenario: &Scenario) -> String {
             }
             Role::Attack(plan) => {
                 child("attack", |out| write_attack(plan, &USUAL_ATTACK, out), &mut inner);
+            }
+            Role::Segments(plan) => {
+                let usual = SegmentsPlan::default();
+                child("ask", |out| write_segments(plan, &usual, out), &mut inner);
             }
             Role::View | Role::Idle => {}
         }
@@ -338,11 +348,13 @@ fn read_actor(node: &KdlNode) -> Result<ActorPlan, ParseError> {
     let mut media = MediaPlan::default();
     let mut play = PlayPlan::default();
     let mut attack = USUAL_ATTACK;
+    let mut segments = SegmentsPlan::default();
     for inner in node.children().map_or(&[][..], KdlDocument::nodes) {
         match (node.name().value(), inner.name().value()) {
             (_, "link") => read_properties(inner, &mut actor.link, set_link)?,
             ("publisher", "media") => read_properties(inner, &mut media, set_media)?,
             ("player", "play") => read_properties(inner, &mut play, set_play)?,
+            ("segments", "ask") => read_properties(inner, &mut segments, set_segments)?,
             ("attacker", "attack") => read_properties(inner, &mut attack, set_attack)?,
             (outer, inner) => return Err(ParseError(format!("{outer} has no {inner}"))),
         }
@@ -352,6 +364,7 @@ fn read_actor(node: &KdlNode) -> Result<ActorPlan, ParseError> {
         "player" => Role::Play(play),
         "attacker" => Role::Attack(attack),
         "viewer" => Role::View,
+        "segments" => Role::Segments(segments),
         "idle" => Role::Idle,
         other => return Err(ParseError(format!("{other} is not known"))),
     };
