@@ -346,8 +346,12 @@ impl HlsMuxer {
     /// A segment that is in the playlist, or was until lately.
     #[must_use]
     pub fn segment(&self, sequence: u64) -> Option<&Segment> {
-        let retired = self.retired.iter().map(|retired| &retired.segment);
-        self.listed.iter().chain(retired).find(|segment| segment.sequence == sequence)
+        self.kept().find(|segment| segment.sequence == sequence)
+    }
+
+    /// The segments that are kept, in their order: those of the playlist last.
+    pub fn kept(&self) -> impl Iterator<Item = &Segment> + Clone {
+        self.retired.iter().map(|retired| &retired.segment).chain(&self.listed)
     }
 
     /// Bytes of all segments that are kept, and of the one that is being made.

@@ -9,7 +9,7 @@ mod viewer;
 use crate::entropy::Entropy;
 use crate::net::{Arrival, Micros};
 use crate::oracle::Oracle;
-use crate::scenario::{ActorPlan, FaultKind, Role};
+use crate::scenario::{ActorPlan, FaultKind, Role, host_of};
 use crate::transport::{Due, SimTransport};
 use attacker::Damage;
 use bytes::BytesMut;
@@ -246,7 +246,7 @@ impl Actor {
             let request = ClientRequest {
                 intent,
                 app: Arc::from("live"),
-                tc_url: Arc::from("rtmp://simulated/live"),
+                tc_url: Arc::from(format!("rtmp://{}/live", host_of(self.plan.stream))),
                 stream: Arc::from(stream_name(self.plan.stream)),
             };
             let (config, rng) = (Arc::new(config), Rng::new(salt));
@@ -255,7 +255,8 @@ impl Actor {
             self.session = Some(Session::client(config, request, now, rng, &mut self.backlog));
         }
         if self.plan.role == Role::View {
-            let request = viewer::request(&stream_name(self.plan.stream));
+            let host = host_of(self.plan.stream);
+            let request = viewer::request(host, &stream_name(self.plan.stream));
             self.backlog = BytesMut::from(request.as_bytes());
             self.state = State::View(Box::new(Viewer::new()));
         }

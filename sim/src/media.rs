@@ -4,6 +4,7 @@ pub mod muxable;
 
 use bytes::{Bytes, BytesMut};
 use millstream_core::amf::{Text, Value, amf0};
+use millstream_core::config::TimeJitter;
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::time::Timestamp;
 
@@ -53,6 +54,8 @@ pub struct Epoch {
     pub jumped: bool,
     /// Its place among all publishings, given when the server accepts it.
     pub order: Option<u32>,
+    /// How its times are mended; `None` where that is not sure.
+    pub jitter: Option<TimeJitter>,
     /// The newest serial that any player has got.
     pub seen: Option<u32>,
     /// The newest keyframe that was sent.
@@ -74,6 +77,7 @@ impl Ledger {
             notes: Vec::new(),
             jumped: false,
             order: None,
+            jitter: None,
             seen: None,
             keyframe: None,
         });

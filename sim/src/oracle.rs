@@ -7,6 +7,7 @@
 //!   has left, nothing is kept.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is not named here does not matter to it")]
 
+pub mod admin;
 mod forwards;
 pub mod playback;
 pub mod rules;
@@ -15,8 +16,9 @@ mod segments;
 use crate::actor::Actor;
 use crate::media::{Ledger, Note};
 use crate::net::Micros;
-use crate::scenario::{ActorPlan, FaultKind, Role, Scenario, SegmentsPlan};
+use crate::scenario::{ActorPlan, FaultKind, OWN_VHOST, Role, Scenario, SegmentsPlan, ServerPlan};
 use crate::transport::{SimTransport, Told};
+use admin::Wish;
 use forwards::Forwards;
 use millstream_core::config::TimeJitter;
 use millstream_core::event::{CloseReason, Event};
@@ -34,6 +36,8 @@ const ANSWER_MAX: Micros = 12_000_000;
 const KNOWN_FOR: Micros = 1_500_000;
 /// A GOP, a segment and a look at the playlist take less.
 const SEGMENT_PATIENCE: Micros = 20_000_000;
+/// A group of pictures lasts no longer.
+const GOP_MAX: Micros = 20_000_000;
 /// Armed deadlines of one connection or stream, outdated ones included.
 const TIMERS_MAX: usize = 8;
 
@@ -79,6 +83,8 @@ struct LinkNote {
     left: bool,
     plan: ActorPlan,
     stream: u32,
+    /// The vhost that it has connected to.
+    vhost: Option<String>,
     /// A fault hit it, or its client is not as it should be: the server may give it up.
     tainted: bool,
 }
@@ -129,13 +135,14 @@ impl Oracle {
             left: false,
             plan: *plan,
             stream: plan.stream,
+            vhost: None,
             tainted: is_slow || nonsense || !plan.role.is_honest(),
         });
         if let Role::Segments(_) = plan.role {
             self.segments.insert(link, Segments::new(plan.stream));
         }
         if matches!(plan.role, Role::Play(_) | Role::View) {
-            let mut playback = Playback::new(plan.stream, self.scenario.server.jitter);
+            let mut playback = Playback::new(plan.stream);
             if plan.server > 0 {
                 playback.follow_chain();
             }
@@ -154,6 +161,7 @@ impl Oracle {
             left: false,
             plan: ActorPlan::default(),
             stream: 0,
+            vhost: None,
             tainted: true,
         });
     }
@@ -255,23 +263,36 @@ impl Oracle {
         let Some(link) = told.link else {
             return self.on_stream_event(told);
         };
+        self.check_admission(link, told);
         match &told.event {
-            Event::Published { .. } => {
+            Event::Connected { app, .. } => {
+                self.links[link].vhost = app.split('/').next().map(str::to_owned);
+            }
+            Event::Published { name, .. } => {
                 if let Some(epoch) = self.links[link].epoch {
                     let order = self.rules[0].publishings();
-                    self.ledger.epochs[epoch as usize].order = Some(order);
+                    let from = told.at.saturating_sub(self.scenario.server.lag());
+                    let epoch = &mut self.ledger.epochs[epoch as usize];
+                    epoch.order = Some(order);
+                    epoch.jitter = self.rules[0].admin.jitter(from, name.vhost());
                 }
             }
-            Event::Played { live, .. } => {
+            Event::Played { live, name, .. } => {
                 let known = self.known_now(net, self.links[link].stream);
                 let publishings = self.rules[0].publishings();
                 let is_far = told.server > 0;
                 let ledger = &self.ledger;
+                let admin = &self.rules[0].admin;
+                let plan = admin.plan(told.config, name.vhost());
+                let mut recent = admin.since(told.at.saturating_sub(GOP_MAX), name.vhost());
+                let bounds_gop = recent.any(|plan| plan.gop_bytes_max < 1 << 20);
+                let is_mixed = admin.jitter(0, name.vhost()).is_none();
                 if let Some(playback) = self.playbacks.get_mut(&link) {
-                    let bounds_gop = self.scenario.server.gop_bytes_max < 1 << 20;
-                    let is_prompt = self.scenario.server.gop_cache && !bounds_gop;
-                    let prompt = is_prompt && !told.is_full && !is_far;
+                    let prompt = plan.gop_cache && !bounds_gop && !told.is_full && !is_far;
                     let known = known.filter(|_| !is_far);
+                    if is_mixed && (!live || self.scenario.server.shards > 1) {
+                        playback.mix();
+                    }
                     playback.join(*live, told.is_full, known, prompt, publishings, ledger);
                     if self.links[link].plan.role == Role::View {
                         playback.wait();
@@ -302,10 +323,37 @@ impl Oracle {
         }
     }
 
+    /// A shard has this configuration now.
+    pub fn in_force(&mut self, at: Micros, shard: usize, config: usize) {
+        if !self.rules[0].admin.in_force(at, shard, config) {
+            return;
+        }
+        let has_changed = |vhost| self.rules[0].admin.jitter(0, vhost).is_none();
+        if has_changed("") || has_changed(OWN_VHOST) {
+            self.playbacks.values_mut().for_each(Playback::mix);
+            if self.scenario.server.shards > 1 {
+                // A replica may be made in the new way of what was mended in the old one.
+                self.ledger.epochs.iter_mut().for_each(|epoch| epoch.jitter = None);
+            }
+        }
+    }
+
+    /// What an honest client is granted or refused is what the configuration says.
+    fn check_admission(&mut self, link: usize, told: &Told) {
+        let note = &self.links[link];
+        if !note.plan.role.is_honest() {
+            return;
+        }
+        let wish = Wish { role: note.plan.role, stream: note.stream };
+        if let Err(what) = self.rules[0].admin.check(told, wish, note.vhost.as_deref()) {
+            self.fail(told.at, format!("link {link}: {what}"));
+        }
+    }
+
     fn on_stream_event(&mut self, told: &Told) {
         if let Event::Jumped { name, millis, .. } = &told.event
-            && self.scenario.server.jitter == TimeJitter::Full
             && told.server == 0
+            && self.rules[0].admin.jitter(0, name.vhost()) == Some(TimeJitter::Full)
         {
             // An attacker may publish anything, under any name that damage has made.
             let mut publishers = self.scenario.actors.iter().filter_map(|actor| {
@@ -400,6 +448,10 @@ impl Oracle {
             let Some(&known) = self.known.get(&note.stream).filter(|_| is_free) else {
                 continue;
             };
+            let publisher = self.rules[0].publisher(note.stream);
+            if !publisher.is_some_and(|publisher| self.rules[0].follows(link, publisher)) {
+                continue;
+            }
             if let Some(missing) = playback.missing(known, &self.ledger) {
                 let (epoch, serial) = known;
                 let what = format!(
@@ -416,7 +468,9 @@ impl Oracle {
             .collect();
         for (&link, playback) in &mut self.playbacks {
             let stream = self.links[link].stream;
-            let known = self.known.get(&stream).copied();
+            let publisher = self.rules[0].publisher(stream);
+            let follows = publisher.is_none_or(|publisher| self.rules[0].follows(link, publisher));
+            let known = self.known.get(&stream).copied().filter(|_| follows);
             // Who goes on does so when its socket is free; while it is not known who publishes,
             // nothing is.
             let is_known = known.is_some()
@@ -456,14 +510,14 @@ impl Oracle {
     }
 
     fn check_memory(&mut self, at: Micros, stats: Stats) {
-        let plan = &self.scenario.server;
         // Whole blocks are dropped, and only when a new one begins.
         let actors = &self.scenario.actors;
         let is_attacked = actors.iter().any(|actor| matches!(actor.role, Role::Attack(_)));
         // An attacker's messages are as long as they may be.
         let largest = if is_attacked { 1 << 20 } else { self.largest_frame() };
         let slack = 4 * (64 << 10) + 4 * largest;
-        let tape_max = plan.lag_bytes_max.max(plan.gop_bytes_max) + slack;
+        let held = |plan: &ServerPlan| plan.lag_bytes_max.max(plan.gop_bytes_max);
+        let tape_max = self.scenario.plans().map(held).max().unwrap_or(0) + slack;
         let session_max = (64 << 10) + (1 << 20) + (256 << 10);
         let owners = stats.connections as usize + stats.streams as usize;
         // Those who came in the last minutes may have left just now.
@@ -494,12 +548,17 @@ impl Oracle {
     pub fn check_alive(&mut self, at: Micros, actors: &[Actor]) {
         let is_reached: Vec<bool> =
             (0..self.rules.len()).map(|server| self.forwards.is_reached(server)).collect();
-        let stays = |actor: &&Actor| actor.plan.again > 0 && actor.plan.stay == 0;
+        let stays = |actor: &&Actor| {
+            let wish = Wish { role: actor.plan.role, stream: actor.plan.stream };
+            let is_served = self.rules[0].admin.serves_in_the_end(wish);
+            actor.plan.again > 0 && actor.plan.stay == 0 && is_served
+        };
+        let staying: Vec<&Actor> = actors.iter().filter(stays).collect();
         let largest = self.largest_frame();
         let publishers: Vec<&Actor> =
             actors.iter().filter(|actor| actor.plan.role.publishes()).collect();
-        let staying = actors.iter().filter(stays).filter(|actor| actor.plan.role.publishes());
-        for stream in staying.map(|actor| actor.plan.stream) {
+        let streams = staying.iter().filter(|actor| actor.plan.role.publishes());
+        for stream in streams.map(|actor| actor.plan.stream) {
             let live =
                 publishers.iter().find(|actor| actor.plan.stream == stream && actor.is_active());
             let Some(live) = live else {
@@ -510,7 +569,8 @@ impl Oracle {
                 let link = live.link;
                 self.fail(at, format!("the publisher of stream {stream} ({link:?}) is unknown"));
             }
-            let players = actors.iter().filter(stays).filter(|actor| {
+            self.check_renditions(at, stream);
+            let players = staying.iter().filter(|actor| {
                 let plays = match actor.plan.role {
                     Role::Play(plan) => plan.rate == 0,
                     Role::View | Role::Segments(_) => true,
@@ -530,11 +590,21 @@ impl Oracle {
                     (playback, None) => (playback.map_or(0, |it| it.last_at), 8_000_000),
                 };
                 if last + patience < at {
-                    let index = actors.iter().position(|other| std::ptr::eq(other, player));
+                    let index = actors.iter().position(|other| std::ptr::eq(other, *player));
                     let what = format!("player {index:?} ({:?}) gets no frames again", player.link);
                     self.fail(at, what);
                 }
             }
+        }
+    }
+
+    /// A stream that is published for long has the renditions of the last configuration.
+    fn check_renditions(&mut self, at: Micros, stream: u32) {
+        let admin = &self.rules[0].admin;
+        let wanted = admin.last(admin.vhost_in_the_end(stream)).engines;
+        let running = self.rules[0].renditions_of(stream);
+        if self.scenario.server.failing_one_in == 0 && i64::from(running) != i64::from(wanted) {
+            self.fail(at, format!("stream {stream} has {running} renditions, not {wanted}"));
         }
     }
 

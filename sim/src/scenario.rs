@@ -6,10 +6,12 @@
 
 mod draw;
 mod peer;
+mod reload;
 mod shrink;
 mod text;
 
 pub use peer::{PeerKind, PeerPlan, ServerFault, ServerFaultKind};
+pub use reload::{ATTACKED_STREAMS, OWN_STREAMS, OWN_VHOST, OwnVhost, Pages, Reload, host_of};
 pub use shrink::shrink;
 pub use text::{ParseError, read, write};
 
@@ -42,6 +44,8 @@ pub struct Scenario {
     pub actors: Vec<ActorPlan>,
     /// What breaks.
     pub faults: Vec<Fault>,
+    /// What the operator changes.
+    pub reloads: Vec<Reload>,
     /// Where streams are forwarded to.
     pub peers: Vec<PeerPlan>,
     /// What breaks of servers, and between them.
@@ -90,6 +94,16 @@ pub struct ServerPlan {
     pub failing_one_in: u64,
     /// One in so many programs does not end when it is asked to; 0 for none.
     pub stubborn_one_in: u64,
+    /// Connections of a shard; 0 for as many as there are.
+    pub connections_max: u32,
+    /// How long segments are.
+    pub hls_fragment: Micros,
+    /// How much a playlist covers.
+    pub hls_window: Micros,
+    /// What becomes of the other vhost.
+    pub own_vhost: OwnVhost,
+    /// Who may come.
+    pub pages: Pages,
 }
 
 /// One that connects to the server, again and again.
@@ -284,6 +298,11 @@ impl Default for ServerPlan {
             hls: false,
             failing_one_in: 0,
             stubborn_one_in: 0,
+            connections_max: 0,
+            hls_fragment: 1_000_000,
+            hls_window: 5_000_000,
+            own_vhost: OwnVhost::Absent,
+            pages: Pages::default(),
         }
     }
 }
@@ -302,9 +321,8 @@ impl ServerPlan {
         HostPlan { failing_one_in, stubborn_one_in, file_delay: 50_000 }
     }
 
-    /// The configuration of the server.
-    #[must_use]
-    pub fn config(&self) -> Config {
+    /// The default vhost.
+    fn vhost(&self) -> Vhost {
         let mut vhost = Vhost {
             gop_cache: self.gop_cache,
             publish_policy: match self.takeover {
@@ -318,20 +336,25 @@ impl ServerPlan {
                 time_max: Duration::from_micros(self.lag_max),
             },
             hls: self.segments(),
+            refer: self.pages.refer(),
             transcodes: self.transcodes(),
             ..Vhost::default()
         };
         if let Some(delay) = self.send_delay {
             vhost.send_delay = SendDelay::Fixed(Duration::from_micros(delay));
         }
-        let mut config = Config::with_default_vhost(vhost);
+        vhost
+    }
+
+    /// The configuration of the server.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let mut config = Config::with_default_vhost(self.vhost());
         config.chunk_size = self.chunk_size;
         config.pithy_print = PithyPrint::every(Duration::from_secs(3));
         let address = SocketAddr::from(([127, 0, 0, 1], 1935));
-        if self.engines > 0 {
-            // Programs play from it.
-            config.listeners = vec![Listener { address, service: Service::Rtmp }];
-        }
+        // Programs play from it.
+        config.listeners = vec![Listener { address, service: Service::Rtmp }];
         let limits = &mut config.limits;
         limits.http_play_wait = Duration::from_micros(self.play_wait);
         limits.gop_bytes_max = self.gop_bytes_max;
@@ -339,6 +362,9 @@ impl ServerPlan {
         limits.publisher_idle_timeout = Duration::from_micros(self.idle);
         limits.player_idle_timeout = Duration::from_micros(self.idle);
         limits.message_len_max = 1 << 20;
+        if self.connections_max > 0 {
+            limits.connections_max = self.connections_max;
+        }
         // Shorter than the silence at the end of a run, so that nothing may be left then.
         limits.role_again_timeout = Duration::from_secs(10);
         config
@@ -349,8 +375,8 @@ impl ServerPlan {
             return Hls::default();
         }
         Hls {
-            fragment: Duration::from_secs(1),
-            window: Duration::from_secs(5),
+            fragment: reload::micros(self.hls_fragment),
+            window: reload::micros(self.hls_window),
             enabled: true,
             storage: HlsStorage::Disk { path: "/hls".into() },
         }

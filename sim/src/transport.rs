@@ -5,6 +5,7 @@
 //! is off. All happens on the virtual clock, and every call of `now` costs a little of it.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what core adds is not known here")]
 
+mod admin;
 mod client;
 mod dial;
 mod failing;
@@ -19,18 +20,21 @@ pub use link::{Link, Seat, Side, Told, conn_of};
 
 use crate::entropy::Entropy;
 use crate::net::{Arrival, Micros};
+use admin::Admin;
 use bytes::Bytes;
 use dial::Peers;
 use failing::Counter;
 use host::Host;
+use millstream_core::config::Config;
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
 use millstream_core::id::{ConnId, DialId, JobId, ListenerId};
-use millstream_core::job::JobResult;
+use millstream_core::job::{Job, JobNews, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use port::{Port, Wires};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Turns without any progress of the clock's own after which the loop counts as spinning.
@@ -67,6 +71,8 @@ pub enum Due {
     ServerFault(usize),
     /// A server that was killed is started again.
     Start(usize),
+    /// A shard hears of another configuration: the shard, and which one.
+    Config(usize, usize),
 }
 
 /// How slots of connections are numbered. It must not matter: twin runs differ in it.
@@ -90,6 +96,7 @@ pub struct SimTransport {
     pub dialled_count: u32,
     /// Links that a failure of an operation has hit, and nobody has taken note of yet.
     pub hit: Vec<usize>,
+    admin: Admin,
     agenda: BinaryHeap<Reverse<(Micros, u64, Due)>>,
     clock: Micros,
     entropy: Entropy,
@@ -118,6 +125,7 @@ impl SimTransport {
             links: Vec::new(),
             dialled_count: 0,
             hit: Vec::new(),
+            admin: Admin::default(),
             agenda: BinaryHeap::new(),
             clock: 0,
             entropy,
@@ -271,6 +279,10 @@ impl SimTransport {
                         port.ended.extend(ended.map(|result| (job, result)));
                     }
                 }
+                Due::Config(shard, config) => {
+                    let port = &mut self.ports[shard];
+                    port.configs.extend(Some(config).filter(|_| !port.is_gone));
+                }
                 Due::Dialled(port, dial) => {
                     if self.answer_dial(port, dial) {
                         return Some(due);
@@ -301,6 +313,7 @@ impl SimTransport {
         port.deadline = None;
         port.has_run = false;
         port.inbox.clear();
+        port.configs.clear();
         for link in std::mem::take(&mut port.accepts) {
             self.refuse(link);
         }
@@ -340,7 +353,8 @@ impl SimTransport {
             || !port.writable.is_empty()
             || port.shutdown
             || !port.inbox.is_empty()
-            || !port.ended.is_empty()
+            || port.has_jobs()
+            || !port.configs.is_empty()
             || port.readable.iter().any(|&(link, side)| self.is_readable(link, side))
     }
 
@@ -391,6 +405,9 @@ impl SimTransport {
 impl Transport for SimTransport {
     fn poll_ready(&mut self, _cx: &mut Context<'_>, ready: &mut Vec<Ready>) -> Poll<()> {
         self.idle_turns += 1;
+        if self.reloads_alone(ready) {
+            return Poll::Ready(());
+        }
         let is_late = self.agenda.peek().is_some_and(|Reverse((at, _, _))| *at <= self.clock);
         let own = self.own;
         if (std::mem::take(&mut self.ports[own].has_run) && is_late) || self.is_spinning() {
@@ -428,9 +445,10 @@ impl Transport for SimTransport {
         if !self.ports[own].inbox.is_empty() {
             ready.push(Ready::Shards);
         }
-        if !self.ports[own].ended.is_empty() {
+        if self.ports[own].has_jobs() {
             ready.push(Ready::Jobs);
         }
+        ready.extend(self.ports[own].configs.iter().map(|_| Ready::Config));
         if ready.len() > 1 {
             let turn = self.entropy.range(0..=ready.len() as u64 - 1) as usize;
             ready.rotate_left(turn);
@@ -543,14 +561,26 @@ impl Transport for SimTransport {
         said
     }
 
+    fn receive_job_news(&mut self) -> Option<(JobId, JobNews)> {
+        self.ports[self.own].goings_on.pop_front()
+    }
+
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
         self.ports[self.own].ended.pop_front()
+    }
+
+    fn receive_config(&mut self) -> Option<Arc<Config>> {
+        self.take_config()
     }
 
     fn perform(&mut self, output: Output) {
         match output {
             Output::Start { job, work } => {
                 let key = (self.own, job);
+                if matches!(work, Job::Run { .. }) {
+                    let began = JobNews::Began { process: 1_000 + job.0 };
+                    self.ports[self.own].goings_on.push_back((job, began));
+                }
                 let failure = self.failing.next(Operation::of(&work));
                 if let Some(after) = self.host.start(key, work, failure) {
                     self.schedule(self.clock + after, Due::Job(key.0, key.1));
@@ -578,10 +608,9 @@ impl Transport for SimTransport {
             Output::Dial { dial, host, .. } => self.dial(dial, &host),
             Output::Abandon { dial } => self.abandon(dial),
             Output::Event(event) => {
-                let (server, port) = (self.server_of(self.own), self.own);
                 let link = conn_of(&event).and_then(|conn| self.link_of(conn));
                 let is_full = link.is_some_and(|link| self.links[link].accepting.is_full);
-                self.told.push(Told { at: self.clock, event, server, port, link, is_full });
+                self.tell(event, link, is_full);
             }
             other => debug_assert!(false, "not known to this transport: {other:?}"),
         }

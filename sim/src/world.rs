@@ -116,8 +116,10 @@ impl World {
         let mut net = SimTransport::new(step, origin.epoch, origin.order, entropy)
             .with_shards(usize::from(count.get()), shard_delay)
             .with_host(scenario.server.host(), scenario.entropy(u64::MAX - 2))
-            .with_peers(&scenario.peers, scenario.entropy(u64::MAX - 3))
             .with_failing(scenario.failing);
+        let configs = scenario.configs();
+        net.plan_reloads(configs, &scenario.reloads, &mut scenario.entropy(u64::MAX - 3));
+        net = net.with_peers(&scenario.peers, scenario.entropy(u64::MAX - 4));
         let actors: Vec<Actor> = (0..)
             .zip(&scenario.actors)
             .map(|(index, plan)| {
@@ -247,7 +249,10 @@ impl World {
 
     /// How long it takes until everyone must get frames again: names are free and clients are back.
     fn calm(&self) -> Micros {
-        let ServerPlan { grace, idle, play_wait, .. } = self.scenario.server;
+        let longest = |time: fn(&ServerPlan) -> Micros| self.scenario.plans().map(time).max();
+        let [grace, idle, play_wait] =
+            [longest(|plan| plan.grace), longest(|plan| plan.idle), longest(|plan| plan.play_wait)];
+        let [grace, idle, play_wait] = [grace, idle, play_wait].map(Option::unwrap_or_default);
         let longest_pause = self.scenario.actors.iter().map(|actor| actor.again).max();
         let usual = 2 * idle + grace.max(play_wait) + 4 * longest_pause.unwrap_or(0) + 14_000_000;
         // Each server on a way finds out that the one before it has gone, and is found again.
@@ -290,8 +295,11 @@ impl World {
             }
             let told = std::mem::take(&mut self.net_mut().told);
             for told in &told {
+                self.oracle.in_force(told.at, own, told.config);
                 self.oracle.on_event(self.transport.inner(), told);
             }
+            let (clock, config) = (self.net().clock(), self.net().config_in_force(own));
+            self.oracle.in_force(clock, own, config);
         }
     }
 
@@ -330,6 +338,7 @@ impl World {
             Due::ServerFault(index) => self.break_server(index),
             Due::Start(server) => self.start_again(server),
             Due::Accept(_)
+            | Due::Config(..)
             | Due::Job(..)
             | Due::Lost(_)
             | Due::Said(..)

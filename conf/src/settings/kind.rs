@@ -109,6 +109,7 @@ impl Kind {
                 };
                 Err(Expected { label: "this has no unit".into(), help: units })
             }
+            (Self::Number(..), KdlValue::Float(_)) => Err(self.expected("this is no whole number")),
             (_, KdlValue::Float(_)) => Err(self.expected("this is a number")),
             (_, KdlValue::Bool(_)) => Err(self.expected("this is a switch")),
             (_, KdlValue::Null) => Err(self.expected("this is nothing")),

@@ -152,6 +152,8 @@ pub(super) static SETTINGS: &[Key<Settings>] = &[
         |target| target.workers.map(|workers| Value::Number(workers.into())).into_iter().collect(),
         |target, values| if let [Value::Number(number)] = values[..] {
             target.workers = number.try_into().ok();
+        } else {
+            target.workers = None;
         },
         "Threads that serve, one core each; all cores when it is absent."
     ),
@@ -169,7 +171,7 @@ pub(super) static SETTINGS: &[Key<Settings>] = &[
         1,
         1_000_000,
         config.limits.connections_max,
-        "Connections at the same time; further ones are refused."
+        "Connections that a worker has at the same time; further ones are refused."
     ),
     block!("log", Some("level"), LOG, "What is written to the log, and how."),
     block!(
@@ -180,7 +182,7 @@ pub(super) static SETTINGS: &[Key<Settings>] = &[
     ),
     one!(
         "pid",
-        Restart,
+        Now,
         Kind::Text,
         |target| target.pid_file.iter().cloned().map(Value::Text).collect(),
         |target, values| if let [Value::Text(path)] = &values[..] {
@@ -248,9 +250,20 @@ static HTTP: &[Key<Settings>] = &[Key {
 }];
 
 static LOG: &[Key<Settings>] = &[
+    one!(
+        "file",
+        Now,
+        Kind::Text,
+        |target| target.log_file.iter().cloned().map(Value::Text).collect(),
+        |target, values| if let [Value::Text(path)] = &values[..] {
+            target.log_file = Some(path.clone());
+        },
+        "Where the log is appended; the standard error when it is absent. A reload opens it anew, \
+         so a file can be moved away before."
+    ),
     words!(
         "level",
-        Restart,
+        Now,
         log_level,
         [
             "warn" = LogLevel::Warn,
@@ -262,7 +275,7 @@ static LOG: &[Key<Settings>] = &[
     ),
     words!(
         "format",
-        Restart,
+        Now,
         log_format,
         ["human" = LogFormat::Human, "json" = LogFormat::Json],
         "Lines of words, or one JSON object a line."
@@ -611,7 +624,7 @@ static HLS: &[Key<Vhost>] = &[
     time!("window", Now, DAY, hls.window, "The time that a playlist covers."),
     one!(
         "storage",
-        Publish,
+        Now,
         Kind::Word(&["memory", "disk"]),
         |vhost| vec![Value::Word(match vhost.hls.storage {
             HlsStorage::Memory => "memory",
@@ -628,7 +641,7 @@ static HLS: &[Key<Vhost>] = &[
     ),
     one!(
         "path",
-        Publish,
+        Now,
         Kind::Text,
         |vhost| match &vhost.hls.storage {
             HlsStorage::Disk { path } => vec![Value::Text(path.clone())],

@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { Charts } from "./charts.js";
 import { copyable, make, say } from "./dom.js";
 import { bits, bytes, count, duration, rate, seconds } from "./format.js";
+import { Outward } from "./outward.js";
 import { Player } from "./player.js";
 import { DEFAULT_RTMP_PORT, quoted, rtmpServer, urls } from "./urls.js";
 
@@ -54,6 +55,7 @@ export class Detail {
     this.badge = make("span", { className: "badge" });
     this.player = new Player(at);
     this.charts = new Charts();
+    this.outward = new Outward();
     this.figures = FIGURES.map((figure) => {
       const value = make("dd");
       const warning = make("span", { className: "warning" });
@@ -66,6 +68,7 @@ export class Detail {
       this.player.element,
       make("dl", { className: "figures card" }, ...this.figures.map(({ row }) => row)),
       this.charts.element,
+      ...this.outward.elements,
       watchSection(at),
       publishSection(stream, port, at),
       this.#clients());
@@ -77,6 +80,7 @@ export class Detail {
     this.badge.classList.toggle("on", live);
     say(this.badge, live ? "live" : stream ? "waiting for its publisher" : "ended");
     this.charts.update(this.history.of(this.id));
+    this.outward.update(stream);
     if (!stream) return;
     for (const { text, warn, value, warning } of this.figures) {
       say(value, text(stream));

@@ -16,6 +16,7 @@
 //! | waiting, dialling, asking | the stream has ended | gone |
 
 mod attempts;
+mod echo;
 
 use super::Server;
 use super::conn::{Action, Asked, Conn, Role, refusal};

@@ -80,6 +80,19 @@ impl HlsStream {
             && self.waiting.is_empty()
     }
 
+    /// Goes on as a vhost says now: with what is there already.
+    fn configure(&mut self, vhost: &Vhost) {
+        let Some(muxer) = &mut self.muxer else { return };
+        muxer.configure(hls_config(vhost));
+        let directory = match &vhost.hls.storage {
+            HlsStorage::Memory if self.disk.is_none() => return,
+            HlsStorage::Memory => None,
+            HlsStorage::Disk { path } => Some(&**path),
+        };
+        let disk = self.disk.get_or_insert_with(|| Disk::new(&self.name));
+        disk.go_to(directory, &self.name, muxer.playlist(), muxer.kept());
+    }
+
     fn find(&self, part: HlsPart) -> Option<Found> {
         let muxer = self.muxer.as_ref()?;
         match part {
@@ -116,34 +129,31 @@ impl Server {
         hls.is_live = true;
         hls.dispose_at = None;
         hls.end_at = None;
-        hls.disk = match &vhost.hls.storage {
-            HlsStorage::Memory => None,
-            HlsStorage::Disk { path } => {
-                Some(hls.disk.take().unwrap_or_else(|| Disk::new(path, &name)))
-            }
-        };
         if hls.muxer.is_none() {
             let muxer = HlsMuxer::new(hls_config(&vhost), name.stream(), first);
             hls.muxer = Some(muxer);
         }
+        // It may be older than a reload.
+        hls.configure(&vhost);
         if let Some(stream) = self.stream_mut(source) {
             stream.hls = Some(id);
         }
+        self.hls_progress(id);
     }
 
-    /// The configuration has changed. Lengths change at once; a stream that begins to have segments
-    /// has none for its media so far.
+    /// The configuration has changed. Lengths and places change at once; a stream that begins to
+    /// have segments has none for its media so far.
     pub(super) fn hls_reloaded(&mut self, source: SourceId) {
         let Some(stream) = self.stream(source) else { return };
         let is_live = stream.source.publisher().is_some() && stream.replica.is_none();
         let is_wanted = is_live && is_wanted(&self.config, &stream.vhost);
         match (stream.hls, is_wanted) {
             (Some(id), true) => {
-                let config = hls_config(&stream.vhost);
-                let hls = self.hls.all.get_mut(&id);
-                if let Some(muxer) = hls.and_then(|hls| hls.muxer.as_mut()) {
-                    muxer.configure(config);
+                let vhost = stream.vhost.clone();
+                if let Some(hls) = self.hls.all.get_mut(&id) {
+                    hls.configure(&vhost);
                 }
+                self.hls_progress(id);
             }
             (Some(_), false) => self.hls_unpublished(source),
             (None, true) => {

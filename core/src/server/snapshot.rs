@@ -45,6 +45,8 @@ impl Server {
                 // In the order of their names.
                 let streams = self.names.values().filter_map(|id| self.stream(*id));
                 snapshot.streams.extend(streams.map(|stream| self.stream_state(stream)));
+                snapshot.renditions = self.renditions();
+                snapshot.sort_renditions();
             }
             Scope::Clients => {
                 for conn in self.conns.iter().flatten() {
@@ -105,6 +107,10 @@ impl Server {
             Event::Accepted { .. } => &mut totals.accepted,
             Event::Jumped { .. } => &mut totals.jumps,
             Event::Skipped { .. } => &mut totals.skips,
+            Event::ForwardFailed { .. } => &mut totals.forward_failures,
+            Event::RenditionEnded { retry: Some(_), was_asked: false, .. } => {
+                &mut totals.rendition_restarts
+            }
             Event::Refused { reason, .. } => totals.refused.entry(*reason).or_default(),
             _ => return,
         };

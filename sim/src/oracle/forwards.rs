@@ -102,7 +102,7 @@ impl Forwards {
     /// # Errors
     /// Says what is wrong with it.
     pub(super) fn take(&mut self, told: &Told) -> Result<Option<StreamName>, String> {
-        let key = |forward: &ForwardId| (told.port, *forward);
+        let key = |forward: &ForwardId| (told.shard, *forward);
         match &told.event {
             Event::Published { .. } => self.published(),
             Event::Forwarding { forward, name, .. } => {

@@ -45,7 +45,11 @@ pub struct Playback {
     headers: [Option<(u32, u32)>; 2],
     /// How often a server on the way began anew: each time the clock may be another one.
     introductions: u32,
-    jitter: TimeJitter,
+    /// Times are mended in one way and then in another while it plays: it is not known where they
+    /// begin.
+    is_mixed: bool,
+    /// How the times of the publishing that it gets are mended.
+    jitter: Option<(u32, Option<TimeJitter>)>,
     joined: bool,
     /// Audio and video that it may have switched off: frames may be missing.
     optional: [bool; 2],
@@ -76,7 +80,7 @@ struct Track {
 impl Playback {
     /// A player that has asked for `stream`.
     #[must_use]
-    pub const fn new(stream: u32, jitter: TimeJitter) -> Self {
+    pub const fn new(stream: u32) -> Self {
         Self {
             last_at: 0,
             awaits_keyframe: true,
@@ -92,7 +96,8 @@ impl Playback {
             goes_back: false,
             headers: [None; 2],
             introductions: 0,
-            jitter,
+            is_mixed: false,
+            jitter: None,
             joined: false,
             optional: [false; 2],
             waits: false,
@@ -122,7 +127,8 @@ impl Playback {
         }
         if let Some((epoch, _)) = known.filter(|_| live && prompt) {
             // Where jumps are not mended, they end a GOP cache that is bounded by its time.
-            let is_mended = self.jitter == TimeJitter::Full || !ledger.epoch(epoch).jumped;
+            let is_mended =
+                ledger.epoch(epoch).jitter == Some(TimeJitter::Full) || !ledger.epoch(epoch).jumped;
             let keyframe = ledger.epoch(epoch).keyframe.filter(|_| is_mended);
             self.first_max = keyframe.map(|keyframe| (epoch, keyframe));
         }
@@ -157,6 +163,11 @@ impl Playback {
         self.breaks += 1;
         self.floats = true;
         self.waits = true;
+    }
+
+    /// How times are mended may change while it plays.
+    pub const fn mix(&mut self) {
+        self.is_mixed = true;
     }
 
     /// It switches frames of a kind off or on.
@@ -355,13 +366,15 @@ impl Playback {
         ledger: &Ledger,
     ) -> Result<(), String> {
         let Some(slot) = slot(note.kind) else { return Ok(()) };
-        if self.jitter == TimeJitter::Off {
+        let jitter = self.jitter_in(stamp.epoch, ledger);
+        if jitter == Some(TimeJitter::Off) && !self.is_mixed {
             if received.0 == note.timestamp {
                 return Ok(());
             }
             return Err(format!("{stamp:?} came with time {}", received.0));
         }
-        let is_full = self.jitter == TimeJitter::Full;
+        let Some(jitter) = jitter else { return Ok(()) };
+        let is_full = jitter == TimeJitter::Full;
         let last = self.tracks[slot];
         let Some(last) = last else {
             // What lies between its first header and its first frame is mended, or it is not.
@@ -371,7 +384,7 @@ impl Playback {
                 true => START_OF_REPLICA_MAX_MS,
                 false => START_MAX_MS,
             };
-            if received.0 > start_max && is_first {
+            if received.0 > start_max && is_first && !self.is_mixed {
                 return Err(format!("{stamp:?} begins at {} ms", received.0));
             }
             self.tracks[slot] = Some(self.learn(slot, stamp, received, ledger)?);
@@ -423,6 +436,18 @@ impl Playback {
         };
         self.tracks[slot] = Some(track);
         Ok(())
+    }
+
+    /// How the times of a publishing are mended; where that is another way, or is not known, all
+    /// clocks begin anew.
+    fn jitter_in(&mut self, epoch: u32, ledger: &Ledger) -> Option<TimeJitter> {
+        let jitter = ledger.epoch(epoch).jitter;
+        let before = self.jitter.replace((epoch, jitter));
+        if jitter.is_none() || before.is_some_and(|(_, before)| before != jitter) {
+            self.is_mixed = true;
+            self.tracks = [None; 2];
+        }
+        jitter
     }
 
     /// A clock begins: where the epoch never jumped, audio and video share it.

@@ -74,9 +74,13 @@ impl Scenario {
             0 => self.server,
             _ => ServerPlan { engines: 0, hls: false, shards: 1, ..self.server },
         };
-        let mut config = plan.config();
+        self.config_of(&plan, server)
+    }
+
+    /// Adds where a server forwards to.
+    pub(super) fn add_forwards(&self, config: &mut Config, server: usize) {
         if self.peers.is_empty() {
-            return config;
+            return;
         }
         let of_it = self.peers.iter().enumerate().filter(|(_, peer)| peer.from as usize == server);
         let mut hosts: Vec<String> = of_it.map(|(index, _)| host_name(index + 1)).collect();
@@ -94,7 +98,6 @@ impl Scenario {
         limits.forward_retry_max = Duration::from_secs(8);
         limits.forward_retry_loop = Duration::from_secs(10);
         limits.forward_stable_after = Duration::from_secs(10);
-        config
     }
 
     /// The servers on the way from the one under test to `server`, itself included, it not;

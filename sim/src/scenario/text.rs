@@ -1,8 +1,8 @@
 //! Scenarios as KDL: what is as usual is left out. Times are in microseconds, unless they say `ms`.
 
 use super::{
-    ActorPlan, AttackPlan, Fault, FaultKind, MediaPlan, PeerKind, PeerPlan, PlayPlan, Role,
-    Scenario, SegmentsPlan, ServerFault, ServerFaultKind, ServerPlan,
+    ActorPlan, AttackPlan, Fault, FaultKind, MediaPlan, OwnVhost, PeerKind, PeerPlan, PlayPlan,
+    Reload, Role, Scenario, SegmentsPlan, ServerFault, ServerFaultKind, ServerPlan,
 };
 use crate::net::LinkProfile;
 use crate::transport::{Failing, OPERATIONS};
@@ -98,18 +98,33 @@ impl Word for PeerKind {
     }
 }
 
+const OWN_VHOSTS: [(OwnVhost, &str); 3] =
+    [(OwnVhost::Absent, "absent"), (OwnVhost::Disabled, "disabled"), (OwnVhost::Served, "served")];
+
+impl Word for OwnVhost {
+    fn write(&self) -> String {
+        let known = OWN_VHOSTS.iter().find(|(own, _)| own == self);
+        format!("{:?}", known.map_or("absent", |(_, name)| name))
+    }
+
+    fn read(value: &KdlValue) -> Option<Self> {
+        let name = value.as_string()?;
+        OWN_VHOSTS.iter().find(|(_, known)| *known == name).map(|(own, _)| *own)
+    }
+}
+
 /// Makes the writer and the reader of the properties of a plan, from one table of their names.
 macro_rules! properties {
-    ($($plan:ident, $write:ident, $set:ident: { $($field:ident = $name:literal),* $(,)? })*) => {$(
+    ($($plan:ident, $write:ident, $set:ident: { $($($field:ident).+ = $name:literal),* $(,)? })*) => {$(
         fn $write(plan: &$plan, usual: &$plan, out: &mut String) {
-            $(if plan.$field != usual.$field {
-                let _ = write!(out, concat!(" ", $name, "={}"), Word::write(&plan.$field));
+            $(if plan.$($field).+ != usual.$($field).+ {
+                let _ = write!(out, concat!(" ", $name, "={}"), Word::write(&plan.$($field).+));
             })*
         }
 
         fn $set(plan: &mut $plan, name: &str, value: &KdlValue) -> Option<()> {
             match name {
-                $($name => plan.$field = Word::read(value)?,)*
+                $($name => plan.$($field).+ = Word::read(value)?,)*
                 _ => return None,
             }
             Some(())
@@ -143,6 +158,13 @@ properties! {
         hls = "hls",
         failing_one_in = "failing-one-in",
         stubborn_one_in = "stubborn-one-in",
+        connections_max = "connections-max",
+        hls_fragment = "hls-fragment",
+        hls_window = "hls-window",
+        own_vhost = "own-vhost",
+        pages.all = "refer-all",
+        pages.play = "refer-play",
+        pages.publish = "refer-publish",
     }
     ActorPlan, write_actor, set_actor: {
         stream = "stream",
@@ -261,6 +283,12 @@ pub fn write(scenario: &Scenario) -> String {
         }
         out.push('\n');
     }
+    for Reload { at, spread, plan } in &scenario.reloads {
+        // It says what it changes of the first configuration.
+        let _ = write!(out, "reload at={at} spread={spread}");
+        write_server(plan, &scenario.server, &mut out);
+        out.push('\n');
+    }
     write_servers(scenario, &mut out);
     out
 }
@@ -320,6 +348,11 @@ pub fn read(text: &str) -> Result<Scenario, ParseError> {
             "peer" => scenario.peers.push(read_peer(node)?),
             "server-fault" => scenario.server_faults.push(read_server_fault(node)?),
             "failing" => scenario.failing = Some(read_failing(node)?),
+            "reload" => {
+                let mut reload = Reload { at: 0, spread: 0, plan: scenario.server };
+                read_properties(node, &mut reload, set_reload)?;
+                scenario.reloads.push(reload);
+            }
             _ => scenario.actors.push(read_actor(node)?),
         }
     }
@@ -441,6 +474,15 @@ fn read_fault(node: &KdlNode) -> Result<Fault, ParseError> {
     Ok(fault)
 }
 
+fn set_reload(reload: &mut Reload, name: &str, value: &KdlValue) -> Option<()> {
+    match name {
+        "at" => reload.at = Word::read(value)?,
+        "spread" => reload.spread = Word::read(value)?,
+        _ => set_server(&mut reload.plan, name, value)?,
+    }
+    Some(())
+}
+
 fn read_properties<P>(
     node: &KdlNode,
     plan: &mut P,
@@ -483,6 +525,8 @@ mod tests {
             "server-fault \"reset\" server=1",
             "server-fault \"flood\"",
             "failing \"hope\"",
+            "reload after=3",
+            "reload own-vhost=\"rented\"",
             "{",
         ];
         for text in texts {

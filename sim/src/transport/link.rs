@@ -118,16 +118,20 @@ impl Link {
 pub struct Told {
     /// When.
     pub at: Micros,
+    /// The configuration that was in force on its shard.
+    pub config: usize,
     /// What.
     pub event: Event,
     /// Who: the server under test, or one that it forwards to.
     pub server: usize,
-    /// Which of its shards.
-    pub port: usize,
     /// The link that it is about.
     pub link: Option<usize>,
     /// The socket of the connection was full.
     pub is_full: bool,
+    /// It comes of nothing but a reload.
+    pub is_of_reload: bool,
+    /// The shard that tells it.
+    pub shard: usize,
 }
 
 /// The connection that an event is about.

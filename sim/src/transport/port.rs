@@ -5,7 +5,7 @@ use crate::entropy::Entropy;
 use crate::net::Micros;
 use millstream_core::drive::IoFailure;
 use millstream_core::id::{ConnId, DialId, JobId};
-use millstream_core::job::JobResult;
+use millstream_core::job::{JobNews, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::Deadline;
 use std::collections::{BTreeSet, VecDeque};
@@ -14,11 +14,17 @@ use std::collections::{BTreeSet, VecDeque};
 #[derive(Debug)]
 pub(super) struct Port {
     pub(super) accepts: Vec<usize>,
+    /// The configuration in force.
+    pub(super) config: usize,
+    /// Configurations that it has heard of and not taken.
+    pub(super) configs: VecDeque<usize>,
     pub(super) deadline: Option<Deadline>,
     /// How attempts to connect have ended: with a link, or why not.
     pub(super) dialled: Vec<(DialId, Result<usize, IoFailure>)>,
     /// Jobs that are over.
     pub(super) ended: VecDeque<(JobId, JobResult)>,
+    /// What is told of jobs that go on.
+    pub(super) goings_on: VecDeque<(JobId, JobNews)>,
     pub(super) has_run: bool,
     /// What other shards have said and this one has not taken.
     pub(super) inbox: VecDeque<(ShardId, ShardMessage)>,
@@ -46,9 +52,12 @@ impl Port {
         };
         Self {
             accepts: Vec::new(),
+            config: 0,
+            configs: VecDeque::new(),
             deadline: None,
             dialled: Vec::new(),
             ended: VecDeque::new(),
+            goings_on: VecDeque::new(),
             has_run: false,
             inbox: VecDeque::new(),
             is_gone: false,
@@ -58,6 +67,10 @@ impl Port {
             writable: BTreeSet::new(),
             slots,
         }
+    }
+
+    pub(super) fn has_jobs(&self) -> bool {
+        !self.ended.is_empty() || !self.goings_on.is_empty()
     }
 
     /// A new connection for an end of a link.

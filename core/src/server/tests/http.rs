@@ -321,6 +321,28 @@ fn requests_are_answered_in_order_and_not_kept_without_end() {
 }
 
 #[test]
+fn who_has_said_all_is_answered_before_the_end() {
+    let mut world = world();
+    let publisher = world.client(Intent::Publish, "live", "a");
+    let peer = get(&mut world, "/live/a.m3u8");
+    world.send(peer, b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHo");
+    world.hang_up(peer);
+    assert_eq!((statuses(&world, peer), world.peers[peer].is_read), (Vec::new(), false));
+    world.publish(publisher, 0..100);
+    world.sleep(Duration::from_secs(11));
+    let statuses = statuses(&world, peer);
+    assert_eq!(statuses.len(), 2, "{statuses:?}");
+    assert_eq!(closed(&world, world.peers[peer].id), Some(CloseReason::Peer));
+    // Who has asked for nothing, or for a body without end, has left.
+    for text in ["", "GET / HTTP/1.1\r\nHo", "GET /live/a.flv HTTP/1.1\r\nHost: h\r\n\r\n"] {
+        let peer = world.http("198.51.100.9");
+        world.send(peer, text.as_bytes());
+        world.hang_up(peer);
+        assert_eq!(closed(&world, world.peers[peer].id), Some(CloseReason::Peer), "{text}");
+    }
+}
+
+#[test]
 fn row_081_slow_and_idle_connections_are_closed() {
     let mut world = World::watched(config());
     let slow = world.http("198.51.100.9");

@@ -6,7 +6,7 @@ use crate::scenario::{ActorPlan, Role, Scenario, SegmentsPlan};
 
 /// Adds them to some scenarios.
 pub(super) fn draw(entropy: &mut Entropy, swarm: &Swarm, streams: u32, scenario: &mut Scenario) {
-    if !entropy.one_in(6) {
+    if !entropy.one_in(3) {
         return;
     }
     scenario.server.hls = true;

@@ -6,7 +6,7 @@ use crate::scenario::{ActorPlan, PeerKind, PeerPlan, Scenario, ServerFault, Serv
 
 /// Adds them to some scenarios; `streams` are published.
 pub(super) fn draw(entropy: &mut Entropy, swarm: &Swarm, streams: u32, scenario: &mut Scenario) {
-    if !entropy.one_in(5) {
+    if !entropy.one_in(3) {
         return;
     }
     for index in 0..=entropy.range(0..=2) as u32 {
