@@ -139,7 +139,7 @@ impl Oracle {
             tainted: is_slow || nonsense || !plan.role.is_honest(),
         });
         if let Role::Segments(_) = plan.role {
-            self.segments.insert(link, Segments::new(plan.stream));
+            self.segments.insert(link, Segments::new(plan.stream, at));
         }
         if matches!(plan.role, Role::Play(_) | Role::View) {
             let mut playback = Playback::new(plan.stream);
@@ -555,6 +555,7 @@ impl Oracle {
         };
         let staying: Vec<&Actor> = actors.iter().filter(stays).collect();
         let largest = self.largest_frame();
+        let makes_segments = self.scenario.server.hls;
         let publishers: Vec<&Actor> =
             actors.iter().filter(|actor| actor.plan.role.publishes()).collect();
         let streams = staying.iter().filter(|actor| actor.plan.role.publishes());
@@ -573,7 +574,9 @@ impl Oracle {
             let players = staying.iter().filter(|actor| {
                 let plays = match actor.plan.role {
                     Role::Play(plan) => plan.rate == 0,
-                    Role::View | Role::Segments(_) => true,
+                    Role::View => true,
+                    // Nonsense is answered with the end of the connection.
+                    Role::Segments(plan) => makes_segments && plan.nonsense_one_in == 0,
                     Role::Publish(_) | Role::Attack(_) | Role::Idle => false,
                 };
                 plays

@@ -23,7 +23,7 @@ const DURATION_SLACK: Micros = 60_000;
 /// What a player of segments has got.
 #[derive(Debug)]
 pub(super) struct Segments {
-    /// When the last segment came.
+    /// When the last segment came, or the player.
     pub(super) last_at: Micros,
     before: Option<MediaPlaylist>,
     last: Option<Last>,
@@ -44,8 +44,8 @@ struct Last {
 }
 
 impl Segments {
-    pub(super) const fn new(stream: u32) -> Self {
-        Self { last_at: 0, before: None, last: None, lost: None, sequence: 0, stream }
+    pub(super) const fn new(stream: u32, at: Micros) -> Self {
+        Self { last_at: at, before: None, last: None, lost: None, sequence: 0, stream }
     }
 
     /// There is no playlist: the next one has nothing to do with those before it.
