@@ -17,6 +17,8 @@
 //! besides the names of streams: those are what players ask for.
 
 mod document;
+#[doc(hidden)]
+pub mod fuzz;
 mod metrics;
 mod snapshot;
 
@@ -115,6 +117,10 @@ pub enum Scheme {
 pub enum Failure {
     /// A parameter of the query is not a number.
     BadNumber(&'static str),
+    /// Not for this peer: words for it.
+    Forbidden(String),
+    /// Not under this name: a page of a stranger may have had it lead here.
+    Host,
     /// Neither GET nor HEAD.
     Method,
     /// No such document.
@@ -198,6 +204,7 @@ impl Failure {
     pub const fn status(&self) -> u16 {
         match self {
             Self::BadNumber(_) => 400,
+            Self::Forbidden(_) | Self::Host => 403,
             Self::Method => 405,
             Self::NotFound | Self::StreamNotFound => 404,
             Self::Unavailable => 503,

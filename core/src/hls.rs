@@ -337,6 +337,12 @@ impl HlsMuxer {
         }
     }
 
+    /// No segment so far was longer, rounded to seconds.
+    #[must_use]
+    pub const fn target_duration(&self) -> Duration {
+        Duration::from_secs(self.target_secs)
+    }
+
     /// The playlist; empty before the first segment.
     #[must_use]
     pub const fn playlist(&self) -> &Bytes {

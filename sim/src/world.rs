@@ -23,6 +23,8 @@ use std::task::{Context, Waker};
 
 /// Time between two looks at everything.
 const CHECK_INTERVAL: Micros = 2_000_000;
+/// The wall clock at the start, where nothing else is said: in November 2023.
+const WALL: WallClock = WallClock { unix_millis: 1_700_000_000_000 };
 /// What a forward takes at most to be there again.
 const HOP: Micros = 14_000_000;
 /// After everyone has left: all timers and all patience run out. A program that often failed would
@@ -38,14 +40,17 @@ pub struct Origin {
     pub epoch: Micros,
     /// How slots are numbered.
     pub order: SlotOrder,
+    /// The wall clock at the start. Twins have the same: heads of HTTP tell it.
+    pub wall: WallClock,
 }
 
 impl Origin {
     /// The origin of an only child.
-    pub const FIRST: Self = Self { epoch: 0, order: SlotOrder::Lowest };
+    pub const FIRST: Self = Self { epoch: 0, order: SlotOrder::Lowest, wall: WALL };
     /// The origin of its twin. Handshakes carry the clock in milliseconds modulo 2^32, so it differs
     /// by a multiple of that.
-    pub const TWIN: Self = Self { epoch: (20 * 1_000) << 32, order: SlotOrder::Shifted };
+    pub const TWIN: Self =
+        Self { epoch: (20 * 1_000) << 32, order: SlotOrder::Shifted, wall: WALL };
 }
 
 /// How a run ended.
@@ -89,6 +94,8 @@ pub struct World {
     /// What differs from a server to the one that follows it.
     starts: u64,
     transport: Traced<SimTransport, Vec<u8>>,
+    /// What the wall clock said at the start.
+    wall: WallClock,
     wants_check: bool,
 }
 
@@ -139,7 +146,7 @@ impl World {
         net.schedule(CHECK_INTERVAL, Due::Check);
         let shards = usize::from(count.get()) + scenario.peers.len();
         let shards = (0..shards).map(|port| {
-            let server = start_server(scenario, net.server_of(port), port, &net, 0);
+            let server = start_server(scenario, origin.wall, net.server_of(port), port, &net, 0);
             (server, Drive::new(Budget::default()))
         });
         let shards = shards.collect();
@@ -153,6 +160,7 @@ impl World {
             shut: false,
             starts: 0,
             transport: Traced::new(net, Vec::new(), detail),
+            wall: origin.wall,
             wants_check: false,
         }
     }
@@ -374,7 +382,7 @@ impl World {
         for port in 0..self.shards.len() {
             if self.net().server_of(port) == server {
                 let net = self.transport.inner();
-                let again = start_server(&self.scenario, server, port, net, self.starts);
+                let again = start_server(&self.scenario, self.wall, server, port, net, self.starts);
                 self.shards[port] = (again, Drive::new(Budget::default()));
             }
         }
@@ -393,6 +401,7 @@ impl World {
 /// A server at its start, or one of its shards.
 fn start_server(
     scenario: &Scenario,
+    wall: WallClock,
     server: usize,
     port: usize,
     net: &SimTransport,
@@ -405,7 +414,8 @@ fn start_server(
         _ => Placement::SINGLE,
     };
     let seed = scenario.seed.wrapping_add(starts << 32 | (server as u64) << 48);
-    let wall = WallClock { unix_millis: 1_700_000_000_000 + net.clock() / 1_000 };
+    let unix_millis = wall.unix_millis.saturating_add(net.clock() / 1_000);
+    let wall = WallClock { unix_millis };
     Server::new_shard(Arc::new(scenario.config(server)), placement, seed, net.instant(), wall)
 }
 

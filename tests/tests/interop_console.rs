@@ -45,6 +45,7 @@ fn stream(app: &str, name: &str, is_live: bool) -> StreamState {
         publisher: is_live.then_some(client_id(3)),
         age: is_live.then_some(Duration::from_secs(3_725)),
         players: 12,
+        hls_viewers: 5,
         video: is_live.then_some(video),
         audio: is_live.then_some(audio),
         skew_millis: is_live.then_some(-412),
@@ -162,10 +163,10 @@ fn a_stream_is_shown_with_its_figures_curves_urls_and_clients() {
          [row.querySelector('dt').textContent, row.querySelector('dd').textContent]))",
     );
     let expected = json!({
-        "Video": "H.264 High 4.0 1920x1080", "Audio": "AAC LC 48 kHz 2 channels",
+        "Video": "H.264 High 4.0", "Audio": "AAC LC 48 kHz 2 channels",
         "Resolution": "1920×1080", "Frame rate": "29.97 fps",
         "Keyframe every": "8.34 s, 250 pictures", "Bitrate in": "4.67 Mbit/s",
-        "Bitrate out": "50.6 Mbit/s", "Players": "17", "Live for": "1 h 2 min",
+        "Bitrate out": "50.6 Mbit/s", "Players": "17 + 5 by HLS", "Live for": "1 h 2 min",
         "Video ahead of audio": "-412 ms", "Kept for joining": "9.20 MB",
         "Time jumps, skips": "0, 2",
     });

@@ -223,7 +223,39 @@ pub(super) static SETTINGS: &[Key<Settings>] = &[
     },
 ];
 
-static HTTP: &[Key<Settings>] = &[Key {
+static HTTP: &[Key<Settings>] = &[
+    HTTP_LISTEN,
+    block!(
+        "api",
+        Some("enabled"),
+        HTTP_API,
+        "The API and the metrics, which the console needs: they tell names and addresses."
+    ),
+];
+
+static HTTP_API: &[Key<Settings>] = &[
+    switch!("enabled", Now, config.api.enabled, "There are an API and metrics."),
+    many!(
+        "allow",
+        Now,
+        Network,
+        Network,
+        config.api.allow,
+        "Who may ask: `private` is this machine and networks that the Internet does not reach. Of what \
+            a proxy passes on, both the proxy and the last entry of X-Forwarded-For count."
+    ),
+    many!(
+        "host",
+        Now,
+        Domain,
+        Text,
+        config.api.hosts,
+        "Names under which it may be asked, besides addresses, names of the local network and vhosts: \
+            pages of strangers could lead their own name here."
+    ),
+];
+
+const HTTP_LISTEN: Key<Settings> = Key {
     name: "listen",
     doc: "Addresses for HTTP. When it is absent, port 8080 at the first address for RTMP, if no other \
         program has it.",
@@ -247,7 +279,7 @@ static HTTP: &[Key<Settings>] = &[Key {
             }
         },
     },
-}];
+};
 
 static LOG: &[Key<Settings>] = &[
     one!(

@@ -1,6 +1,6 @@
 use super::*;
 use millstream_core::config::transcode::{Audio, Engine, Fps, Scope, Video};
-use millstream_core::config::{HlsStorage, PublishPolicy, SendDelay, TimeJitter, Vhost};
+use millstream_core::config::{HlsStorage, Network, PublishPolicy, SendDelay, TimeJitter, Vhost};
 use pretty_assertions::assert_eq;
 use problem::Look;
 use quickcheck::quickcheck;
@@ -39,6 +39,15 @@ fn every_key_of_the_top_reaches_its_place() {
             .to_vec();
     });
     check("http 8080", |settings| settings.http_listen = vec![Listen::Any { port: 8080 }]);
+    check(
+        "http {\n api #true {\n allow \"private\" \"8.8.0.0/16\"\n host example.com\n}\n}",
+        |settings| {
+            let public = Network::parse("8.8.0.0/16").expect("a network");
+            settings.config.api.allow = vec![Network::Private, public];
+            settings.config.api.hosts = vec!["example.com".into()];
+        },
+    );
+    check("http {\n api off\n}", |settings| settings.config.api.enabled = false);
     check("http {\n listen \":8080\"\n}", |settings| {
         settings.http_listen = vec![Listen::Any { port: 8080 }];
     });

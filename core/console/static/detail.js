@@ -16,7 +16,7 @@ const CLIENTS_MAX = 50;
 
 /** Each figure: its name, and what it says of a stream; `warn` says what is wrong with it. */
 const FIGURES = [
-  { name: "Video", text: ({ video }) => video?.description ?? "none" },
+  { name: "Video", text: ({ video }) => (video ? codecs(video.description) : "none") },
   { name: "Audio", text: ({ audio }) => audio?.description ?? "none" },
   { name: "Resolution", text: ({ video }) => (video?.width ? `${video.width}×${video.height}` : "–") },
   {
@@ -31,7 +31,7 @@ const FIGURES = [
   },
   { name: "Bitrate in", text: (stream) => bits(stream.received_bits_per_second) },
   { name: "Bitrate out", text: (stream) => bits(stream.sent_bits_per_second) },
-  { name: "Players", text: ({ players }) => String(players) },
+  { name: "Players", text: ({ players, hls_viewers }) => (hls_viewers ? `${players} + ${hls_viewers} by HLS` : String(players)) },
   { name: "Live for", text: ({ age_ms }) => (age_ms == null ? "–" : duration(age_ms)) },
   {
     name: "Video ahead of audio",
@@ -45,6 +45,11 @@ const FIGURES = [
     warn: ({ jumps, skips }) => (jumps > 0 ? "the encoder's clock jumped" : skips > 0 ? "some players were too slow" : ""),
   },
 ];
+
+/** Codec and profile of a single track: its size and rate have figures of their own. */
+function codecs(description) {
+  return description.includes(",") ? description : description.replace(/ \d+x\d+.*$/, "");
+}
 
 export class Detail {
   constructor(stream, summary, history) {

@@ -36,6 +36,7 @@ struct Summary {
     streams: u32,
     publishers: u32,
     players: u32,
+    hls_viewers: u32,
     received_bytes: u64,
     sent_bytes: u64,
     tape_bytes: u64,
@@ -65,6 +66,7 @@ struct Stream<'a> {
     publisher: Option<String>,
     age_ms: Option<u64>,
     players: u32,
+    hls_viewers: u32,
     video: Option<Video<'a>>,
     audio: Option<Audio<'a>>,
     av_skew_ms: Option<i32>,
@@ -152,6 +154,7 @@ pub(super) fn summary(snapshot: &Snapshot, endpoints: &[Endpoint]) -> Vec<u8> {
         streams: server.streams,
         publishers: server.publishers,
         players: server.players,
+        hls_viewers: server.hls_viewers,
         received_bytes: totals.received_bytes,
         sent_bytes: totals.sent_bytes,
         tape_bytes: server.tape_bytes,
@@ -197,6 +200,10 @@ pub(super) fn failure(failure: &Failure) -> Vec<u8> {
             number = alloc::format!("'{name}' is to be a number, counted from 0.");
             ("bad_number", number.as_str())
         }
+        Failure::Forbidden(words) => ("forbidden", words.as_str()),
+        Failure::Host => {
+            ("unknown_host", "The API is not known by this name: see http { api { host ... } }.")
+        }
         Failure::Method => ("method_not_allowed", "Documents are read by GET or HEAD."),
         Failure::NotFound => (
             "not_found",
@@ -235,6 +242,7 @@ impl<'a> Stream<'a> {
             publisher: stream.publisher.map(|id| id.to_string()),
             age_ms: stream.age.map(millis),
             players: stream.players,
+            hls_viewers: stream.hls_viewers,
             video,
             audio,
             av_skew_ms: stream.skew_millis,

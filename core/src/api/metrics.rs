@@ -43,6 +43,7 @@ fn write_server(text: &mut Text, snapshot: &Snapshot) {
     text.one("streams", "gauge", "Streams with a publisher or players.", server.streams);
     text.one("publishers", "gauge", "Streams with a publisher.", server.publishers);
     text.one("players", "gauge", "Players attached to streams.", server.players);
+    text.one("hls_viewers", "gauge", "Those who watch by HLS.", server.hls_viewers);
     text.one("tape_bytes", "gauge", "Bytes of media that players read from.", server.tape_bytes);
     let help = "Bytes of replies and of incomplete messages.";
     text.one("session_bytes", "gauge", help, server.session_bytes);
@@ -93,6 +94,9 @@ const FIGURES: &[(&str, &str, &str, Figure)] = &[
     }),
     ("stream_players", "gauge", "Players of the stream.", |stream, _| {
         Some(Value::Whole(u64::from(stream.players)))
+    }),
+    ("stream_hls_viewers", "gauge", "Those who watch the stream by HLS.", |stream, _| {
+        Some(Value::Whole(u64::from(stream.hls_viewers)))
     }),
     ("stream_received_bytes_total", "counter", "Bytes of media from publishers.", |stream, _| {
         Some(Value::Whole(stream.received_bytes))

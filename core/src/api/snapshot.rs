@@ -57,6 +57,8 @@ pub struct ServerState {
     pub publishers: u32,
     /// Players attached to streams.
     pub players: u32,
+    /// Those who watch by HLS, who are attached to nothing.
+    pub hls_viewers: u32,
     /// Streams with a publisher or players, each counted at its home.
     pub streams: u32,
     /// Bytes on all tapes, replicas on other shards included.
@@ -102,6 +104,8 @@ pub struct StreamState {
     pub age: Option<Duration>,
     /// Players attached.
     pub players: u32,
+    /// Those who watch by HLS; counted at its home.
+    pub hls_viewers: u32,
     /// Its picture.
     pub video: Option<VideoState>,
     /// Its sound.
@@ -124,6 +128,32 @@ pub struct StreamState {
     pub skips: u64,
     /// Where it is forwarded.
     pub forwards: Vec<ForwardStatus>,
+}
+
+impl StreamState {
+    /// A stream that is at home here and that nobody publishes or plays.
+    #[must_use]
+    pub const fn waiting(name: StreamName) -> Self {
+        Self {
+            name,
+            is_home: true,
+            publisher: None,
+            age: None,
+            players: 0,
+            hls_viewers: 0,
+            video: None,
+            audio: None,
+            skew_millis: None,
+            received_bytes: 0,
+            sent_bytes: 0,
+            received_bits_per_second: 0,
+            sent_bits_per_second: 0,
+            tape_bytes: 0,
+            jumps: 0,
+            skips: 0,
+            forwards: Vec::new(),
+        }
+    }
 }
 
 /// The picture of a stream.
@@ -300,6 +330,7 @@ impl ServerState {
         self.connections = self.connections.saturating_add(part.connections);
         self.publishers = self.publishers.saturating_add(part.publishers);
         self.players = self.players.saturating_add(part.players);
+        self.hls_viewers = self.hls_viewers.saturating_add(part.hls_viewers);
         self.streams = self.streams.saturating_add(part.streams);
         self.tape_bytes = self.tape_bytes.saturating_add(part.tape_bytes);
         self.session_bytes = self.session_bytes.saturating_add(part.session_bytes);
@@ -326,6 +357,7 @@ impl Totals {
 impl StreamState {
     fn add_replica(&mut self, replica: &Self) {
         self.players = self.players.saturating_add(replica.players);
+        self.hls_viewers = self.hls_viewers.saturating_add(replica.hls_viewers);
         self.sent_bytes = self.sent_bytes.saturating_add(replica.sent_bytes);
         self.sent_bits_per_second =
             self.sent_bits_per_second.saturating_add(replica.sent_bits_per_second);

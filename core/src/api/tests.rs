@@ -44,6 +44,7 @@ fn stream(stream: &str, is_home: bool) -> StreamState {
         publisher: is_home.then_some(client(0, 3).id),
         age: Some(Duration::from_secs(60)),
         players: 2,
+        hls_viewers: 3,
         video: Some(VideoState {
             codec: Codec::H264,
             description: Arc::from("H.264 High 4.0 1920x1080"),
@@ -106,6 +107,7 @@ const WAITING: RenditionState = RenditionState::Waiting { left: Duration::from_m
 
 fn shard(streams: vec::Vec<StreamState>, clients: vec::Vec<ClientState>) -> Snapshot {
     let players = streams.iter().map(|stream| stream.players).sum();
+    let hls_viewers = streams.iter().map(|stream| stream.hls_viewers).sum();
     let homes = streams.iter().filter(|stream| stream.is_home).count();
     let server = ServerState {
         shards: 1,
@@ -113,6 +115,7 @@ fn shard(streams: vec::Vec<StreamState>, clients: vec::Vec<ClientState>) -> Snap
         wall: WallClock { unix_millis: 1_700_000_000_123 },
         connections: u32::try_from(clients.len()).unwrap(),
         players,
+        hls_viewers,
         streams: u32::try_from(homes).unwrap(),
         totals: Totals {
             accepted: 7,
@@ -147,7 +150,8 @@ fn each_document_is_as_it_is_documented() {
         json!({
             "version": version, "time_unix_ms": 1_700_000_000_123_u64, "uptime_ms": 90_000,
             "shards": 1, "rtmp_port": 1935, "http_port": null, "connections": 1, "streams": 1,
-            "publishers": 0, "players": 2, "received_bytes": 0, "sent_bytes": 0, "tape_bytes": 0,
+            "publishers": 0, "players": 2, "hls_viewers": 3, "received_bytes": 0,
+            "sent_bytes": 0, "tape_bytes": 0,
             "session_bytes": 0, "accepted": 7, "refused": 2, "jumps": 0, "skips": 0,
         }),
     );
@@ -171,7 +175,7 @@ fn each_document_is_as_it_is_documented() {
     waiting["retry_ms"] = json!(1_200);
     let stream = json!({
         "id": "__defaultVhost__/live/a", "vhost": "__defaultVhost__", "app": "live", "name": "a",
-        "live": true, "publisher": "0-3.1", "age_ms": 60_000, "players": 2,
+        "live": true, "publisher": "0-3.1", "age_ms": 60_000, "players": 2, "hls_viewers": 3,
         "video": {
             "codec": "H.264", "description": "H.264 High 4.0 1920x1080", "width": 1920,
             "height": 1080, "frames_per_second": 29.97, "gop_ms": 2002, "gop_frames": 60,
@@ -380,6 +384,27 @@ quickcheck! {
                 assert!(matches!(request.answer(&snapshot, &[]).status, 200 | 404));
             }
         }
+        true
+    }
+}
+
+quickcheck::quickcheck! {
+    fn any_target_keeps_every_promise(data: vec::Vec<u8>) -> bool {
+        fuzz::fuzz_api(&data);
+        true
+    }
+
+    fn targets_made_of_parts_keep_every_promise(parts: vec::Vec<u8>) -> bool {
+        const PARTS: [&str; 20] = [
+            "streams", "clients", "summary", "version", "?", "start=", "count=", "&", "1", "3",
+            "18446744073709551616", "-1", "stream=", "%", "%2e", "%zz", "/", "10.0.0.0/8", "callback=x",
+            "__defaultVhost__/a/s1",
+        ];
+        let text: vec::Vec<u8> = parts
+            .iter()
+            .flat_map(|part| PARTS[usize::from(*part) % PARTS.len()].bytes())
+            .collect();
+        fuzz::fuzz_api(&text);
         true
     }
 }

@@ -5,6 +5,7 @@
 //! a listener for HTTP and of a directory, none are made.
 
 mod disk;
+mod viewing;
 
 use super::Server;
 use super::timers::Owner;
@@ -23,6 +24,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 use disk::Disk;
+use viewing::Viewing;
 
 /// The segments of one stream; a number is used once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,6 +58,7 @@ struct HlsStream {
     muxer: Option<HlsMuxer>,
     name: StreamName,
     timer_at: Option<Instant>,
+    viewing: Viewing,
     /// Who waits for the first playlist, and until when.
     waiting: Vec<(Instant, Asker)>,
 }
@@ -67,6 +70,11 @@ impl HlsStream {
         let disk = self.disk.as_ref().and_then(Disk::retry_at);
         let all = [muxer, waiting, disk, self.end_at, self.dispose_at];
         all.into_iter().flatten().min()
+    }
+
+    fn viewers(&self, now: Instant) -> u32 {
+        let target = self.muxer.as_ref().map(HlsMuxer::target_duration);
+        target.map_or(0, |target| self.viewing.viewers(now, target))
     }
 
     fn is_over(&self) -> bool {
@@ -203,6 +211,9 @@ impl Server {
         let Some(hls) = self.hls.all.get_mut(&id) else { return };
         let mut warnings = Vec::new();
         while let Some(output) = hls.muxer.as_mut().and_then(HlsMuxer::poll_output) {
+            if let HlsOutput::Segment(segment) = &output {
+                hls.viewing.list(now, segment.sequence);
+            }
             if let HlsOutput::Warning(warning) = output {
                 warnings.push(warning);
             } else if let Some(disk) = &mut hls.disk {
@@ -312,6 +323,7 @@ impl Server {
             muxer: None,
             name: name.clone(),
             timer_at: None,
+            viewing: Viewing::default(),
             waiting: Vec::new(),
         };
         self.hls.all.insert(id, Box::new(hls));
@@ -325,6 +337,12 @@ impl Server {
         let known = self.hls.ids.get(name).and_then(|id| self.hls.all.get(id));
         let found = known.and_then(|hls| hls.find(part));
         let is_live = known.is_some_and(|hls| hls.is_live);
+        if let (HlsPart::Segment(sequence), Some(_), Some(id)) =
+            (part, &found, self.hls.ids.get(name))
+            && let Some(hls) = self.hls.all.get_mut(id)
+        {
+            hls.viewing.count(sequence);
+        }
         if found.is_some() || part != HlsPart::Playlist {
             self.answer_fetch(asker, found);
             return;
@@ -365,6 +383,18 @@ impl Server {
     /// All files are written, as far as they can be now.
     pub(super) fn hls_is_written(&self) -> bool {
         self.hls.all.values().filter_map(|hls| hls.disk.as_ref()).all(Disk::is_settled)
+    }
+
+    /// How many watch a stream that is at home here by HLS.
+    pub(super) fn hls_viewers_of(&self, name: &StreamName) -> u32 {
+        let hls = self.hls.ids.get(name).and_then(|id| self.hls.all.get(id));
+        hls.map_or(0, |hls| hls.viewers(self.now))
+    }
+
+    /// How many watch the streams that are at home here by HLS.
+    pub(super) fn hls_viewers(&self) -> u32 {
+        let viewers = self.hls.all.values().map(|hls| hls.viewers(self.now));
+        viewers.fold(0, u32::saturating_add)
     }
 
     /// Bytes of all segments.

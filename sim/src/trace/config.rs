@@ -9,8 +9,8 @@ use millstream_core::config::transcode::{
     Audio, AudioEncoder, Engine, FfmpegOption, Fps, Output, Scope, Transcode, Video, VideoEncoder,
 };
 use millstream_core::config::{
-    Config, Forward, Hls, HlsStorage, Listener, Page, PithyPrint, PublishPolicy, QueueLength,
-    Refer, SendDelay, TimeJitter, Vhost,
+    ApiAccess, Config, Forward, Hls, HlsStorage, Listener, Network, Page, PithyPrint,
+    PublishPolicy, QueueLength, Refer, SendDelay, TimeJitter, Vhost,
 };
 use millstream_core::drive::Service;
 use millstream_core::limits::Limits;
@@ -19,8 +19,9 @@ use std::sync::Arc;
 
 /// A configuration as words.
 pub(super) fn write_config(config: &Config) -> String {
-    let Config { chunk_size, limits, listeners, pages, pithy_print, vhosts } = config;
+    let Config { api, chunk_size, limits, listeners, pages, pithy_print, vhosts } = config;
     let parts = Parts {
+        api: api.clone(),
         chunk_size: *chunk_size,
         limits: limits.clone(),
         listeners: listeners.clone(),
@@ -39,8 +40,8 @@ pub(super) fn read_config(text: &str, pages: &Arc<[Page]>) -> Option<Config> {
     if (parts.pages, parts.pages_hash) != (pages.len(), hash_of(&pages)) {
         return None;
     }
-    let Parts { chunk_size, limits, listeners, pithy_print, vhosts, .. } = parts;
-    Some(Config { chunk_size, limits, listeners, pages, pithy_print, vhosts })
+    let Parts { api, chunk_size, limits, listeners, pithy_print, vhosts, .. } = parts;
+    Some(Config { api, chunk_size, limits, listeners, pages, pithy_print, vhosts })
 }
 
 /// What is served is in the tag of a page.
@@ -54,6 +55,7 @@ fn hash_of(pages: &[Page]) -> u32 {
 }
 
 struct Parts {
+    api: ApiAccess,
     chunk_size: u32,
     limits: Limits,
     listeners: Vec<Listener>,
@@ -64,7 +66,8 @@ struct Parts {
 }
 
 structs! {
-    Parts { chunk_size, limits, listeners, pages, pages_hash, pithy_print, vhosts }
+    Parts { api, chunk_size, limits, listeners, pages, pages_hash, pithy_print, vhosts }
+    ApiAccess { enabled, allow, hosts }
     Listener { address, service }
     PithyPrint { forward, hls, play, publish, transcode }
     Vhost {
@@ -119,6 +122,16 @@ impl Words for Output {
 
     fn read(words: &mut Reader<'_>) -> Option<Self> {
         Words::read(words).map(Self)
+    }
+}
+
+impl Words for Network {
+    fn write(&self, line: &mut String) {
+        push(&self.to_string(), line);
+    }
+
+    fn read(words: &mut Reader<'_>) -> Option<Self> {
+        Self::parse(words.word()?)
     }
 }
 

@@ -18,8 +18,8 @@ use millstream_core::time::{TimerKind, WallClock};
 structs! {
     Snapshot { server, streams, clients, renditions }
     ServerState {
-        shards, uptime, wall, connections, publishers, players, streams, tape_bytes, session_bytes,
-        totals,
+        shards, uptime, wall, connections, publishers, players, hls_viewers, streams, tape_bytes,
+        session_bytes, totals,
     }
     WallClock { unix_millis }
     Totals {
@@ -27,7 +27,7 @@ structs! {
         refused,
     }
     StreamState {
-        name, is_home, publisher, age, players, video, audio, skew_millis, received_bytes,
+        name, is_home, publisher, age, players, hls_viewers, video, audio, skew_millis, received_bytes,
         sent_bytes, received_bits_per_second, sent_bits_per_second, tape_bytes, jumps, skips,
         forwards,
     }

@@ -4,6 +4,7 @@ use super::http::{answers, ask, get};
 use super::shards::Cluster;
 use super::world::World;
 use super::*;
+use crate::api::Scope;
 use crate::config::{Hls, HlsStorage, Listener};
 use crate::drive::{Input, Output, Service};
 use crate::frame::{Frame, FrameClass, FrameKind};
@@ -85,6 +86,28 @@ fn a_stream_is_there_in_segments_as_soon_as_the_first_is_whole() {
     let [.., part, unchanged] = &answers[..] else { panic!("{answers:?}") };
     assert_eq!((part.status, part.body.len(), part.body[0]), (206, 188, 0x47));
     assert_eq!(unchanged.status, 304);
+}
+
+#[test]
+fn who_fetches_segments_watches() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish_frames(publisher, &audio(0..300));
+    let viewers = |world: &World| {
+        let streams = world.server.snapshot(Scope::Streams);
+        (streams.server.hls_viewers, streams.streams[0].hls_viewers, streams.streams[0].players)
+    };
+    let peer = get(&mut world, "/live/a.m3u8");
+    let names = segments(&text(&world, peer));
+    assert_eq!(viewers(&world), (0, 0, 0), "who only looks does not watch");
+    for _ in 0..3 {
+        // One after the other on one connection, as through a proxy.
+        ask(&mut world, peer, &format!("/live/{}", names[0]));
+    }
+    ask(&mut world, peer, "/live/a-7.ts");
+    assert_eq!(viewers(&world), (3, 3, 0));
+    world.sleep(Duration::from_secs(12));
+    assert_eq!(viewers(&world), (0, 0, 0), "they have gone");
 }
 
 #[test]
