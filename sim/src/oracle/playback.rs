@@ -414,7 +414,10 @@ impl Playback {
         let has_jumped = ledger.epoch(stamp.epoch).jumped;
         let expected = note.timestamp.wrapping_add(offset);
         if received.0 != expected && last.introductions < self.introductions {
-            self.tracks[slot] = Some(self.learn(slot, stamp, received, ledger)?);
+            // Servers on the way may have begun anew several times before the first of it arrives.
+            let introductions = last.introductions + 1;
+            let track = self.learn(slot, stamp, received, ledger)?;
+            self.tracks[slot] = Some(Track { introductions, ..track });
             return Ok(());
         }
         if received.0 != expected && !has_jumped {
@@ -460,7 +463,8 @@ impl Playback {
     ) -> Result<Track, String> {
         let offset = received.0.wrapping_sub(stamp.timestamp);
         let other = self.tracks[1 - slot].filter(|other| other.epoch == stamp.epoch);
-        let other = other.filter(|other| other.introductions == self.introductions);
+        // Which of the times belong to which introduction is not known.
+        let other = other.filter(|_| self.introductions == 0);
         if let Some(other) = other.and_then(|other| other.offset)
             && other != offset
             && !ledger.epoch(stamp.epoch).jumped
@@ -470,7 +474,7 @@ impl Playback {
         }
         Ok(Track {
             epoch: stamp.epoch,
-            introductions: self.introductions,
+            introductions: 0,
             offset: Some(offset),
             published: stamp.timestamp,
             received: received.0,
