@@ -66,8 +66,10 @@ fn check_segments(data: &[u8]) {
     for packet in &file.packets {
         segments.extend(decode(packet).ok().map(|segment| (packet.at_micros, segment)));
     }
-    // A connection that is over as soon as it opens is another one when it opens again.
-    if segments.iter().any(|(_, segment)| segment.syn && (segment.fin || segment.reset)) {
+    // A connection that is over as soon as it opens is another one when it opens again: its end
+    // came before its begin, or with it.
+    let mut from_end = segments.iter().skip_while(|(_, segment)| !(segment.fin || segment.reset));
+    if from_end.any(|(_, segment)| segment.syn) {
         return;
     }
     let once = reassembled(segments.iter().copied());

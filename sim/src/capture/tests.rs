@@ -107,6 +107,16 @@ impl Arbitrary for Segments {
         let count = usize::arbitrary(g) % 40;
         Self((0..count).map(|_| segment(g)).collect())
     }
+
+    /// Without each of the segments.
+    fn shrink(&self) -> Box<dyn Iterator<Item = Self>> {
+        let segments = self.0.clone();
+        Box::new((0..segments.len()).map(move |left_out| {
+            let mut fewer = segments.clone();
+            fewer.remove(left_out);
+            Self(fewer)
+        }))
+    }
 }
 
 #[test]
