@@ -8,28 +8,34 @@
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is not named here does not matter to it")]
 
 pub mod admin;
+mod forwards;
 pub mod playback;
 pub mod rules;
+mod segments;
 
 use crate::actor::Actor;
-use crate::media::Ledger;
+use crate::media::{Ledger, Note};
 use crate::net::Micros;
-use crate::scenario::{ActorPlan, FaultKind, OWN_VHOST, Role, Scenario, ServerPlan};
+use crate::scenario::{ActorPlan, FaultKind, OWN_VHOST, Role, Scenario, SegmentsPlan, ServerPlan};
 use crate::transport::{SimTransport, Told};
 use admin::Wish;
+use forwards::Forwards;
 use millstream_core::config::TimeJitter;
 use millstream_core::event::{CloseReason, Event};
-use millstream_core::frame::{Frame, FrameKind};
+use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::server::{Server, Stats};
 use millstream_core::session::SessionError;
 use playback::Playback;
 use rules::Rules;
+use segments::Segments;
 use std::collections::BTreeMap;
 
 /// How long a server may take to answer a client whose link is well.
 const ANSWER_MAX: Micros = 12_000_000;
 /// What the server has had for so long has come to whoever has a free socket.
 const KNOWN_FOR: Micros = 1_500_000;
+/// A GOP, a segment and a look at the playlist take less.
+const SEGMENT_PATIENCE: Micros = 20_000_000;
 /// A group of pictures lasts no longer.
 const GOP_MAX: Micros = 20_000_000;
 /// Armed deadlines of one connection or stream, outdated ones included.
@@ -56,10 +62,13 @@ pub struct Oracle {
     known: BTreeMap<u32, (u32, u32)>,
     /// When it was known.
     known_at: Micros,
+    forwards: Forwards,
     links: Vec<LinkNote>,
     playbacks: BTreeMap<usize, Playback>,
-    rules: Rules,
+    /// Of the server under test, and of those that it forwards to.
+    rules: Vec<Rules>,
     scenario: Scenario,
+    segments: BTreeMap<usize, Segments>,
 }
 
 /// What is known of a link.
@@ -90,10 +99,12 @@ impl Oracle {
             frames: 0,
             known: BTreeMap::new(),
             known_at: 0,
+            forwards: Forwards::new(scenario),
             links: Vec::new(),
             playbacks: BTreeMap::new(),
-            rules: Rules::new(scenario),
+            rules: (0..=scenario.peers.len()).map(|server| Rules::new(scenario, server)).collect(),
             scenario: scenario.clone(),
+            segments: BTreeMap::new(),
         }
     }
 
@@ -105,26 +116,68 @@ impl Oracle {
     /// An actor connects.
     pub fn connected(&mut self, link: usize, actor: usize, plan: &ActorPlan, at: Micros) {
         debug_assert_eq!(link, self.links.len(), "links are numbered in order");
+        if matches!(plan.role, Role::Publish(_) | Role::Attack(_)) {
+            self.forwards.published();
+        }
         let epoch = match plan.role {
             Role::Publish(_) | Role::Attack(_) => Some(self.ledger.open(plan.stream)),
-            Role::Play(_) | Role::View | Role::Idle => None,
+            Role::Play(_) | Role::View | Role::Segments(_) | Role::Idle => None,
         };
+        let nonsense =
+            matches!(plan.role, Role::Segments(SegmentsPlan { nonsense_one_in: 1.., .. }));
         let is_slow = matches!(plan.role, Role::Play(play) if play.rate > 0);
         self.links.push(LinkNote {
             actor,
             // Who plays by HTTP is answered when the stream shows itself.
-            answered: plan.role == Role::View,
+            answered: matches!(plan.role, Role::View | Role::Segments(_)),
             connected: at,
             epoch,
             left: false,
             plan: *plan,
             stream: plan.stream,
             vhost: None,
-            tainted: is_slow || !plan.role.is_honest(),
+            tainted: is_slow || nonsense || !plan.role.is_honest(),
         });
-        if matches!(plan.role, Role::Play(_) | Role::View) {
-            self.playbacks.insert(link, Playback::new(plan.stream));
+        if let Role::Segments(_) = plan.role {
+            self.segments.insert(link, Segments::new(plan.stream, at));
         }
+        if matches!(plan.role, Role::Play(_) | Role::View) {
+            let mut playback = Playback::new(plan.stream);
+            if plan.server > 0 {
+                playback.follow_chain();
+            }
+            self.playbacks.insert(link, playback);
+        }
+    }
+
+    /// A server has connected to another one.
+    pub fn linked(&mut self, link: usize, at: Micros) {
+        debug_assert_eq!(link, self.links.len(), "links are numbered in order");
+        self.links.push(LinkNote {
+            actor: usize::MAX,
+            answered: true,
+            connected: at,
+            epoch: None,
+            left: false,
+            plan: ActorPlan::default(),
+            stream: 0,
+            vhost: None,
+            tainted: true,
+        });
+    }
+
+    /// A server wants to connect to another one.
+    pub fn dialled(&mut self, at: Micros) {
+        self.forwards.dialled(at);
+    }
+
+    /// A server was killed: all that it knew is gone, and so are these links.
+    pub fn killed(&mut self, server: usize, links: &[usize]) {
+        for link in links {
+            self.taint(*link);
+        }
+        self.rules[server].forget();
+        self.forwards.killed(server);
     }
 
     /// The server has answered the request of a link's client.
@@ -141,6 +194,27 @@ impl Oracle {
     pub fn left(&mut self, link: usize) {
         self.links[link].left = true;
         self.playbacks.remove(&link);
+        self.segments.remove(&link);
+    }
+
+    /// A player of segments got a playlist, or there is none.
+    pub fn on_playlist(&mut self, link: usize, text: Option<&[u8]>, at: Micros) {
+        let Some(segments) = self.segments.get_mut(&link) else { return };
+        match text.map(|text| segments.on_playlist(text)) {
+            None => segments.forget(),
+            Some(Ok(())) => {}
+            Some(Err(what)) => self.fail(at, format!("player of segments on link {link}: {what}")),
+        }
+    }
+
+    /// A player of segments got a segment, or it was not there.
+    pub fn on_segment(&mut self, link: usize, sequence: u64, bytes: Option<&[u8]>, at: Micros) {
+        let Some(segments) = self.segments.get_mut(&link) else { return };
+        let Some(bytes) = bytes else { return segments.missed(sequence) };
+        self.frames += 1;
+        if let Err(what) = segments.on_segment(sequence, bytes, &self.ledger, at) {
+            self.fail(at, format!("player of segments on link {link}: {what}"));
+        }
     }
 
     /// The epoch that a publisher's link belongs to.
@@ -178,8 +252,13 @@ impl Oracle {
 
     /// The server reports something.
     pub fn on_event(&mut self, net: &SimTransport, told: &Told) {
-        if let Err(what) = self.rules.take(told) {
+        if let Err(what) = self.rules[told.server].take(told) {
             self.fail(told.at, format!("rules: {what}"));
+        }
+        match self.forwards.take(told) {
+            Err(what) => self.fail(told.at, format!("forwards: {what}")),
+            Ok(None) => {}
+            Ok(Some(name)) => self.reintroduce(told.server, name.stream()),
         }
         let Some(link) = told.link else {
             return self.on_stream_event(told);
@@ -191,24 +270,26 @@ impl Oracle {
             }
             Event::Published { name, .. } => {
                 if let Some(epoch) = self.links[link].epoch {
-                    let order = self.rules.publishings();
+                    let order = self.rules[0].publishings();
                     let from = told.at.saturating_sub(self.scenario.server.lag());
                     let epoch = &mut self.ledger.epochs[epoch as usize];
                     epoch.order = Some(order);
-                    epoch.jitter = self.rules.admin.jitter(from, name.vhost());
+                    epoch.jitter = self.rules[0].admin.jitter(from, name.vhost());
                 }
             }
             Event::Played { live, name, .. } => {
                 let known = self.known_now(net, self.links[link].stream);
-                let publishings = self.rules.publishings();
+                let publishings = self.rules[0].publishings();
+                let is_far = told.server > 0;
                 let ledger = &self.ledger;
-                let admin = &self.rules.admin;
+                let admin = &self.rules[0].admin;
                 let plan = admin.plan(told.config, name.vhost());
                 let mut recent = admin.since(told.at.saturating_sub(GOP_MAX), name.vhost());
                 let bounds_gop = recent.any(|plan| plan.gop_bytes_max < 1 << 20);
                 let is_mixed = admin.jitter(0, name.vhost()).is_none();
                 if let Some(playback) = self.playbacks.get_mut(&link) {
-                    let prompt = plan.gop_cache && !bounds_gop && !told.is_full;
+                    let prompt = plan.gop_cache && !bounds_gop && !told.is_full && !is_far;
+                    let known = known.filter(|_| !is_far);
                     if is_mixed && (!live || self.scenario.server.shards > 1) {
                         playback.mix();
                     }
@@ -216,7 +297,7 @@ impl Oracle {
                     if self.links[link].plan.role == Role::View {
                         playback.wait();
                     }
-                    if self.scenario.server.shards > 1 {
+                    if self.scenario.server.shards > 1 && !is_far {
                         playback.follow_replica(told.at + self.scenario.server.lag());
                     }
                 }
@@ -231,12 +312,23 @@ impl Oracle {
         }
     }
 
+    /// A stream goes from a server to others by a new connection, or from a later keyframe on.
+    fn reintroduce(&mut self, from: usize, stream: &str) {
+        for (&link, playback) in &mut self.playbacks {
+            let note = &self.links[link];
+            let is_it = crate::actor::stream_name(note.stream) == stream;
+            if is_it && self.forwards.leads(from, note.plan.server as usize) {
+                playback.reintroduce();
+            }
+        }
+    }
+
     /// A shard has this configuration now.
     pub fn in_force(&mut self, at: Micros, shard: usize, config: usize) {
-        if !self.rules.admin.in_force(at, shard, config) {
+        if !self.rules[0].admin.in_force(at, shard, config) {
             return;
         }
-        let has_changed = |vhost| self.rules.admin.jitter(0, vhost).is_none();
+        let has_changed = |vhost| self.rules[0].admin.jitter(0, vhost).is_none();
         if has_changed("") || has_changed(OWN_VHOST) {
             self.playbacks.values_mut().for_each(Playback::mix);
             if self.scenario.server.shards > 1 {
@@ -253,14 +345,15 @@ impl Oracle {
             return;
         }
         let wish = Wish { role: note.plan.role, stream: note.stream };
-        if let Err(what) = self.rules.admin.check(told, wish, note.vhost.as_deref()) {
+        if let Err(what) = self.rules[0].admin.check(told, wish, note.vhost.as_deref()) {
             self.fail(told.at, format!("link {link}: {what}"));
         }
     }
 
     fn on_stream_event(&mut self, told: &Told) {
         if let Event::Jumped { name, millis, .. } = &told.event
-            && self.rules.admin.jitter(0, name.vhost()) == Some(TimeJitter::Full)
+            && told.server == 0
+            && self.rules[0].admin.jitter(0, name.vhost()) == Some(TimeJitter::Full)
         {
             // An attacker may publish anything, under any name that damage has made.
             let mut publishers = self.scenario.actors.iter().filter_map(|actor| {
@@ -281,7 +374,7 @@ impl Oracle {
     fn on_closed(&mut self, link: usize, reason: CloseReason, at: Micros) {
         let note = &self.links[link];
         if note.epoch.is_some() {
-            self.rules.attempted(note.stream, at);
+            self.rules[0].attempted(note.stream, at);
         }
         if note.tainted || note.left {
             return;
@@ -302,7 +395,7 @@ impl Oracle {
 
     /// The newest frame of a stream's publisher that the server has: epoch and serial.
     fn known_now(&self, net: &SimTransport, stream: u32) -> Option<(u32, u32)> {
-        let link = self.rules.publisher(stream)?;
+        let link = self.rules[0].publisher(stream)?;
         let epoch = self.links[link].epoch?;
         let read = net.links[link].read;
         let notes = &self.ledger.epoch(epoch).notes;
@@ -311,8 +404,8 @@ impl Oracle {
     }
 
     /// The operator ends the server.
-    pub const fn shut(&mut self) {
-        self.rules.shut();
+    pub fn shut(&mut self) {
+        self.rules[0].shut();
     }
 
     /// Looks at everything while nothing is due.
@@ -327,29 +420,36 @@ impl Oracle {
             self.check_server(net, server);
         }
         self.check_answers(at);
-        if let Err(what) = self.rules.check(at) {
-            self.fail(at, format!("rules: {what}"));
+        if let Err(what) = self.forwards.check() {
+            self.fail(at, format!("forwards: {what}"));
+        }
+        for server in 0..self.rules.len() {
+            if let Err(what) = self.rules[server].check(at) {
+                self.fail(at, format!("rules: {what}"));
+            }
         }
         if at < self.known_at + KNOWN_FOR {
             // A server without a moment of rest is looked at late, and then again at once.
             return;
         }
         self.known_at = at;
-        let looked_at = |actor: &&Actor| actor.is_active() && actor.reads_all();
+        let looked_at =
+            |actor: &&Actor| actor.is_active() && actor.reads_all() && actor.plan.server == 0;
         for actor in actors.iter().filter(looked_at) {
             if self.may_pause_late(actor) {
                 continue;
             }
             let Some(link) = actor.link.filter(|_| !actor.is_paused()) else { continue };
             let Some(playback) = self.playbacks.get(&link) else { continue };
-            let is_open = !net.links[link].is_closed && net.links[link].conn.is_some();
+            let seat = &net.links[link].accepting;
+            let is_open = !seat.is_closed && seat.conn.is_some();
             let is_free = is_free(net, link) && is_open;
             let note = &self.links[link];
             let Some(&known) = self.known.get(&note.stream).filter(|_| is_free) else {
                 continue;
             };
-            let publisher = self.rules.publisher(note.stream);
-            if !publisher.is_some_and(|publisher| self.rules.follows(link, publisher)) {
+            let publisher = self.rules[0].publisher(note.stream);
+            if !publisher.is_some_and(|publisher| self.rules[0].follows(link, publisher)) {
                 continue;
             }
             if let Some(missing) = playback.missing(known, &self.ledger) {
@@ -361,20 +461,21 @@ impl Oracle {
                 self.fail(at, what);
             }
         }
-        let streams: Vec<u32> = self.rules.streams();
+        let streams: Vec<u32> = self.rules[0].streams();
         self.known = streams
             .into_iter()
             .filter_map(|stream| Some((stream, self.known_now(net, stream)?)))
             .collect();
         for (&link, playback) in &mut self.playbacks {
             let stream = self.links[link].stream;
-            let publisher = self.rules.publisher(stream);
-            let follows = publisher.is_none_or(|publisher| self.rules.follows(link, publisher));
+            let publisher = self.rules[0].publisher(stream);
+            let follows = publisher.is_none_or(|publisher| self.rules[0].follows(link, publisher));
             let known = self.known.get(&stream).copied().filter(|_| follows);
             // Who goes on does so when its socket is free; while it is not known who publishes,
             // nothing is.
-            let is_known =
-                known.is_some() || !self.rules.is_live(stream) || self.scenario.server.lag() == 0;
+            let is_known = known.is_some()
+                || !self.rules[0].is_live(stream)
+                || self.scenario.server.lag() == 0;
             if is_known && is_free(net, link) {
                 playback.settle(at, known);
             }
@@ -419,8 +520,10 @@ impl Oracle {
         let tape_max = self.scenario.plans().map(held).max().unwrap_or(0) + slack;
         let session_max = (64 << 10) + (1 << 20) + (256 << 10);
         let owners = stats.connections as usize + stats.streams as usize;
-        let recent = self.links.iter().rev().take_while(|note| note.connected + 60_000_000 > at);
-        let timers_max = TIMERS_MAX * owners + 8 * recent.count() + 16;
+        // Those who came in the last minutes may have left just now.
+        let recent = self.links.iter().rev().take_while(|note| note.connected + 200_000_000 > at);
+        let attempts = recent.count() + self.forwards.recent_dials(at.saturating_sub(60_000_000));
+        let timers_max = TIMERS_MAX * owners + 8 * attempts + 16;
         let checks = [
             ("tape", stats.tape_bytes, u64::from(stats.streams) * tape_max),
             ("session", stats.session_bytes, u64::from(stats.connections) * session_max),
@@ -443,13 +546,16 @@ impl Oracle {
 
     /// The faults are over for long: everyone who is there gets frames.
     pub fn check_alive(&mut self, at: Micros, actors: &[Actor]) {
+        let is_reached: Vec<bool> =
+            (0..self.rules.len()).map(|server| self.forwards.is_reached(server)).collect();
         let stays = |actor: &&Actor| {
             let wish = Wish { role: actor.plan.role, stream: actor.plan.stream };
-            let is_served = self.rules.admin.serves_in_the_end(wish);
+            let is_served = self.rules[0].admin.serves_in_the_end(wish);
             actor.plan.again > 0 && actor.plan.stay == 0 && is_served
         };
         let staying: Vec<&Actor> = actors.iter().filter(stays).collect();
         let largest = self.largest_frame();
+        let makes_segments = self.scenario.server.hls;
         let publishers: Vec<&Actor> =
             actors.iter().filter(|actor| actor.plan.role.publishes()).collect();
         let streams = staying.iter().filter(|actor| actor.plan.role.publishes());
@@ -460,7 +566,7 @@ impl Oracle {
                 self.fail(at, format!("stream {stream} has no publisher again"));
                 continue;
             };
-            if !self.rules.is_live(stream) {
+            if !self.rules[0].is_live(stream) {
                 let link = live.link;
                 self.fail(at, format!("the publisher of stream {stream} ({link:?}) is unknown"));
             }
@@ -469,17 +575,24 @@ impl Oracle {
                 let plays = match actor.plan.role {
                     Role::Play(plan) => plan.rate == 0,
                     Role::View => true,
+                    // Nonsense is answered with the end of the connection.
+                    Role::Segments(plan) => makes_segments && plan.nonsense_one_in == 0,
                     Role::Publish(_) | Role::Attack(_) | Role::Idle => false,
                 };
                 plays
                     && actor.plan.stream == stream
                     && !actor.is_paused()
                     && actor.plan.link.bytes_per_second() * 2 > largest
+                    && is_reached[actor.plan.server as usize]
             });
             for player in players {
                 let playback = player.link.and_then(|link| self.playbacks.get(&link));
-                let last = playback.map_or(0, |playback| playback.last_at);
-                if last + 8_000_000 < at {
+                let segments = player.link.and_then(|link| self.segments.get(&link));
+                let (last, patience) = match (playback, segments) {
+                    (_, Some(segments)) => (segments.last_at, SEGMENT_PATIENCE),
+                    (playback, None) => (playback.map_or(0, |it| it.last_at), 8_000_000),
+                };
+                if last + patience < at {
                     let index = actors.iter().position(|other| std::ptr::eq(other, *player));
                     let what = format!("player {index:?} ({:?}) gets no frames again", player.link);
                     self.fail(at, what);
@@ -490,9 +603,9 @@ impl Oracle {
 
     /// A stream that is published for long has the renditions of the last configuration.
     fn check_renditions(&mut self, at: Micros, stream: u32) {
-        let admin = &self.rules.admin;
+        let admin = &self.rules[0].admin;
         let wanted = admin.last(admin.vhost_in_the_end(stream)).engines;
-        let running = self.rules.renditions_of(stream);
+        let running = self.rules[0].renditions_of(stream);
         if self.scenario.server.failing_one_in == 0 && i64::from(running) != i64::from(wanted) {
             self.fail(at, format!("stream {stream} has {running} renditions, not {wanted}"));
         }
@@ -506,6 +619,7 @@ impl Oracle {
             // A server that has ended does not wait for its timers, nor does it hear that other
             // shards leave its streams.
             stats.timers = 0;
+            stats.segment_bytes = 0;
             if self.scenario.server.shards > 1 {
                 (stats.streams, stats.publishers, stats.tape_bytes) = (0, 0, 0);
             }
@@ -520,8 +634,13 @@ impl Oracle {
 
     /// Everyone has left for long: nobody is thought to be there.
     pub fn check_all_gone(&mut self, at: Micros) {
-        if let Err(what) = self.rules.check_empty() {
-            self.fail(at, format!("rules: {what}"));
+        for rules in &self.rules {
+            if let Err(what) = rules.check_empty() {
+                return self.fail(at, format!("rules: {what}"));
+            }
+        }
+        if let Err(what) = self.forwards.check_empty() {
+            self.fail(at, format!("forwards: {what}"));
         }
     }
 }
@@ -529,7 +648,12 @@ impl Oracle {
 /// All that a client has said has been heard, perhaps that it goes on after a pause, and all that it
 /// was sent has come.
 fn is_free(net: &SimTransport, link: usize) -> bool {
-    net.up_queued(link) == 0 && net.down_queued(link) == 0 && !net.links[link].is_full
+    let is_full = net.links[link].accepting.is_full;
+    net.up_queued(link) == 0 && net.down_queued(link) == 0 && !is_full
+}
+
+const fn is_coded(note: &Note) -> bool {
+    matches!(note.class, FrameClass::Coded | FrameClass::Control | FrameClass::Keyframe)
 }
 
 /// Audio and video are counted apart.

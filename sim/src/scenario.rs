@@ -5,17 +5,19 @@
 //! KDL file, and shrunk to the smallest one that still fails.
 
 mod draw;
+mod peer;
 mod reload;
 mod shrink;
 mod text;
 
+pub use peer::{PeerKind, PeerPlan, ServerFault, ServerFaultKind};
 pub use reload::{ATTACKED_STREAMS, OWN_STREAMS, OWN_VHOST, OwnVhost, Pages, Reload, host_of};
 pub use shrink::shrink;
 pub use text::{ParseError, read, write};
 
 use crate::entropy::Entropy;
 use crate::net::{LinkProfile, Micros};
-use crate::transport::HostPlan;
+use crate::transport::{Failing, HostPlan};
 use millstream_core::config::transcode::{Audio, Engine, Output, Scope, Transcode, Video};
 use millstream_core::config::{
     Config, Hls, HlsStorage, Listener, PithyPrint, PublishPolicy, QueueLength, SendDelay,
@@ -26,7 +28,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Everything that a run is made of.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Scenario {
     /// Makes the small choices: splits, sizes, whims.
     pub seed: u64,
@@ -44,6 +46,12 @@ pub struct Scenario {
     pub faults: Vec<Fault>,
     /// What the operator changes.
     pub reloads: Vec<Reload>,
+    /// Where streams are forwarded to.
+    pub peers: Vec<PeerPlan>,
+    /// What breaks of servers, and between them.
+    pub server_faults: Vec<ServerFault>,
+    /// An operation that fails.
+    pub failing: Option<Failing>,
 }
 
 /// How the server is configured, and how fast it is.
@@ -115,6 +123,8 @@ pub struct ActorPlan {
     pub chunk_size: u32,
     /// Its way to the server.
     pub link: LinkProfile,
+    /// The server that it connects to: 0 for the one under test.
+    pub server: u32,
 }
 
 /// What an actor does.
@@ -128,6 +138,8 @@ pub enum Role {
     Attack(AttackPlan),
     /// Plays by HTTP, as FLV without end.
     View,
+    /// Plays by HTTP, segment by segment.
+    Segments(SegmentsPlan),
     /// Connects and says nothing.
     Idle,
 }
@@ -159,6 +171,8 @@ pub struct MediaPlan {
     pub repeat_every: u32,
     /// GOPs between two changes of the sequence headers; 0 for none.
     pub change_every: u32,
+    /// Its frames are such that muxers take them.
+    pub muxable: bool,
 }
 
 impl Default for MediaPlan {
@@ -176,6 +190,7 @@ impl Default for MediaPlan {
             jump_ms: 0,
             repeat_every: 0,
             change_every: 0,
+            muxable: false,
         }
     }
 }
@@ -193,6 +208,21 @@ pub struct PlayPlan {
     pub ask_every: Micros,
     /// It switches video and audio off and on so often; 0 for never.
     pub switch_every: Micros,
+}
+
+/// How a player of segments asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SegmentsPlan {
+    /// Time between two looks at the playlist.
+    pub every: Micros,
+    /// One in so many looks is nonsense instead; 0 for none.
+    pub nonsense_one_in: u64,
+}
+
+impl Default for SegmentsPlan {
+    fn default() -> Self {
+        Self { every: 1_000_000, nonsense_one_in: 0 }
+    }
 }
 
 /// How an attacker attacks.
@@ -230,6 +260,21 @@ pub enum FaultKind {
     TimeOut,
     /// The client does not read for a while.
     ZeroWindow(Micros),
+}
+
+impl Default for ActorPlan {
+    fn default() -> Self {
+        Self {
+            role: Role::Idle,
+            stream: 0,
+            start: 0,
+            stay: 0,
+            again: 0,
+            chunk_size: 60_000,
+            link: LinkProfile::default(),
+            server: 0,
+        }
+    }
 }
 
 impl Default for ServerPlan {
@@ -366,7 +411,7 @@ impl Role {
     /// True for those whose bytes are as they should be.
     #[must_use]
     pub const fn is_honest(&self) -> bool {
-        matches!(self, Self::Publish(_) | Self::Play(_) | Self::View)
+        matches!(self, Self::Publish(_) | Self::Play(_) | Self::View | Self::Segments(_))
     }
 }
 

@@ -276,7 +276,7 @@ fn a_loop_through_nginx_takes_no_stream_over() {
     let arguments = [vec!["--publish", "takeover", "--workers", "2"], flags(&[&to_nginx])].concat();
     let server = Server::start_at(&at.to_string(), &arguments);
     // nginx says nothing of where a stream has been.
-    let nginx = Nginx::start(nginx_at, Some(&server.url("live")), &scratch);
+    let _nginx = Nginx::start(nginx_at, Some(&server.url("live")), &scratch);
     let sample = sample::made(H264_AAC);
     let published = Recording::of(&sample);
     let file = scratch.file("played.flv");

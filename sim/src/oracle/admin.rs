@@ -140,7 +140,9 @@ impl Admin {
         let pages = self.plan(told.config, vhost).pages;
         let for_role = match wish.role {
             Role::Publish(_) => pages.publish,
-            Role::Play(_) | Role::View | Role::Attack(_) | Role::Idle => pages.play,
+            Role::Play(_) | Role::View | Role::Segments(_) | Role::Attack(_) | Role::Idle => {
+                pages.play
+            }
         };
         let is_served = self.is_served(told.config, vhost);
         let what = match &told.event {

@@ -4,7 +4,7 @@
 //! the player joined, was too slow, or had paused. In a run, video begins at a keyframe, coded
 //! frames follow the sequence headers that they need, and times keep their published distances.
 
-use super::slot;
+use super::{is_coded, slot};
 use crate::media::{Ledger, Note, Stamp, read_stamp};
 use crate::net::Micros;
 use millstream_core::config::TimeJitter;
@@ -38,9 +38,13 @@ pub struct Playback {
     floats_until: Micros,
     /// The newest keyframe that was sent when the player joined a live stream: it starts no later.
     first_max: Option<(u32, u32)>,
+    /// It plays from a server that the stream is forwarded to.
+    follows_chain: bool,
     follows_replica: bool,
     goes_back: bool,
     headers: [Option<(u32, u32)>; 2],
+    /// How often a server on the way began anew: each time the clock may be another one.
+    introductions: u32,
     /// Times are mended in one way and then in another while it plays: it is not known where they
     /// begin.
     is_mixed: bool,
@@ -64,6 +68,8 @@ pub struct Playback {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Track {
     epoch: u32,
+    /// Introductions that there had been when the clock was learned.
+    introductions: u32,
     /// Received minus published; `None` while the clock is mended around a jump.
     offset: Option<u32>,
     published: u32,
@@ -85,9 +91,11 @@ impl Playback {
             floats: false,
             floats_until: 0,
             first_max: None,
+            follows_chain: false,
             follows_replica: false,
             goes_back: false,
             headers: [None; 2],
+            introductions: 0,
             is_mixed: false,
             jitter: None,
             joined: false,
@@ -133,6 +141,20 @@ impl Playback {
         self.floats = true;
         self.floats_until = until;
         self.follows_replica = true;
+        self.first_max = None;
+    }
+
+    /// It plays from a server that the stream is forwarded to.
+    pub const fn follow_chain(&mut self) {
+        self.follows_chain = true;
+        self.breaks += 1;
+    }
+
+    /// On the way to it, a server begins anew: from the newest keyframe, which may have come before,
+    /// and with another clock.
+    pub const fn reintroduce(&mut self) {
+        self.breaks += 1;
+        self.introductions += 1;
         self.first_max = None;
     }
 
@@ -289,7 +311,7 @@ impl Playback {
         let was_off = between.is_some_and(|between| between.iter().any(is_video));
         self.awaits_keyframe = awaits_keyframe || (self.optional[1] && was_off);
         if !(follows && tail_is_whole) {
-            if between.is_none() && !self.goes_back {
+            if between.is_none() && !self.goes_back && !self.follows_chain {
                 let next = self.next;
                 return Err(format!("frame {stamp:?} comes again or late, {next} is next"));
             }
@@ -358,7 +380,7 @@ impl Playback {
             // What lies between its first header and its first frame is mended, or it is not.
             let has_jumped = ledger.epoch(stamp.epoch).jumped || self.began_in != Some(stamp.epoch);
             let is_first = self.tracks == [None; 2] && (is_full || !has_jumped);
-            let start_max = match self.follows_replica {
+            let start_max = match self.follows_replica || self.follows_chain {
                 true => START_OF_REPLICA_MAX_MS,
                 false => START_MAX_MS,
             };
@@ -391,6 +413,13 @@ impl Playback {
         let offset = last.offset.unwrap_or_else(|| last.received.wrapping_sub(last.published));
         let has_jumped = ledger.epoch(stamp.epoch).jumped;
         let expected = note.timestamp.wrapping_add(offset);
+        if received.0 != expected && last.introductions < self.introductions {
+            // Servers on the way may have begun anew several times before the first of it arrives.
+            let introductions = last.introductions + 1;
+            let track = self.learn(slot, stamp, received, ledger)?;
+            self.tracks[slot] = Some(Track { introductions, ..track });
+            return Ok(());
+        }
         if received.0 != expected && !has_jumped {
             let expected = Timestamp(expected);
             let off = received.delta(expected);
@@ -402,6 +431,7 @@ impl Playback {
         }
         let track = Track {
             epoch: stamp.epoch,
+            introductions: last.introductions,
             offset: Some(if has_jumped { received.0.wrapping_sub(note.timestamp) } else { offset }),
             published: note.timestamp,
             received: received.0,
@@ -433,6 +463,8 @@ impl Playback {
     ) -> Result<Track, String> {
         let offset = received.0.wrapping_sub(stamp.timestamp);
         let other = self.tracks[1 - slot].filter(|other| other.epoch == stamp.epoch);
+        // Which of the times belong to which introduction is not known.
+        let other = other.filter(|_| self.introductions == 0);
         if let Some(other) = other.and_then(|other| other.offset)
             && other != offset
             && !ledger.epoch(stamp.epoch).jumped
@@ -442,14 +474,11 @@ impl Playback {
         }
         Ok(Track {
             epoch: stamp.epoch,
+            introductions: 0,
             offset: Some(offset),
             published: stamp.timestamp,
             received: received.0,
             serial: stamp.serial,
         })
     }
-}
-
-const fn is_coded(note: &Note) -> bool {
-    matches!(note.class, FrameClass::Coded | FrameClass::Control | FrameClass::Keyframe)
 }

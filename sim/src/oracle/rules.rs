@@ -30,6 +30,8 @@ pub struct Rules {
     attempts: BTreeMap<u32, Micros>,
     /// Files cannot always be written.
     files_fail: bool,
+    /// Streams are forwarded from here.
+    forwards: bool,
     /// How much later a shard may know what another one knows; 0 where there is one alone.
     lag: Micros,
     links: BTreeMap<usize, State>,
@@ -80,12 +82,13 @@ impl Stream {
 impl Rules {
     /// The rules of a server as `scenario` configures it.
     #[must_use]
-    pub fn new(scenario: &Scenario) -> Self {
+    pub fn new(scenario: &Scenario, server: usize) -> Self {
         Self {
             admin: Admin::new(scenario),
             attempts: BTreeMap::new(),
-            files_fail: scenario.server.failing_one_in > 0,
-            lag: scenario.server.lag(),
+            files_fail: scenario.server.failing_one_in > 0 || scenario.failing.is_some(),
+            forwards: !scenario.peers.is_empty(),
+            lag: if server == 0 { scenario.server.lag() } else { 0 },
             links: BTreeMap::new(),
             publishings: 0,
             renditions: BTreeMap::new(),
@@ -156,6 +159,15 @@ impl Rules {
                 Event::Codec { .. } | Event::Jumped { .. } | Event::StreamProgress { .. } => Ok(()),
                 Event::HlsWarning { .. } => Ok(()),
                 Event::HlsFailed { .. } if self.files_fail => Ok(()),
+                Event::Forwarding { .. }
+                | Event::ForwardFailed { .. }
+                | Event::ForwardEnded { .. }
+                | Event::ForwardSkipped { .. }
+                | Event::ForwardProgress { .. }
+                    if self.forwards =>
+                {
+                    Ok(())
+                }
                 Event::RenditionStarted { name, engine } => {
                     self.rendition(name.as_str(), engine, 1)
                 }
@@ -345,6 +357,16 @@ impl Rules {
     /// Some shard had such a plan when it decided what shows now.
     fn may_be(&self, at: Micros, vhost: &str, is_so: impl Fn(&ServerPlan) -> bool) -> bool {
         self.admin.since(at.saturating_sub(self.lag), vhost).any(|plan| is_so(&plan))
+    }
+
+    /// The server was killed: it knows nobody, and only the count of publishings goes on.
+    pub fn forget(&mut self) {
+        for state in self.links.values_mut() {
+            state.closed = true;
+        }
+        self.attempts.clear();
+        self.renditions.clear();
+        self.streams.clear();
     }
 
     /// The operator ends the server.

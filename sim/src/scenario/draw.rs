@@ -1,6 +1,8 @@
 //! Swarm testing: which dangers exist in a run, and how often, is drawn before anything else.
 
 mod reloads;
+mod segments;
+mod servers;
 
 use super::{
     ATTACKED_STREAMS, ActorPlan, AttackPlan, Fault, FaultKind, MediaPlan, OWN_STREAMS, OwnVhost,
@@ -71,7 +73,7 @@ pub(super) fn draw(entropy: &mut Entropy) -> Scenario {
         let link = draw_link(entropy, &swarm);
         let (role, chunk_size) = (Role::Idle, 128);
         let start = entropy.range(0..=duration);
-        actors.push(ActorPlan { role, stream: 0, start, stay: 0, again: 0, chunk_size, link });
+        actors.push(ActorPlan { role, start, chunk_size, link, ..ActorPlan::default() });
     }
     let faults = draw_faults(entropy, &swarm, duration, actors.len());
     let shutdown = entropy.one_in(12).then(|| entropy.range(0..=duration));
@@ -81,7 +83,23 @@ pub(super) fn draw(entropy: &mut Entropy) -> Scenario {
     let reloads = reloads::draw_reloads(entropy, &server, duration, tame);
     let seed = entropy.range(0..=u64::from(u32::MAX));
     let entropy_len = if entropy.is_empty() { 0 } else { 1 << 18 };
-    Scenario { seed, entropy_len, duration, shutdown, server, actors, faults, reloads }
+    let mut scenario = Scenario {
+        seed,
+        entropy_len,
+        duration,
+        shutdown,
+        server,
+        actors,
+        faults,
+        reloads,
+        ..Scenario::default()
+    };
+    // What came later is drawn last, so that the rest of a seed stays what it was.
+    if scenario.reloads.is_empty() {
+        servers::draw(entropy, &swarm, streams, &mut scenario);
+        segments::draw(entropy, &swarm, streams, &mut scenario);
+    }
+    scenario
 }
 
 /// The last stream may be one of the other vhost.
@@ -207,6 +225,7 @@ fn publisher(entropy: &mut Entropy, swarm: &Swarm, stream: u32) -> ActorPlan {
         again,
         chunk_size: entropy.choose(&[60_000, 128, 4_096]),
         link,
+        server: 0,
     }
 }
 
@@ -234,6 +253,7 @@ fn player(entropy: &mut Entropy, swarm: &Swarm, stream: u32, start: u64) -> Acto
         again,
         chunk_size: 60_000,
         link: draw_link(entropy, swarm),
+        server: 0,
     }
 }
 
@@ -258,6 +278,7 @@ fn attacker(entropy: &mut Entropy, swarm: &Swarm, played: u32) -> ActorPlan {
         again: 300 * MS,
         chunk_size: entropy.choose(&[128, 4_096]),
         link: draw_link(entropy, swarm),
+        server: 0,
     }
 }
 

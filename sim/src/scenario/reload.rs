@@ -85,11 +85,13 @@ impl Scenario {
     /// The configurations of all plans.
     #[must_use]
     pub fn configs(&self) -> Vec<Arc<Config>> {
-        self.plans().map(|plan| Arc::new(self.config_of(plan))).collect()
+        self.plans().map(|plan| Arc::new(self.config_of(plan, 0))).collect()
     }
 
-    fn config_of(&self, plan: &ServerPlan) -> Config {
+    /// The configuration that a plan is for one of the servers.
+    pub(super) fn config_of(&self, plan: &ServerPlan, server: usize) -> Config {
         let mut config = plan.config();
+        self.add_forwards(&mut config, server);
         let enabled = match plan.own_vhost {
             OwnVhost::Absent => return config,
             OwnVhost::Disabled => false,

@@ -39,7 +39,7 @@ pub fn shrink(
 type Step = fn(&mut Scenario);
 type ActorStep = fn(&mut ActorPlan);
 
-const STEPS: [Step; 33] = [
+const STEPS: [Step; 37] = [
     |scenario| scenario.entropy_len = 0,
     |scenario| scenario.entropy_len /= 16,
     |scenario| scenario.entropy_len /= 2,
@@ -71,11 +71,19 @@ const STEPS: [Step; 33] = [
     |scenario| scenario.reloads.clear(),
     |scenario| scenario.duration /= 2,
     |scenario| scenario.duration = scenario.duration / 4 * 3,
+    |scenario| {
+        scenario.peers.clear();
+        scenario.server_faults.clear();
+        scenario.actors.iter_mut().for_each(|actor| actor.server = 0);
+    },
+    |scenario| scenario.peers.iter_mut().for_each(|peer| peer.link = LinkProfile::default()),
+    |scenario| scenario.peers.iter_mut().for_each(|peer| peer.returns = false),
+    |scenario| scenario.failing = None,
     |scenario| scenario.seed = 0,
     |scenario| scenario.seed /= 2,
 ];
 
-const ACTOR_STEPS: [ActorStep; 36] = [
+const ACTOR_STEPS: [ActorStep; 38] = [
     |actor| actor.link = LinkProfile::default(),
     |actor| actor.link.latency = 1_000,
     |actor| actor.link.jitter = 0,
@@ -105,6 +113,12 @@ const ACTOR_STEPS: [ActorStep; 36] = [
     |actor| media(actor, |media| media.jump_every = 0),
     |actor| media(actor, |media| media.repeat_every = 0),
     |actor| media(actor, |media| media.change_every = 0),
+    |actor| media(actor, |media| media.muxable = false),
+    |actor| {
+        if let Role::Segments(plan) = &mut actor.role {
+            plan.nonsense_one_in = 0;
+        }
+    },
     |actor| play(actor, |play| *play = PlayPlan::default()),
     |actor| play(actor, |play| play.rate = 0),
     |actor| play(actor, |play| play.ask_every = 0),
@@ -130,10 +144,35 @@ fn play(actor: &mut ActorPlan, step: fn(&mut PlayPlan)) {
     }
 }
 
+/// Without a peer, those who play there, and what breaks there.
+fn without_peer(mut scenario: Scenario, index: usize) -> Scenario {
+    let server = index as u32 + 1;
+    scenario.peers.remove(index);
+    let moved = |other: u32| other - u32::from(other > server);
+    for peer in &mut scenario.peers {
+        peer.from = if peer.from == server { 0 } else { moved(peer.from) };
+    }
+    scenario.server_faults.retain(|fault| fault.server != server);
+    scenario.server_faults.iter_mut().for_each(|fault| fault.server = moved(fault.server));
+    for actor in &mut scenario.actors {
+        actor.server = if actor.server == server { 0 } else { moved(actor.server) };
+    }
+    scenario
+}
+
 /// The candidate number `index`: without an actor, a fault or a reload, or with one step taken.
 fn candidate(scenario: &Scenario, index: usize) -> Option<Scenario> {
     let (actors, faults) = (scenario.actors.len(), scenario.faults.len());
     let mut candidate = scenario.clone();
+    if index < scenario.server_faults.len() {
+        candidate.server_faults.remove(index);
+        return Some(candidate);
+    }
+    let index = index - scenario.server_faults.len();
+    if index < scenario.peers.len() {
+        return Some(without_peer(candidate, index));
+    }
+    let index = index - scenario.peers.len();
     if let Some(index) = index.checked_sub(actors + faults) {
         if let Some(step) = STEPS.get(index) {
             step(&mut candidate);

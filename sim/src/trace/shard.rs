@@ -84,17 +84,14 @@ pub(super) fn write_message(
             write_frames(line, frames, detail);
         }
         ShardMessage::Fetch { fetch, name, part } => {
+            fetch_words(line, "fetch", *fetch, detail, &mut |conn| names.name_on(way.from, conn));
             let _ = match part {
-                HlsPart::Playlist => {
-                    write!(line, "fetch {}/{} playlist {name}", fetch.conn, fetch.serial)
-                }
-                HlsPart::Segment(sequence) => {
-                    write!(line, "fetch {}/{} {sequence} {name}", fetch.conn, fetch.serial)
-                }
+                HlsPart::Playlist => write!(line, " playlist {name}"),
+                HlsPart::Segment(sequence) => write!(line, " {sequence} {name}"),
             };
         }
         ShardMessage::Fetched { fetch, found } => {
-            let _ = write!(line, "fetched {}/{}", fetch.conn, fetch.serial);
+            fetch_words(line, "fetched", *fetch, detail, &mut |conn| names.name_on(way.to, conn));
             write_found(line, found.as_ref(), detail);
         }
         ShardMessage::Subscribe { name, subscription } => {
@@ -221,6 +218,22 @@ fn read_found(text: &str) -> Option<Option<Found>> {
     let tag = words.next()?.parse().ok()?;
     let part = |word: &str| Some(unhex(word.strip_prefix('.')?)?.into());
     Some(Some(Found { tag, bytes: words.map(part).collect::<Option<_>>()? }))
+}
+
+/// A question of a connection: by its name, or in a full trace by its id, to be read again.
+fn fetch_words(
+    line: &mut String,
+    what: &str,
+    fetch: Fetch,
+    detail: Detail,
+    name: &mut dyn FnMut(ConnId) -> String,
+) {
+    let _ = match detail {
+        Detail::Full => write!(line, "{what} {}/{}", fetch.conn, fetch.serial),
+        Detail::Brief | Detail::None => {
+            write!(line, "{what} {}/{}", name(fetch.conn), fetch.serial)
+        }
+    };
 }
 
 fn write_frames(line: &mut String, frames: &[Frame], detail: Detail) {
@@ -393,6 +406,7 @@ mod tests {
             is_home: true,
             publisher: Some(id),
             age: Some(second),
+            hls_viewers: 8,
             players: 1,
             video: Some(video),
             audio: Some(AudioState { codec: Codec::UnknownId(9), description: "".into() }),

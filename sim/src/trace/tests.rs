@@ -108,7 +108,8 @@ fn record(damage: Option<usize>) -> String {
     traced.inner_mut().plan_reloads(configs, &reloads, &mut Entropy::empty());
     let mut server = setup.server();
     let mut drive = Drive::new(Budget::default());
-    let link = traced.inner_mut().connect(0, Service::Rtmp, Default::default(), Entropy::empty());
+    let link =
+        traced.inner_mut().connect(0, 0, Service::Rtmp, Default::default(), Entropy::empty());
     let request = ClientRequest {
         intent: Intent::Publish,
         app: Arc::from("live"),

@@ -63,8 +63,8 @@ impl SimTransport {
     }
 
     pub(super) fn tell(&mut self, event: Event, link: Option<usize>, is_full: bool) {
-        let (at, shard) = (self.clock, self.own);
+        let (at, server, shard) = (self.clock, self.server_of(self.own), self.own);
         let (config, is_of_reload) = (self.ports[shard].config, self.admin.is_alone);
-        self.told.push(Told { at, config, event, is_full, is_of_reload, link, shard });
+        self.told.push(Told { at, config, event, is_full, is_of_reload, link, server, shard });
     }
 }

@@ -422,6 +422,8 @@ fn hosts_name_vhosts_where_they_are_configured() {
         ("a.example", "", Some(20)),
         ("A.example:8080", "", Some(20)),
         ("b.example", "?vhost=a.example", Some(20)),
+        ("b.example", "?vhost=A.example", Some(20)),
+        ("b.example", "?vhost=c.example", Some(30)),
         ("b.example", "", Some(30)),
         ("127.0.0.1:8080", "", Some(30)),
         ("[::1]:8080", "", Some(30)),
@@ -437,6 +439,22 @@ fn hosts_name_vhosts_where_they_are_configured() {
         let found = (answer.status == 200).then(|| answer.frames()[0].0);
         assert_eq!(found, first, "{host} {query}");
     }
+}
+
+#[test]
+fn a_viewer_that_asks_for_an_unknown_vhost_does_not_notice_a_reload() {
+    let mut world = world();
+    let publisher = world.client(Intent::Publish, "live", "s");
+    world.publish(publisher, 0..25);
+    let viewer = get(&mut world, "/live/s.flv?vhost=nobody.example");
+    world.input(Input::Reload(Arc::new(config())));
+    world.publish(publisher, 25..35);
+    assert!(world.peers[viewer].is_open);
+    let frames = answers(&world.peers[viewer])[0].frames();
+    assert_eq!(
+        frames.iter().map(|frame| frame.0).collect::<Vec<_>>(),
+        (20..35).collect::<Vec<_>>()
+    );
 }
 
 #[test]
