@@ -406,6 +406,7 @@ mod tests {
             is_home: true,
             publisher: Some(id),
             age: Some(second),
+            hls_viewers: 8,
             players: 1,
             video: Some(video),
             audio: Some(AudioState { codec: Codec::UnknownId(9), description: "".into() }),
