@@ -12,6 +12,7 @@ mod failing;
 mod host;
 mod link;
 mod port;
+mod wake;
 
 pub use dial::host_name;
 pub use failing::{Failing, OPERATIONS, Operation};
@@ -375,30 +376,6 @@ impl SimTransport {
             seat.is_full = false;
         }
         self.wake(index, side.other(), at);
-    }
-
-    /// There will be something to read at one end.
-    fn wake(&mut self, index: usize, side: Side, at: Micros) {
-        let link = &mut self.links[index];
-        let Some(seat) = link.seat_mut(side) else { return self.wake_client(index, at) };
-        if seat.wake_at.is_none_or(|earlier| at < earlier) {
-            seat.wake_at = Some(at);
-            self.schedule(at, Due::Readable(index, side));
-        }
-    }
-
-    fn wake_client(&mut self, index: usize, at: Micros) {
-        if self.links[index].client_at.is_none_or(|earlier| at < earlier) {
-            self.links[index].client_at = Some(at);
-            self.schedule(at, Due::Client(index));
-        }
-    }
-
-    /// An operation on a connection is the one that fails.
-    fn fails(&mut self, index: usize, operation: Operation) -> Option<IoFailure> {
-        let failure = self.failing.next(operation)?;
-        self.hit.push(index);
-        Some(failure)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 /// Runs for each kind of operation: more are spread over all that there are. Builds with debug
 /// assertions are slow.
-const RUNS_MAX: u64 = if cfg!(debug_assertions) { 12 } else { 200 };
+const RUNS_MAX: u64 = if cfg!(debug_assertions) { 6 } else { 200 };
 
 /// Publishers, players and viewers on two shards, programs and files, and a chain of servers.
 const RICH: &str = r#"
