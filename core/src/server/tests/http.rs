@@ -442,22 +442,6 @@ fn hosts_name_vhosts_where_they_are_configured() {
 }
 
 #[test]
-fn a_viewer_that_asks_for_an_unknown_vhost_does_not_notice_a_reload() {
-    let mut world = world();
-    let publisher = world.client(Intent::Publish, "live", "s");
-    world.publish(publisher, 0..25);
-    let viewer = get(&mut world, "/live/s.flv?vhost=nobody.example");
-    world.input(Input::Reload(Arc::new(config())));
-    world.publish(publisher, 25..35);
-    assert!(world.peers[viewer].is_open);
-    let frames = answers(&world.peers[viewer])[0].frames();
-    assert_eq!(
-        frames.iter().map(|frame| frame.0).collect::<Vec<_>>(),
-        (20..35).collect::<Vec<_>>()
-    );
-}
-
-#[test]
 fn shutdown_ends_bodies_and_drains() {
     let mut world = world();
     let publisher = world.client(Intent::Publish, "live", "a");
