@@ -86,7 +86,6 @@ fn names_of_encoders_and_codecs_are_known_each_in_its_place() {
     );
     check("audio \"libx264\"", "`libx264` encodes video; `ffmpeg -encoders` lists what it has");
     check("video \"aac\"", "`aac` encodes audio; `ffmpeg -encoders` lists what it has");
-    check("audio \"an\" { codec \"an\" }", "");
 }
 
 #[test]
