@@ -425,14 +425,7 @@ impl Scenario {
     /// Draws a scenario. Without entropy it is one publisher and one player.
     #[must_use]
     pub fn draw(entropy: &mut Entropy) -> Self {
-        draw::draw(entropy, false)
-    }
-
-    /// As `from_seed`, with reloads, a second vhost, further servers and players of segments, of
-    /// which the oracles still promise too much now and then.
-    #[must_use]
-    pub fn from_seed_of_all(seed: u64) -> Self {
-        draw::draw(&mut Entropy::from_seed(seed, 4_096), true)
+        draw::draw(entropy)
     }
 
     /// The entropy of the small choices that `purpose` makes.

@@ -17,7 +17,7 @@ fn many_seeds_are_well_and_so_are_their_twins() {
     let begun = Instant::now();
     let mut failed = Vec::new();
     for seed in (0..count).map(|index| first.wrapping_add(index)) {
-        if let Some(failure) = run_twins(&scenario(seed)).failure {
+        if let Some(failure) = run_twins(&Scenario::from_seed(seed)).failure {
             eprintln!("seed {seed}: at {} us: {}", failure.at, failure.what);
             failed.push(seed);
         }
@@ -25,7 +25,7 @@ fn many_seeds_are_well_and_so_are_their_twins() {
     eprintln!("{count} seeds from {first} on, each with its twin, in {:?}", begun.elapsed());
     if let Some(&seed) = failed.first() {
         let mut out = Vec::new();
-        run_one(&Subject::Scenario(Box::new(scenario(seed))), Show::Outcome, &mut out).unwrap();
+        run_one(&Subject::Seed(seed), Show::Outcome, &mut out).unwrap();
         panic!("{} of {count} failed\n{}", failed.len(), String::from_utf8_lossy(&out));
     }
 }

@@ -27,9 +27,7 @@ struct Swarm {
     kinds: Vec<FaultKind>,
 }
 
-/// With `all`, what was simulated last is drawn too: reloads, a second vhost, further servers, players
-/// of segments. Of these, one run in 300 still meets an oracle that promises too much.
-pub(super) fn draw(entropy: &mut Entropy, all: bool) -> Scenario {
+pub(super) fn draw(entropy: &mut Entropy) -> Scenario {
     let duration = entropy.range(6..=20) * SECOND;
     let swarm = draw_swarm(entropy);
     let mut server = draw_server(entropy);
@@ -45,7 +43,7 @@ pub(super) fn draw(entropy: &mut Entropy, all: bool) -> Scenario {
     tame(&mut server);
     let streams = 1 + entropy.range(0..=2).saturating_sub(1) as u32;
     let mut actors = Vec::new();
-    let has_own = all && entropy.one_in(2);
+    let has_own = entropy.one_in(2);
     for stream in 0..streams {
         let stream = own_or(stream, has_own);
         actors.push(publisher(entropy, &swarm, stream));
@@ -82,10 +80,7 @@ pub(super) fn draw(entropy: &mut Entropy, all: bool) -> Scenario {
     if has_own {
         server.own_vhost = entropy.choose(&[OwnVhost::Served, OwnVhost::Absent]);
     }
-    let reloads = match all {
-        true => reloads::draw_reloads(entropy, &server, duration, tame),
-        false => Vec::new(),
-    };
+    let reloads = reloads::draw_reloads(entropy, &server, duration, tame);
     let seed = entropy.range(0..=u64::from(u32::MAX));
     let entropy_len = if entropy.is_empty() { 0 } else { 1 << 18 };
     let mut scenario = Scenario {
@@ -100,7 +95,7 @@ pub(super) fn draw(entropy: &mut Entropy, all: bool) -> Scenario {
         ..Scenario::default()
     };
     // What came later is drawn last, so that the rest of a seed stays what it was.
-    if all && scenario.reloads.is_empty() {
+    if scenario.reloads.is_empty() {
         servers::draw(entropy, &swarm, streams, &mut scenario);
         segments::draw(entropy, &swarm, streams, &mut scenario);
     }
