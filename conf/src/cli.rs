@@ -9,7 +9,7 @@ mod sim;
 
 pub use bench::{
     Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchNullServe, BenchPlay,
-    BenchPublish,
+    BenchPublish, BenchView,
 };
 pub use configuration::{Check, ConfigCommand, ConfigDoc, ConfigShow, Convert, Reload};
 pub use inspect::Inspect;
@@ -156,7 +156,7 @@ pub struct ServeArgs {
     #[arg(long)]
     pub no_gop_cache: bool,
 
-    /// Connections at the same time
+    /// Connections that a worker has at the same time
     #[arg(long, value_name = "NUMBER", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
     pub max_connections: Option<u32>,
 
@@ -167,6 +167,10 @@ pub struct ServeArgs {
     /// The form of log lines
     #[arg(long, value_name = "FORMAT")]
     pub log_format: Option<LogFormat>,
+
+    /// Append the log to FILE, not to the standard error
+    #[arg(long, value_name = "FILE")]
+    pub log_file: Option<String>,
 
     /// The least important log lines that are written
     #[arg(long, value_name = "LEVEL")]
@@ -233,6 +237,11 @@ impl ServeArgs {
                 number(self.max_connections.map(u64::from)),
             ),
             one("--pithy-print", "pithy-print.every", self.pithy_print.map(Value::Duration)),
+            one(
+                "--log-file",
+                "log.file",
+                self.log_file.as_deref().map(|path| Value::Text(path.into())),
+            ),
             one("--log-format", "log.format", self.log_format.map(word)),
             one("--log", "log.level", self.log.map(word)),
             one("--pid", "pid", self.pid.as_deref().map(|path| Value::Text(path.into()))),

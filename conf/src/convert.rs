@@ -9,7 +9,7 @@ mod vhost;
 
 use crate::settings::guard::FILE_LEN_MAX;
 use crate::settings::kind::{nearest, quoted};
-use crate::settings::problem::{Problem, Problems, Span};
+use crate::settings::problem::{Problem, Problems, Severity, Span};
 use crate::settings::{self, DOCS};
 use grammar::{Directive, Word};
 
@@ -46,6 +46,10 @@ pub fn convert(name: &str, bytes: &[u8]) -> Converted {
     let Writer { out, mut problems, .. } = writer;
     if let Err(wrong) = settings::parse("converted", out.as_bytes()) {
         // The converter knows what it writes; what is wrong was wrong before.
+        let wrong = Problems {
+            list: wrong.list.into_iter().filter(|it| it.severity == Severity::Error).collect(),
+            ..wrong
+        };
         for line in wrong.lines() {
             problems.push(Problem::new(0..0, format!("the result has a problem: {line}")));
         }
@@ -77,10 +81,8 @@ struct Writer {
 }
 
 /// What has no equal, and what to do about it.
-const NO_EQUAL: [(&str, &str); 8] = [
+const NO_EQUAL: [(&str, &str); 6] = [
     ("daemon", "let the service manager run it"),
-    ("srs_log_tank", "the log goes to standard error"),
-    ("srs_log_file", "the log goes to standard error"),
     ("heartbeat", "there is none"),
     ("stats", "there is none"),
     ("ff_log_dir", "it is written into each transcode"),
@@ -90,7 +92,7 @@ const NO_EQUAL: [(&str, &str); 8] = [
 
 impl Writer {
     fn global(&mut self, directives: &[Directive]) {
-        let mut seen = Vec::new();
+        let (mut seen, mut vhosts) = (Vec::new(), Vec::new());
         let log_directory = ["ff_log_dir", "log_dir"].iter().find_map(|name| {
             let found = directives.iter().find(|directive| directive.name.text == *name)?;
             found.arguments.first().map(|word| word.text.clone())
@@ -107,28 +109,51 @@ impl Writer {
                     self.one(directive, "max-connections", "max-connections", Change::Number);
                 }
                 "pid" => self.one(directive, "pid", "pid", Change::Same),
-                "srs_log_level" => self.log_level(directive),
+                name if LOG.contains(&name) => {
+                    let first = directives.iter().find(|it| LOG.contains(&it.name.text.as_str()));
+                    if first.is_some_and(|first| first.name.span == directive.name.span) {
+                        self.log(directives);
+                    }
+                }
                 "pithy_print" => self.pithy_print(directive),
                 "http_stream" => self.http(directive),
-                "vhost" => self.vhost(directive, log_directory.as_deref()),
+                "vhost" => {
+                    if self.is_first_vhost(directive, &mut vhosts) {
+                        self.vhost(directive, log_directory.as_deref());
+                    }
+                }
                 _ => self.no_equal(directive, &NO_EQUAL, &GLOBAL),
             }
         }
     }
 
-    fn log_level(&mut self, directive: &Directive) {
-        let Some(word) = self.argument(directive) else { return };
-        let level = match word.text.as_str() {
-            "verbose" => "trace",
-            "info" => "debug",
-            "trace" => "info",
-            "warn" | "error" => "warn",
-            _ => {
-                self.wrong(&word, "expected verbose, info, trace, warn or error");
-                return;
+    /// All that is said of the log, as one block.
+    fn log(&mut self, directives: &[Directive]) {
+        let find = |name: &str| directives.iter().find(|directive| directive.name.text == name);
+        self.open("log");
+        if let Some(word) = find("srs_log_level").and_then(|found| self.argument(found)) {
+            let level = match word.text.as_str() {
+                "verbose" => Some("trace"),
+                "info" => Some("debug"),
+                "trace" => Some("info"),
+                "warn" | "error" => Some("warn"),
+                _ => None,
+            };
+            match level {
+                Some(level) => self.line(&format!("level {}", quoted(level))),
+                None => self.wrong(&word, "expected verbose, info, trace, warn or error"),
             }
-        };
-        self.line(&format!("log level={}", quoted(level)));
+        }
+        let tank = find("srs_log_tank").and_then(|found| self.argument(found));
+        match (tank.as_ref().map(|word| (word.text.as_str(), word)), find("srs_log_file")) {
+            (Some(("console", _)), _) | (None, None) => {}
+            (Some(("file", _)) | None, Some(file)) => {
+                self.one(file, "file", "log.file", Change::Same);
+            }
+            (Some(("file", _)), None) => self.line("file \"./objs/srs.log\""),
+            (Some((_, word)), _) => self.wrong(word, "expected file or console"),
+        }
+        self.close();
     }
 
     fn pithy_print(&mut self, directive: &Directive) {
@@ -238,15 +263,25 @@ impl Writer {
     /// False for the second use of a directive: SRS looks at the first one only.
     fn is_first(&mut self, directive: &Directive, seen: &mut Vec<(String, Span)>) -> bool {
         let Word { text, span } = &directive.name;
-        if let Some((_, first)) = seen.iter().find(|(name, _)| name == text) {
-            let problem = Problem::new(span.clone(), format!("`{text}` is there twice"))
+        self.is_new(text.clone(), span, seen)
+    }
+
+    /// False for the second vhost of a name. Case is no difference here, as it is for SRS.
+    fn is_first_vhost(&mut self, directive: &Directive, seen: &mut Vec<(String, Span)>) -> bool {
+        let Some(Word { text, span }) = directive.arguments.first() else { return true };
+        self.is_new(text.to_lowercase(), span, seen)
+    }
+
+    fn is_new(&mut self, name: String, span: &Span, seen: &mut Vec<(String, Span)>) -> bool {
+        if let Some((_, first)) = seen.iter().find(|(known, _)| *known == name) {
+            let problem = Problem::new(span.clone(), format!("`{name}` is there twice"))
                 .label("SRS ignores it")
                 .also(first.clone(), "the first")
                 .warning();
             self.problems.push(problem);
             return false;
         }
-        seen.push((text.clone(), span.clone()));
+        seen.push((name, span.clone()));
         true
     }
 
@@ -270,7 +305,10 @@ impl Writer {
     }
 
     fn wrong(&mut self, word: &Word, help: &str) {
-        let problem = Problem::new(word.span.clone(), "wrong argument").help(help);
+        let mut problem = Problem::new(word.span.clone(), "wrong argument").help(help);
+        if GLOBAL.contains(&word.text.as_str()) {
+            problem = problem.label("is a ; missing before it?");
+        }
         self.problems.push(problem);
     }
 
@@ -296,6 +334,9 @@ impl Writer {
         }
     }
 }
+
+/// Directives of SRS about the log.
+const LOG: [&str; 3] = ["srs_log_file", "srs_log_level", "srs_log_tank"];
 
 /// Directives of SRS at the top of a file.
 const GLOBAL: [&str; 15] = [

@@ -2,6 +2,7 @@
 
 use crate::cli::{Check, ConfigCommand, Convert};
 use crate::convert::{self, Converted};
+use crate::settings::encoders::Ask;
 use crate::settings::problem::{Look, Problems};
 use crate::settings::{Source, read_file, reference, show};
 
@@ -16,13 +17,18 @@ pub struct Printed {
     pub failed: bool,
 }
 
-/// `millstream check`.
+/// `millstream check`; `ask` asks the programs that transcode.
 #[must_use]
-pub fn check(args: &Check, look: Look) -> Printed {
+pub fn check(args: &Check, look: Look, ask: &mut Ask<'_>) -> Printed {
     let source = Source::of_process(args.config.clone(), Vec::new());
     let name = source.file.as_ref().map_or("(no file)".into(), |file| file.display().to_string());
     let (problems, failed) = match source.load() {
-        Ok(loaded) => (vec![loaded.warnings], false),
+        Ok(mut loaded) => {
+            let lacking = loaded.lacking(ask);
+            let failed = lacking.are_fatal();
+            loaded.warnings.join(lacking);
+            (vec![loaded.warnings], failed)
+        }
         Err(problems) => (problems, true),
     };
     if args.json {

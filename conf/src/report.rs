@@ -74,7 +74,7 @@ impl Report {
     /// The line for `event`; `None` when it is held back, or says nothing new.
     pub fn line(&mut self, now: Instant, event: &Event) -> Option<Line> {
         self.remember(event);
-        let mut line = match forward::render(now, event) {
+        let mut line = match forward::render(event) {
             Some(line) => line,
             None => self.render(event),
         };

@@ -5,6 +5,7 @@
 
 mod check;
 mod decode;
+pub mod encoders;
 pub mod fuzz;
 pub mod guard;
 pub mod kind;
@@ -47,6 +48,8 @@ pub struct Settings {
     pub http_listen: Vec<Listen>,
     /// Addresses for RTMP.
     pub listen: Vec<Listen>,
+    /// Where the log is written; to the standard error when there is no file.
+    pub log_file: Option<Arc<str>>,
     /// The form of log lines.
     pub log_format: LogFormat,
     /// The least important lines that are written.
@@ -64,6 +67,7 @@ impl Default for Settings {
             http_enabled: true,
             http_listen: Vec::new(),
             listen: vec![Listen::Any { port: 1935 }],
+            log_file: None,
             log_format: LogFormat::Human,
             log_level: LogLevel::Info,
             pid_file: None,
@@ -114,6 +118,13 @@ impl Settings {
             schema::write(table::SETTINGS, self, &usual, 0, &mut out);
         }
         out
+    }
+
+    /// Takes the values over that only a restart changes: they are in force until then.
+    pub fn keep_until_restart(&mut self, old: &Self) {
+        for row in old.rows().into_iter().filter(|row| row.live == Live::Restart) {
+            self.set(&row.path, &row.values);
+        }
     }
 
     /// Sets a value by the path of its key; what stands in vhosts is set in all of them.
@@ -408,20 +419,57 @@ fn syntax(name: &str, text: &str, error: &kdl::KdlError) -> Problems {
         if is_known || message.starts_with("Closing '}' was not found") {
             continue;
         }
-        let mut problem = Problem::new(span, message);
-        if let Some(label) = &diagnostic.label {
-            problem = problem.label(label.clone());
+        let mut problem = in_plain_words(text, span, &message);
+        if problem.help.is_none() {
+            problem.help = diagnostic.help.clone();
         }
-        problem.help = match text.get(problem.span.clone()) {
-            Some(word @ ("true" | "false" | "null")) => Some(format!("write #{word}")),
-            _ => diagnostic.help.clone(),
-        };
         problems.push(problem);
     }
     if problems.is_empty() {
         problems.push(Problem::new(0..0, "this is no KDL"));
     }
     Problems::new(name, text, problems)
+}
+
+/// What the parser means: it says what it expected, and people want to know what to write.
+fn in_plain_words(text: &str, span: Span, message: &str) -> Problem {
+    let found = text.get(span.clone()).unwrap_or_default();
+    let of = |message: String, label: &str, help: String| {
+        Problem::new(span.clone(), message).label(label).help(help)
+    };
+    match message {
+        "Expected identifier string" if matches!(found, "true" | "false" | "null") => {
+            of(format!("`{found}` is no value"), "not known", format!("write #{found}"))
+        }
+        "Expected end of document" if found.starts_with('}') || found.is_empty() => of(
+            "there is a } too many".into(),
+            "no block is open here",
+            "leave it out, or look for one before it that closes a block too early".into(),
+        ),
+        "No closing '}' for child block" => {
+            of("this block is not closed".into(), "it begins here", "write } at its end".into())
+        }
+        "Unexpected newline in single-line quoted string" => of(
+            "this text is not closed".into(),
+            "it begins here",
+            "write a quote at its end, on the same line".into(),
+        ),
+        _ if message.starts_with("Expected ")
+            && found.starts_with(|it: char| it.is_ascii_digit()) =>
+        {
+            let word = found.trim_end_matches(';');
+            let is_nginx = text.get(span.start..).is_some_and(|rest| {
+                rest.strip_prefix(word).is_some_and(|rest| rest.starts_with(';'))
+            });
+            let nginx = match is_nginx {
+                true => "; a file of SRS is converted by `millstream convert FILE`",
+                false => "",
+            };
+            let label = "what begins with a digit is a number, or stands in quotes";
+            of(format!("`{word}` is no number"), label, format!("write \"{word}\"{nginx}"))
+        }
+        _ => Problem::new(span, message).label("here"),
+    }
 }
 
 /// The begin of the character at a byte.
@@ -431,11 +479,24 @@ fn floor(text: &str, at: usize) -> usize {
 
 /// The bytes of a file, a little more than may be at most.
 pub(crate) fn read_file(path: &Path) -> Result<Vec<u8>, String> {
-    let failed = |error: std::io::Error| format!("it cannot be read: {error}");
+    use std::io::ErrorKind as Kind;
+    let failed = |error: std::io::Error| {
+        if error.kind() == Kind::NotFound {
+            return "there is no such file".to_owned();
+        }
+        let help = match error.kind() == Kind::PermissionDenied {
+            true => "; may this user read it?",
+            false => "",
+        };
+        format!("it cannot be read: {error}{help}")
+    };
     // A pipe or a device would be read for ever, and opening some waits.
     let metadata = std::fs::metadata(path).map_err(failed)?;
+    if metadata.is_dir() {
+        return Err("it is a directory; name a file in it".into());
+    }
     if !metadata.is_file() {
-        return Err("it cannot be read: it is no file".into());
+        return Err("it is a pipe or a device, not a file".into());
     }
     let mut bytes = Vec::new();
     let limit = guard::FILE_LEN_MAX as u64 + 1;

@@ -22,6 +22,7 @@ use millstream_core::ts::mux::TsMuxer;
 use millstream_core::ts::sample::Sample;
 use std::hint::black_box;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 /// Bytes of the message that is read and written.
 const MESSAGE_LEN: usize = 10_000;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         "tape_push" => tape_push(rounds),
         "cursor_flush" => cursor_flush(rounds),
         "amf0_connect" => amf0_connect(rounds),
+        "reload" => reload(rounds),
         "ts_mux" => ts_mux(rounds),
         _ => return ExitCode::from(2),
     }
@@ -96,6 +98,22 @@ fn cursor_flush(rounds: u32) {
     hall.publish(0..rounds);
     assert_eq!(hall.wires().writes - before, u64::from(rounds * PLAYERS));
     black_box(hall.wires().bytes);
+}
+
+/// A shard with a publisher and its players goes on with another configuration.
+fn reload(rounds: u32) {
+    let mut hall = Hall::new(PLAYERS);
+    let before = hall.wires().writes;
+    let [mut one, mut other] = [Hall::config(), Hall::config()];
+    for number in 0..10 {
+        one.vhosts.insert(format!("{number}.example").into(), Arc::default());
+    }
+    other.chunk_size = 4_096;
+    let configs = [Arc::new(one), Arc::new(other)];
+    for config in configs.iter().cycle().take(rounds as usize) {
+        hall.reload(config);
+    }
+    assert_eq!(hall.wires().writes, before, "nobody is told of it");
 }
 
 /// The `connect` of an encoder is decoded.

@@ -7,6 +7,8 @@
 //! | `/api/v1/summary` | sums over all streams and connections, where the server listens |
 //! | `/api/v1/streams?start=&count=` | the streams by name, and how many there are |
 //! | `/api/v1/streams/VHOST/APP/STREAM` | one stream |
+//! | `/api/v1/forwards?start=&count=` | where streams are forwarded, and how that goes |
+//! | `/api/v1/renditions?start=&count=` | the processes that transcode streams, and how they do |
 //! | `/api/v1/clients?start=&count=&stream=` | the connections by id, and how many there are |
 //! | `/metrics` | the figures of all, and of the first streams |
 //!
@@ -15,6 +17,8 @@
 //! besides the names of streams: those are what players ask for.
 
 mod document;
+#[doc(hidden)]
+pub mod fuzz;
 mod metrics;
 mod snapshot;
 
@@ -44,8 +48,12 @@ pub enum Request {
         /// Those of the stream with this id alone.
         stream: Option<String>,
     },
+    /// Where streams are forwarded.
+    Forwards(Page),
     /// All figures as text.
     Metrics,
+    /// The processes that transcode.
+    Renditions(Page),
     /// One stream, by its id.
     Stream(String),
     /// Streams.
@@ -109,6 +117,10 @@ pub enum Scheme {
 pub enum Failure {
     /// A parameter of the query is not a number.
     BadNumber(&'static str),
+    /// Not for this peer: words for it.
+    Forbidden(String),
+    /// Not under this name: a page of a stranger may have had it lead here.
+    Host,
     /// Neither GET nor HEAD.
     Method,
     /// No such document.
@@ -138,6 +150,8 @@ impl Request {
         Ok(match document {
             "version" => Self::Version,
             "summary" => Self::Summary,
+            "forwards" => Self::Forwards(page(query)?),
+            "renditions" => Self::Renditions(page(query)?),
             "streams" => Self::Streams(page(query)?),
             "clients" => {
                 let stream = parameter(query, "stream").and_then(decode);
@@ -155,7 +169,11 @@ impl Request {
     pub const fn scope(&self) -> Scope {
         match self {
             Self::Clients { .. } => Scope::Clients,
-            Self::Metrics | Self::Stream(_) | Self::Streams(_) => Scope::Streams,
+            Self::Forwards(_)
+            | Self::Metrics
+            | Self::Renditions(_)
+            | Self::Stream(_)
+            | Self::Streams(_) => Scope::Streams,
             Self::Summary | Self::Version => Scope::Server,
         }
     }
@@ -165,7 +183,9 @@ impl Request {
     pub fn answer(&self, snapshot: &Snapshot, endpoints: &[Endpoint]) -> Answer {
         let body = match self {
             Self::Clients { page, stream } => document::clients(snapshot, *page, stream.as_deref()),
+            Self::Forwards(page) => document::forwards(snapshot, *page),
             Self::Metrics => return metrics::answer(snapshot),
+            Self::Renditions(page) => document::renditions(snapshot, *page),
             Self::Stream(id) => match document::stream(snapshot, id) {
                 Some(body) => body,
                 None => return Failure::StreamNotFound.answer(),
@@ -184,6 +204,7 @@ impl Failure {
     pub const fn status(&self) -> u16 {
         match self {
             Self::BadNumber(_) => 400,
+            Self::Forbidden(_) | Self::Host => 403,
             Self::Method => 405,
             Self::NotFound | Self::StreamNotFound => 404,
             Self::Unavailable => 503,

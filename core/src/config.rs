@@ -1,8 +1,10 @@
 //! What the server is told; a file or flags are turned into this by other crates.
 
+pub mod access;
 pub mod forward;
 pub mod transcode;
 
+pub use access::{ApiAccess, Network};
 pub use forward::Forward;
 pub use transcode::Transcode;
 
@@ -18,6 +20,8 @@ use core::time::Duration;
 /// The configuration of one server. All shards share one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Config {
+    /// Who may see the API.
+    pub api: ApiAccess,
     /// The outgoing chunk size in bytes, where a vhost has none of its own.
     pub chunk_size: u32,
     /// Bounds on peers.
@@ -36,6 +40,7 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
+            api: ApiAccess::default(),
             chunk_size: 60_000,
             limits: Limits::default(),
             listeners: Vec::new(),

@@ -3,7 +3,7 @@
 use crate::config::Config;
 use crate::event::Event;
 use crate::id::{ConnId, DialId, JobId, ListenerId};
-use crate::job::{Job, JobResult, Signal};
+use crate::job::{Job, JobNews, JobResult, Signal};
 use crate::server::Server;
 use crate::shard::{ShardId, ShardMessage};
 use crate::time::{Deadline, Instant};
@@ -34,6 +34,13 @@ pub enum Input<'a> {
         dial: DialId,
         /// Why.
         failure: IoFailure,
+    },
+    /// A job that was asked for with `Output::Start` goes on.
+    JobTold {
+        /// Which one.
+        job: JobId,
+        /// What is told of it.
+        news: JobNews,
     },
     /// A job that was asked for with `Output::Start` is over; each has exactly one end.
     JobDone {
@@ -217,7 +224,7 @@ pub enum Ready {
         /// Why.
         failure: IoFailure,
     },
-    /// Jobs are over: `receive_job` gives them.
+    /// Jobs go on or are over: `receive_job_news` and `receive_job` say which.
     Jobs,
     /// There is another configuration: `receive_config` gives it.
     Config,
@@ -280,6 +287,12 @@ pub trait Transport {
 
     /// The next message of another shard. A transport with one shard has none.
     fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
+        None
+    }
+
+    /// What is told of the next job that goes on; always before its end. A transport may tell
+    /// nothing of this kind.
+    fn receive_job_news(&mut self) -> Option<(JobId, JobNews)> {
         None
     }
 
@@ -352,6 +365,9 @@ impl Drive {
             }
             Ready::DialFailed { dial, failure } => Input::DialFailed { dial, failure },
             Ready::Jobs => {
+                while let Some((job, news)) = transport.receive_job_news() {
+                    server.handle(transport.now(), Input::JobTold { job, news });
+                }
                 while let Some((job, result)) = transport.receive_job() {
                     server.handle(transport.now(), Input::JobDone { job, result });
                 }

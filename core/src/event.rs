@@ -10,7 +10,6 @@ use crate::http::{HttpError, Method, Status};
 use crate::id::{ConnId, ForwardId, ListenerId, SourceId};
 use crate::name::StreamName;
 use crate::session::{Ignored, SessionError};
-use crate::time::Instant;
 use alloc::sync::Arc;
 use core::net::SocketAddr;
 use core::time::Duration;
@@ -192,8 +191,8 @@ pub enum Event {
         failure: ForwardFailure,
         /// What the destination said, escaped; may be empty.
         words: Arc<str>,
-        /// When it is tried again; `None` for never.
-        retry_at: Option<Instant>,
+        /// After what time it is tried again; `None` for never.
+        retry_in: Option<Duration>,
     },
     /// A stream is no longer to be forwarded; each forward has exactly one.
     ForwardEnded {

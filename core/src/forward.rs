@@ -124,14 +124,18 @@ pub enum ForwardState {
 }
 
 impl ForwardState {
+    /// The words of the API.
+    pub const WORDS: [&'static str; 4] = ["connecting", "ending", "forwarding", "waiting"];
+
     /// The word of the API.
     #[must_use]
     pub const fn as_str(self) -> &'static str {
+        let [connecting, ending, forwarding, waiting] = Self::WORDS;
         match self {
-            Self::Connecting => "connecting",
-            Self::Ending { .. } => "ending",
-            Self::Forwarding { .. } => "forwarding",
-            Self::Waiting { .. } => "waiting",
+            Self::Connecting => connecting,
+            Self::Ending { .. } => ending,
+            Self::Forwarding { .. } => forwarding,
+            Self::Waiting { .. } => waiting,
         }
     }
 }

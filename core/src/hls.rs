@@ -337,6 +337,12 @@ impl HlsMuxer {
         }
     }
 
+    /// No segment so far was longer, rounded to seconds.
+    #[must_use]
+    pub const fn target_duration(&self) -> Duration {
+        Duration::from_secs(self.target_secs)
+    }
+
     /// The playlist; empty before the first segment.
     #[must_use]
     pub const fn playlist(&self) -> &Bytes {
@@ -346,8 +352,12 @@ impl HlsMuxer {
     /// A segment that is in the playlist, or was until lately.
     #[must_use]
     pub fn segment(&self, sequence: u64) -> Option<&Segment> {
-        let retired = self.retired.iter().map(|retired| &retired.segment);
-        self.listed.iter().chain(retired).find(|segment| segment.sequence == sequence)
+        self.kept().find(|segment| segment.sequence == sequence)
+    }
+
+    /// The segments that are kept, in their order: those of the playlist last.
+    pub fn kept(&self) -> impl Iterator<Item = &Segment> + Clone {
+        self.retired.iter().map(|retired| &retired.segment).chain(&self.listed)
     }
 
     /// Bytes of all segments that are kept, and of the one that is being made.

@@ -37,6 +37,22 @@ pub enum Job {
     },
 }
 
+/// What is told of a running program before its end.
+#[derive(Clone, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum JobNews {
+    /// It runs.
+    Began {
+        /// The number of its process.
+        process: u32,
+    },
+    /// It has said something on standard error; told about once a second at most.
+    Said {
+        /// The last lines of it, as in its `Exit`.
+        last_words: Arc<str>,
+    },
+}
+
 /// What a running program is told: all of its process group.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Signal {

@@ -34,6 +34,7 @@ pub mod job;
 pub mod limits;
 pub mod message;
 pub mod name;
+pub mod rendition;
 pub mod rng;
 pub mod server;
 pub mod session;

@@ -199,6 +199,7 @@ impl Server {
                 Via::Dial(dial) => self.dialled(conn, dial, peer),
             },
             Input::DialFailed { dial, failure } => self.dial_failed(dial, failure),
+            Input::JobTold { job, news } => self.rendition_told(job, news),
             Input::JobDone { job, result } => {
                 let is_known = self.rendition_done(job, &result) || self.hls_job_done(job, &result);
                 debug_assert!(is_known, "each job has one end");
@@ -216,6 +217,7 @@ impl Server {
                 conn.blocked = false;
                 server.queue_write(conn.id);
             }),
+            Input::Closed { conn, failure: None } if self.http_half_closed(conn) => {}
             Input::Closed { conn, failure } => {
                 if let Some(mut conn) = self.take_conn(conn) {
                     let reason = failure.map_or(CloseReason::Peer, CloseReason::Io);

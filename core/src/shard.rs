@@ -18,6 +18,7 @@ use alloc::boxed::Box;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::net::IpAddr;
 use core::num::NonZeroU16;
 
 /// One shard, counted from 0.
@@ -106,6 +107,8 @@ pub enum ShardMessage {
         is_rendition: bool,
         /// The servers that it has passed.
         route: Route,
+        /// Where the publisher is, if it may be a server that repeats a stream.
+        server: Option<IpAddr>,
     },
     /// To the claimant: it may.
     Granted {

@@ -47,6 +47,9 @@ impl Instant {
 }
 
 /// The wall clock, used for names and absolute dates only, never for timers.
+///
+/// A server is told it once, at its start, and counts on by the monotonic clock: a step of the
+/// machine's clock, such as NTP makes, is never seen, and dates go on without a jump.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default)]
 pub struct WallClock {
     /// Milliseconds since 1970-01-01T00:00:00Z.

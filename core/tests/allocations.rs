@@ -9,6 +9,7 @@ mod hall;
 use hall::Hall;
 use millstream_core::session::Intent;
 use pretty_assertions::assert_eq;
+use std::sync::Arc;
 
 /// Frames that are measured: fewer than from one keyframe to the next.
 const FRAMES: u32 = 120;
@@ -53,6 +54,23 @@ fn a_turn_without_news_allocates_nothing() {
     hall.publish(0..10);
     let idle = allocation_counter::measure(|| (0..100).for_each(|_| hall.run()));
     assert_eq!(idle.count_total, 0);
+}
+
+#[test]
+fn reloads_leave_nothing_behind() {
+    let mut hall = Hall::new(50);
+    let mut changed = Hall::config();
+    changed.chunk_size = 4_096;
+    let configs = [Arc::new(changed), Arc::new(Hall::config())];
+    // The first ones grow what they need.
+    let reload = |hall: &mut Hall, count: usize| {
+        for config in configs.iter().cycle().take(count) {
+            hall.reload(config);
+        }
+    };
+    reload(&mut hall, 10);
+    let left = allocation_counter::measure(|| reload(&mut hall, 200));
+    assert_eq!(left.bytes_current, 0);
 }
 
 /// A block of the tape; it is allocated whole.

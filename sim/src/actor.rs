@@ -3,12 +3,13 @@
 mod attacker;
 mod player;
 mod publisher;
+mod segments;
 mod viewer;
 
 use crate::entropy::Entropy;
 use crate::net::{Arrival, Micros};
 use crate::oracle::Oracle;
-use crate::scenario::{ActorPlan, FaultKind, Role};
+use crate::scenario::{ActorPlan, FaultKind, Role, host_of};
 use crate::transport::{Due, SimTransport};
 use attacker::Damage;
 use bytes::BytesMut;
@@ -21,6 +22,7 @@ use millstream_core::session::{ClientRequest, Intent, Session, SessionConfig, Se
 use millstream_core::time::Instant;
 use player::Player;
 use publisher::Publisher;
+use segments::{Got, Watcher};
 use std::sync::Arc;
 use std::time::Duration;
 use viewer::{Seen, Viewer};
@@ -36,6 +38,7 @@ mod timer {
     pub(super) const WINDOW: u8 = 6;
     pub(super) const ASK: u8 = 7;
     pub(super) const SWITCH: u8 = 8;
+    pub(super) const LOOK: u8 = 9;
 }
 
 /// How long a client that has said good-bye waits for the server to close.
@@ -82,6 +85,7 @@ enum State {
     Play(Player),
     Publish(Box<Publisher>),
     View(Box<Viewer>),
+    Watch(Box<Watcher>),
 }
 
 impl Actor {
@@ -91,7 +95,7 @@ impl Actor {
         net.schedule(plan.start, Due::Actor(index, 0, timer::START));
         let damage = match plan.role {
             Role::Attack(attack) => Some(Damage::new(attack.damage_one_in)),
-            Role::Publish(_) | Role::Play(_) | Role::View | Role::Idle => None,
+            Role::Publish(_) | Role::Play(_) | Role::View | Role::Segments(_) | Role::Idle => None,
         };
         Self {
             plan,
@@ -152,6 +156,7 @@ impl Actor {
             timer::PAUSE => self.pause(stage),
             timer::ASK | timer::SWITCH => self.ask(stage, which),
             timer::LEAVE => self.leave(stage),
+            timer::LOOK => self.look(stage),
             timer::WINDOW => {
                 self.reads = true;
                 self.on_link(stage);
@@ -222,7 +227,11 @@ impl Actor {
         let salt = self.entropy.range(0..=u64::from(u32::MAX));
         let link = stage.net.connect(
             self.index,
-            if self.plan.role == Role::View { Service::Http } else { Service::Rtmp },
+            self.plan.server as usize,
+            match self.plan.role {
+                Role::View | Role::Segments(_) => Service::Http,
+                Role::Publish(_) | Role::Play(_) | Role::Attack(_) | Role::Idle => Service::Rtmp,
+            },
             self.plan.link,
             Entropy::from_seed(salt, if self.entropy.is_empty() { 0 } else { 1 << 18 }),
         );
@@ -237,7 +246,7 @@ impl Actor {
             let request = ClientRequest {
                 intent,
                 app: Arc::from("live"),
-                tc_url: Arc::from("rtmp://simulated/live"),
+                tc_url: Arc::from(format!("rtmp://{}/live", host_of(self.plan.stream))),
                 stream: Arc::from(stream_name(self.plan.stream)),
             };
             let (config, rng) = (Arc::new(config), Rng::new(salt));
@@ -246,9 +255,17 @@ impl Actor {
             self.session = Some(Session::client(config, request, now, rng, &mut self.backlog));
         }
         if self.plan.role == Role::View {
-            let request = viewer::request(&stream_name(self.plan.stream));
+            let host = host_of(self.plan.stream);
+            let request = viewer::request(host, &stream_name(self.plan.stream));
             self.backlog = BytesMut::from(request.as_bytes());
             self.state = State::View(Box::new(Viewer::new()));
+        }
+        if let Role::Segments(plan) = self.plan.role {
+            self.backlog = BytesMut::new();
+            let stream = stream_name(self.plan.stream);
+            self.state = State::Watch(Box::new(Watcher::new(plan, stream)));
+            self.started = Some(MessageStreamId(0));
+            self.arm(stage, 0, timer::LOOK);
         }
         if self.plan.stay > 0 {
             self.arm(stage, self.plan.stay, timer::LEAVE);
@@ -262,7 +279,7 @@ impl Actor {
             Role::Play(_) => Some(Intent::Play),
             Role::Attack(attack) if attack.publishes => Some(Intent::Publish),
             Role::Attack(_) => Some(Intent::Play),
-            Role::View | Role::Idle => None,
+            Role::View | Role::Segments(_) | Role::Idle => None,
         }
     }
 
@@ -277,9 +294,12 @@ impl Actor {
             Role::Play(plan) if plan.rate > 0 && self.started.is_some() => {
                 (plan.rate / 10).max(1) as usize
             }
-            Role::Publish(_) | Role::Play(_) | Role::View | Role::Attack(_) | Role::Idle => {
-                usize::MAX
-            }
+            Role::Publish(_)
+            | Role::Play(_)
+            | Role::View
+            | Role::Segments(_)
+            | Role::Attack(_)
+            | Role::Idle => usize::MAX,
         };
         let mut left = budget;
         while left > 0 && self.link == Some(link) {
@@ -320,8 +340,53 @@ impl Actor {
         }
     }
 
+    /// A player of segments looks at the playlist, or asks for nonsense.
+    fn look(&mut self, stage: &mut Stage<'_>) {
+        let State::Watch(watcher) = &mut self.state else { return };
+        if self.leaving || watcher.is_waiting() {
+            return;
+        }
+        if self.entropy.one_in(watcher.plan.nonsense_one_in) {
+            let which = self.entropy.range(0..=u64::from(u8::MAX)) as usize;
+            self.backlog.extend_from_slice(watcher.ask_nonsense(which).as_bytes());
+        } else {
+            self.backlog.extend_from_slice(watcher.look().as_bytes());
+        }
+        self.flush(stage);
+    }
+
+    /// A player of segments reads.
+    fn watch(&mut self, stage: &mut Stage<'_>, link: usize, bytes: &[u8]) {
+        let State::Watch(watcher) = &mut self.state else { return };
+        let at = stage.net.clock();
+        let got = match watcher.take(bytes) {
+            Ok(None) => return,
+            Ok(Some(got)) => got,
+            Err(what) => {
+                return stage.oracle.fail(at, format!("player of segments on link {link}: {what}"));
+            }
+        };
+        match got {
+            Got::Playlist(text) => stage.oracle.on_playlist(link, Some(&text), at),
+            Got::NoPlaylist => stage.oracle.on_playlist(link, None, at),
+            Got::Segment(sequence, bytes) => {
+                stage.oracle.on_segment(link, sequence, Some(&bytes), at);
+            }
+            Got::NoSegment(sequence) => stage.oracle.on_segment(link, sequence, None, at),
+            Got::Refused => {}
+        }
+        match watcher.next_request() {
+            Some(request) => self.backlog.extend_from_slice(request.as_bytes()),
+            None => {
+                let every = watcher.plan.every;
+                self.arm(stage, every, timer::LOOK);
+            }
+        }
+    }
+
     fn receive(&mut self, stage: &mut Stage<'_>, link: usize, bytes: &[u8]) {
         self.view(stage, link, bytes);
+        self.watch(stage, link, bytes);
         let mut input = bytes;
         let now: Instant = stage.net.instant();
         while let Some(session) = &mut self.session {
@@ -384,7 +449,7 @@ impl Actor {
                     }
                 }
             }
-            Role::Attack(_) | Role::View | Role::Idle => {}
+            Role::Attack(_) | Role::View | Role::Segments(_) | Role::Idle => {}
         }
     }
 

@@ -1,7 +1,10 @@
 //! The media of the simulation: frames that say who published them, and the ledger of all of them.
 
+pub mod muxable;
+
 use bytes::{Bytes, BytesMut};
 use millstream_core::amf::{Text, Value, amf0};
+use millstream_core::config::TimeJitter;
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::time::Timestamp;
 
@@ -51,6 +54,8 @@ pub struct Epoch {
     pub jumped: bool,
     /// Its place among all publishings, given when the server accepts it.
     pub order: Option<u32>,
+    /// How its times are mended; `None` where that is not sure.
+    pub jitter: Option<TimeJitter>,
     /// The newest serial that any player has got.
     pub seen: Option<u32>,
     /// The newest keyframe that was sent.
@@ -72,6 +77,7 @@ impl Ledger {
             notes: Vec::new(),
             jumped: false,
             order: None,
+            jitter: None,
             seen: None,
             keyframe: None,
         });
@@ -94,6 +100,21 @@ const fn header_len(kind: FrameKind) -> usize {
         FrameKind::Audio => 2,
         FrameKind::Video => 5,
         FrameKind::Data => 0,
+    }
+}
+
+/// The same, such that muxers take it.
+#[must_use]
+pub fn muxable_frame(
+    kind: FrameKind,
+    class: FrameClass,
+    stamp: Stamp,
+    time: u32,
+    fill_len: usize,
+) -> Frame {
+    match kind {
+        FrameKind::Data => metadata(stamp, time),
+        FrameKind::Audio | FrameKind::Video => muxable::frame(kind, class, stamp, time, fill_len),
     }
 }
 
@@ -150,21 +171,30 @@ const fn filling(stamp: Stamp) -> u8 {
 /// Reads the stamp of a frame that a player got; `None` when it is not whole and untouched.
 #[must_use]
 pub fn read_stamp(frame: &Frame) -> Option<Stamp> {
+    read_plain_stamp(frame).or_else(|| muxable::stamp_of(&frame.payload))
+}
+
+fn read_plain_stamp(frame: &Frame) -> Option<Stamp> {
     let payload = &frame.payload[..];
     let at = match frame.kind {
         FrameKind::Data => payload.windows(4).position(|window| window == MAGIC)?,
         FrameKind::Audio | FrameKind::Video => header_len(frame.kind),
     };
-    let bytes = payload.get(at..at + STAMP_LEN)?;
+    let (stamp, fill_len) = parse_stamp(payload.get(at..at + STAMP_LEN)?)?;
+    let rest = &payload[at + STAMP_LEN..];
+    let is_whole = frame.kind == FrameKind::Data
+        || (rest.len() == fill_len && rest.iter().all(|byte| *byte == filling(stamp)));
+    is_whole.then_some(stamp)
+}
+
+/// A stamp, and how many bytes of filling follow it.
+fn parse_stamp(bytes: &[u8]) -> Option<(Stamp, usize)> {
     let word = |index: usize| {
         let word = bytes.get(4 + index * 4..8 + index * 4)?;
         Some(u32::from_be_bytes(word.try_into().ok()?))
     };
     let stamp = Stamp { stream: word(0)?, epoch: word(1)?, serial: word(2)?, timestamp: word(3)? };
-    let rest = &payload[at + STAMP_LEN..];
-    let is_whole = frame.kind == FrameKind::Data
-        || (rest.len() == word(4)? as usize && rest.iter().all(|byte| *byte == filling(stamp)));
-    (bytes[..4] == MAGIC && is_whole).then_some(stamp)
+    bytes.starts_with(&MAGIC).then_some((stamp, word(4)? as usize))
 }
 
 #[cfg(test)]

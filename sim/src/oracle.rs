@@ -7,27 +7,38 @@
 //!   has left, nothing is kept.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is not named here does not matter to it")]
 
+pub mod admin;
+mod finish;
+mod forwards;
 pub mod playback;
 pub mod rules;
+mod segments;
 
 use crate::actor::Actor;
-use crate::media::Ledger;
+use crate::media::{Ledger, Note};
 use crate::net::Micros;
-use crate::scenario::{ActorPlan, FaultKind, Role, Scenario};
+use crate::scenario::{ActorPlan, FaultKind, OWN_VHOST, Role, Scenario, SegmentsPlan, ServerPlan};
 use crate::transport::{SimTransport, Told};
+use admin::Wish;
+use forwards::Forwards;
 use millstream_core::config::TimeJitter;
 use millstream_core::event::{CloseReason, Event};
-use millstream_core::frame::{Frame, FrameKind};
+use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::server::{Server, Stats};
 use millstream_core::session::SessionError;
 use playback::Playback;
 use rules::Rules;
+use segments::Segments;
 use std::collections::BTreeMap;
 
 /// How long a server may take to answer a client whose link is well.
 const ANSWER_MAX: Micros = 12_000_000;
 /// What the server has had for so long has come to whoever has a free socket.
 const KNOWN_FOR: Micros = 1_500_000;
+/// A GOP, a segment and a look at the playlist take less.
+const SEGMENT_PATIENCE: Micros = 20_000_000;
+/// A group of pictures lasts no longer.
+const GOP_MAX: Micros = 20_000_000;
 /// Armed deadlines of one connection or stream, outdated ones included.
 const TIMERS_MAX: usize = 8;
 
@@ -52,10 +63,13 @@ pub struct Oracle {
     known: BTreeMap<u32, (u32, u32)>,
     /// When it was known.
     known_at: Micros,
+    forwards: Forwards,
     links: Vec<LinkNote>,
     playbacks: BTreeMap<usize, Playback>,
-    rules: Rules,
+    /// Of the server under test, and of those that it forwards to.
+    rules: Vec<Rules>,
     scenario: Scenario,
+    segments: BTreeMap<usize, Segments>,
 }
 
 /// What is known of a link.
@@ -70,6 +84,8 @@ struct LinkNote {
     left: bool,
     plan: ActorPlan,
     stream: u32,
+    /// The vhost that it has connected to.
+    vhost: Option<String>,
     /// A fault hit it, or its client is not as it should be: the server may give it up.
     tainted: bool,
 }
@@ -84,10 +100,12 @@ impl Oracle {
             frames: 0,
             known: BTreeMap::new(),
             known_at: 0,
+            forwards: Forwards::new(scenario),
             links: Vec::new(),
             playbacks: BTreeMap::new(),
-            rules: Rules::new(scenario),
+            rules: (0..=scenario.peers.len()).map(|server| Rules::new(scenario, server)).collect(),
             scenario: scenario.clone(),
+            segments: BTreeMap::new(),
         }
     }
 
@@ -99,25 +117,68 @@ impl Oracle {
     /// An actor connects.
     pub fn connected(&mut self, link: usize, actor: usize, plan: &ActorPlan, at: Micros) {
         debug_assert_eq!(link, self.links.len(), "links are numbered in order");
+        if matches!(plan.role, Role::Publish(_) | Role::Attack(_)) {
+            self.forwards.published();
+        }
         let epoch = match plan.role {
             Role::Publish(_) | Role::Attack(_) => Some(self.ledger.open(plan.stream)),
-            Role::Play(_) | Role::View | Role::Idle => None,
+            Role::Play(_) | Role::View | Role::Segments(_) | Role::Idle => None,
         };
+        let nonsense =
+            matches!(plan.role, Role::Segments(SegmentsPlan { nonsense_one_in: 1.., .. }));
         let is_slow = matches!(plan.role, Role::Play(play) if play.rate > 0);
         self.links.push(LinkNote {
             actor,
             // Who plays by HTTP is answered when the stream shows itself.
-            answered: plan.role == Role::View,
+            answered: matches!(plan.role, Role::View | Role::Segments(_)),
             connected: at,
             epoch,
             left: false,
             plan: *plan,
             stream: plan.stream,
-            tainted: is_slow || !plan.role.is_honest(),
+            vhost: None,
+            tainted: is_slow || nonsense || !plan.role.is_honest(),
         });
-        if matches!(plan.role, Role::Play(_) | Role::View) {
-            self.playbacks.insert(link, Playback::new(plan.stream, self.scenario.server.jitter));
+        if let Role::Segments(_) = plan.role {
+            self.segments.insert(link, Segments::new(plan.stream, at));
         }
+        if matches!(plan.role, Role::Play(_) | Role::View) {
+            let mut playback = Playback::new(plan.stream);
+            if plan.server > 0 {
+                playback.follow_chain();
+            }
+            self.playbacks.insert(link, playback);
+        }
+    }
+
+    /// A server has connected to another one.
+    pub fn linked(&mut self, link: usize, at: Micros) {
+        debug_assert_eq!(link, self.links.len(), "links are numbered in order");
+        self.links.push(LinkNote {
+            actor: usize::MAX,
+            answered: true,
+            connected: at,
+            epoch: None,
+            left: false,
+            plan: ActorPlan::default(),
+            stream: 0,
+            vhost: None,
+            tainted: true,
+        });
+    }
+
+    /// A server wants to connect to another one.
+    pub fn dialled(&mut self, at: Micros) {
+        self.forwards.dialled(at);
+    }
+
+    /// A server was killed: all that it knew is gone, and so are these links.
+    pub fn killed(&mut self, server: usize, links: &[usize]) {
+        for link in links {
+            self.taint(*link);
+        }
+        self.rules[server].forget();
+        self.forwards.killed(server);
     }
 
     /// The server has answered the request of a link's client.
@@ -134,6 +195,27 @@ impl Oracle {
     pub fn left(&mut self, link: usize) {
         self.links[link].left = true;
         self.playbacks.remove(&link);
+        self.segments.remove(&link);
+    }
+
+    /// A player of segments got a playlist, or there is none.
+    pub fn on_playlist(&mut self, link: usize, text: Option<&[u8]>, at: Micros) {
+        let Some(segments) = self.segments.get_mut(&link) else { return };
+        match text.map(|text| segments.on_playlist(text)) {
+            None => segments.forget(),
+            Some(Ok(())) => {}
+            Some(Err(what)) => self.fail(at, format!("player of segments on link {link}: {what}")),
+        }
+    }
+
+    /// A player of segments got a segment, or it was not there.
+    pub fn on_segment(&mut self, link: usize, sequence: u64, bytes: Option<&[u8]>, at: Micros) {
+        let Some(segments) = self.segments.get_mut(&link) else { return };
+        let Some(bytes) = bytes else { return segments.missed(sequence) };
+        self.frames += 1;
+        if let Err(what) = segments.on_segment(sequence, bytes, &self.ledger, at) {
+            self.fail(at, format!("player of segments on link {link}: {what}"));
+        }
     }
 
     /// The epoch that a publisher's link belongs to.
@@ -171,31 +253,52 @@ impl Oracle {
 
     /// The server reports something.
     pub fn on_event(&mut self, net: &SimTransport, told: &Told) {
-        if let Err(what) = self.rules.take(told) {
+        if let Err(what) = self.rules[told.server].take(told) {
             self.fail(told.at, format!("rules: {what}"));
+        }
+        match self.forwards.take(told) {
+            Err(what) => self.fail(told.at, format!("forwards: {what}")),
+            Ok(None) => {}
+            Ok(Some(name)) => self.reintroduce(told.server, name.stream()),
         }
         let Some(link) = told.link else {
             return self.on_stream_event(told);
         };
+        self.check_admission(link, told);
         match &told.event {
-            Event::Published { .. } => {
+            Event::Connected { app, .. } => {
+                self.links[link].vhost = app.split('/').next().map(str::to_owned);
+            }
+            Event::Published { name, .. } => {
                 if let Some(epoch) = self.links[link].epoch {
-                    let order = self.rules.publishings();
-                    self.ledger.epochs[epoch as usize].order = Some(order);
+                    let order = self.rules[0].publishings();
+                    let from = told.at.saturating_sub(self.scenario.server.lag());
+                    let epoch = &mut self.ledger.epochs[epoch as usize];
+                    epoch.order = Some(order);
+                    epoch.jitter = self.rules[0].admin.jitter(from, name.vhost());
                 }
             }
-            Event::Played { live, .. } => {
+            Event::Played { live, name, .. } => {
                 let known = self.known_now(net, self.links[link].stream);
-                let publishings = self.rules.publishings();
+                let publishings = self.rules[0].publishings();
+                let is_far = told.server > 0;
                 let ledger = &self.ledger;
+                let admin = &self.rules[0].admin;
+                let plan = admin.plan(told.config, name.vhost());
+                let mut recent = admin.since(told.at.saturating_sub(GOP_MAX), name.vhost());
+                let bounds_gop = recent.any(|plan| plan.gop_bytes_max < 1 << 20);
+                let is_mixed = admin.jitter(0, name.vhost()).is_none();
                 if let Some(playback) = self.playbacks.get_mut(&link) {
-                    let bounds_gop = self.scenario.server.gop_bytes_max < 1 << 20;
-                    let prompt = self.scenario.server.gop_cache && !bounds_gop && !told.is_full;
+                    let prompt = plan.gop_cache && !bounds_gop && !told.is_full && !is_far;
+                    let known = known.filter(|_| !is_far);
+                    if is_mixed && (!live || self.scenario.server.shards > 1) {
+                        playback.mix();
+                    }
                     playback.join(*live, told.is_full, known, prompt, publishings, ledger);
                     if self.links[link].plan.role == Role::View {
                         playback.wait();
                     }
-                    if self.scenario.server.shards > 1 {
+                    if self.scenario.server.shards > 1 && !is_far {
                         playback.follow_replica(told.at + self.scenario.server.lag());
                     }
                 }
@@ -210,9 +313,48 @@ impl Oracle {
         }
     }
 
+    /// A stream goes from a server to others by a new connection, or from a later keyframe on.
+    fn reintroduce(&mut self, from: usize, stream: &str) {
+        for (&link, playback) in &mut self.playbacks {
+            let note = &self.links[link];
+            let is_it = crate::actor::stream_name(note.stream) == stream;
+            if is_it && self.forwards.leads(from, note.plan.server as usize) {
+                playback.reintroduce();
+            }
+        }
+    }
+
+    /// A shard has this configuration now.
+    pub fn in_force(&mut self, at: Micros, shard: usize, config: usize) {
+        if !self.rules[0].admin.in_force(at, shard, config) {
+            return;
+        }
+        let has_changed = |vhost| self.rules[0].admin.jitter(0, vhost).is_none();
+        if has_changed("") || has_changed(OWN_VHOST) {
+            self.playbacks.values_mut().for_each(Playback::mix);
+            if self.scenario.server.shards > 1 {
+                // A replica may be made in the new way of what was mended in the old one.
+                self.ledger.epochs.iter_mut().for_each(|epoch| epoch.jitter = None);
+            }
+        }
+    }
+
+    /// What an honest client is granted or refused is what the configuration says.
+    fn check_admission(&mut self, link: usize, told: &Told) {
+        let note = &self.links[link];
+        if !note.plan.role.is_honest() {
+            return;
+        }
+        let wish = Wish { role: note.plan.role, stream: note.stream };
+        if let Err(what) = self.rules[0].admin.check(told, wish, note.vhost.as_deref()) {
+            self.fail(told.at, format!("link {link}: {what}"));
+        }
+    }
+
     fn on_stream_event(&mut self, told: &Told) {
         if let Event::Jumped { name, millis, .. } = &told.event
-            && self.scenario.server.jitter == TimeJitter::Full
+            && told.server == 0
+            && self.rules[0].admin.jitter(0, name.vhost()) == Some(TimeJitter::Full)
         {
             // An attacker may publish anything, under any name that damage has made.
             let mut publishers = self.scenario.actors.iter().filter_map(|actor| {
@@ -233,7 +375,7 @@ impl Oracle {
     fn on_closed(&mut self, link: usize, reason: CloseReason, at: Micros) {
         let note = &self.links[link];
         if note.epoch.is_some() {
-            self.rules.attempted(note.stream, at);
+            self.rules[0].attempted(note.stream, at);
         }
         if note.tainted || note.left {
             return;
@@ -254,7 +396,7 @@ impl Oracle {
 
     /// The newest frame of a stream's publisher that the server has: epoch and serial.
     fn known_now(&self, net: &SimTransport, stream: u32) -> Option<(u32, u32)> {
-        let link = self.rules.publisher(stream)?;
+        let link = self.rules[0].publisher(stream)?;
         let epoch = self.links[link].epoch?;
         let read = net.links[link].read;
         let notes = &self.ledger.epoch(epoch).notes;
@@ -263,8 +405,8 @@ impl Oracle {
     }
 
     /// The operator ends the server.
-    pub const fn shut(&mut self) {
-        self.rules.shut();
+    pub fn shut(&mut self) {
+        self.rules[0].shut();
     }
 
     /// Looks at everything while nothing is due.
@@ -279,27 +421,38 @@ impl Oracle {
             self.check_server(net, server);
         }
         self.check_answers(at);
-        if let Err(what) = self.rules.check(at) {
-            self.fail(at, format!("rules: {what}"));
+        if let Err(what) = self.forwards.check() {
+            self.fail(at, format!("forwards: {what}"));
+        }
+        for server in 0..self.rules.len() {
+            if let Err(what) = self.rules[server].check(at) {
+                self.fail(at, format!("rules: {what}"));
+            }
         }
         if at < self.known_at + KNOWN_FOR {
             // A server without a moment of rest is looked at late, and then again at once.
             return;
         }
         self.known_at = at;
-        let looked_at = |actor: &&Actor| actor.is_active() && actor.reads_all();
+        let looked_at =
+            |actor: &&Actor| actor.is_active() && actor.reads_all() && actor.plan.server == 0;
         for actor in actors.iter().filter(looked_at) {
             if self.may_pause_late(actor) {
                 continue;
             }
             let Some(link) = actor.link.filter(|_| !actor.is_paused()) else { continue };
             let Some(playback) = self.playbacks.get(&link) else { continue };
-            let is_open = !net.links[link].is_closed && net.links[link].conn.is_some();
+            let seat = &net.links[link].accepting;
+            let is_open = !seat.is_closed && seat.conn.is_some();
             let is_free = is_free(net, link) && is_open;
             let note = &self.links[link];
             let Some(&known) = self.known.get(&note.stream).filter(|_| is_free) else {
                 continue;
             };
+            let publisher = self.rules[0].publisher(note.stream);
+            if !publisher.is_some_and(|publisher| self.rules[0].follows(link, publisher)) {
+                continue;
+            }
             if let Some(missing) = playback.missing(known, &self.ledger) {
                 let (epoch, serial) = known;
                 let what = format!(
@@ -309,18 +462,21 @@ impl Oracle {
                 self.fail(at, what);
             }
         }
-        let streams: Vec<u32> = self.rules.streams();
+        let streams: Vec<u32> = self.rules[0].streams();
         self.known = streams
             .into_iter()
             .filter_map(|stream| Some((stream, self.known_now(net, stream)?)))
             .collect();
         for (&link, playback) in &mut self.playbacks {
             let stream = self.links[link].stream;
-            let known = self.known.get(&stream).copied();
+            let publisher = self.rules[0].publisher(stream);
+            let follows = publisher.is_none_or(|publisher| self.rules[0].follows(link, publisher));
+            let known = self.known.get(&stream).copied().filter(|_| follows);
             // Who goes on does so when its socket is free; while it is not known who publishes,
             // nothing is.
-            let is_known =
-                known.is_some() || !self.rules.is_live(stream) || self.scenario.server.lag() == 0;
+            let is_known = known.is_some()
+                || !self.rules[0].is_live(stream)
+                || self.scenario.server.lag() == 0;
             if is_known && is_free(net, link) {
                 playback.settle(at, known);
             }
@@ -355,18 +511,20 @@ impl Oracle {
     }
 
     fn check_memory(&mut self, at: Micros, stats: Stats) {
-        let plan = &self.scenario.server;
         // Whole blocks are dropped, and only when a new one begins.
         let actors = &self.scenario.actors;
         let is_attacked = actors.iter().any(|actor| matches!(actor.role, Role::Attack(_)));
         // An attacker's messages are as long as they may be.
         let largest = if is_attacked { 1 << 20 } else { self.largest_frame() };
         let slack = 4 * (64 << 10) + 4 * largest;
-        let tape_max = plan.lag_bytes_max.max(plan.gop_bytes_max) + slack;
+        let held = |plan: &ServerPlan| plan.lag_bytes_max.max(plan.gop_bytes_max);
+        let tape_max = self.scenario.plans().map(held).max().unwrap_or(0) + slack;
         let session_max = (64 << 10) + (1 << 20) + (256 << 10);
         let owners = stats.connections as usize + stats.streams as usize;
-        let recent = self.links.iter().rev().take_while(|note| note.connected + 60_000_000 > at);
-        let timers_max = TIMERS_MAX * owners + 8 * recent.count() + 16;
+        // Those who came in the last minutes may have left just now.
+        let recent = self.links.iter().rev().take_while(|note| note.connected + 200_000_000 > at);
+        let attempts = recent.count() + self.forwards.recent_dials(at.saturating_sub(60_000_000));
+        let timers_max = TIMERS_MAX * owners + 8 * attempts + 16;
         let checks = [
             ("tape", stats.tape_bytes, u64::from(stats.streams) * tape_max),
             ("session", stats.session_bytes, u64::from(stats.connections) * session_max),
@@ -386,80 +544,17 @@ impl Oracle {
         });
         lens.max().unwrap_or(0)
     }
-
-    /// The faults are over for long: everyone who is there gets frames.
-    pub fn check_alive(&mut self, at: Micros, actors: &[Actor]) {
-        let stays = |actor: &&Actor| actor.plan.again > 0 && actor.plan.stay == 0;
-        let largest = self.largest_frame();
-        let publishers: Vec<&Actor> =
-            actors.iter().filter(|actor| actor.plan.role.publishes()).collect();
-        let staying = actors.iter().filter(stays).filter(|actor| actor.plan.role.publishes());
-        for stream in staying.map(|actor| actor.plan.stream) {
-            let live =
-                publishers.iter().find(|actor| actor.plan.stream == stream && actor.is_active());
-            let Some(live) = live else {
-                self.fail(at, format!("stream {stream} has no publisher again"));
-                continue;
-            };
-            if !self.rules.is_live(stream) {
-                let link = live.link;
-                self.fail(at, format!("the publisher of stream {stream} ({link:?}) is unknown"));
-            }
-            let players = actors.iter().filter(stays).filter(|actor| {
-                let plays = match actor.plan.role {
-                    Role::Play(plan) => plan.rate == 0,
-                    Role::View => true,
-                    Role::Publish(_) | Role::Attack(_) | Role::Idle => false,
-                };
-                plays
-                    && actor.plan.stream == stream
-                    && !actor.is_paused()
-                    && actor.plan.link.bytes_per_second() * 2 > largest
-            });
-            for player in players {
-                let playback = player.link.and_then(|link| self.playbacks.get(&link));
-                let last = playback.map_or(0, |playback| playback.last_at);
-                if last + 8_000_000 < at {
-                    let index = actors.iter().position(|other| std::ptr::eq(other, player));
-                    let what = format!("player {index:?} ({:?}) gets no frames again", player.link);
-                    self.fail(at, what);
-                }
-            }
-        }
-    }
-
-    /// Everyone has left for long: nothing is kept.
-    pub fn check_empty(&mut self, at: Micros, server: &Server) {
-        let mut stats = server.stats();
-        let is_drained = server.is_drained();
-        if is_drained {
-            // A server that has ended does not wait for its timers, nor does it hear that other
-            // shards leave its streams.
-            stats.timers = 0;
-            if self.scenario.server.shards > 1 {
-                (stats.streams, stats.publishers, stats.tape_bytes) = (0, 0, 0);
-            }
-        }
-        if stats != Stats::default() {
-            self.fail(at, format!("everyone has left, but the server keeps {stats:?}"));
-        }
-        if let Some(deadline) = server.poll_timeout().filter(|_| !is_drained) {
-            self.fail(at, format!("everyone has left, but the server waits for {deadline:?}"));
-        }
-    }
-
-    /// Everyone has left for long: nobody is thought to be there.
-    pub fn check_all_gone(&mut self, at: Micros) {
-        if let Err(what) = self.rules.check_empty() {
-            self.fail(at, format!("rules: {what}"));
-        }
-    }
 }
 
 /// All that a client has said has been heard, perhaps that it goes on after a pause, and all that it
 /// was sent has come.
 fn is_free(net: &SimTransport, link: usize) -> bool {
-    net.up_queued(link) == 0 && net.down_queued(link) == 0 && !net.links[link].is_full
+    let is_full = net.links[link].accepting.is_full;
+    net.up_queued(link) == 0 && net.down_queued(link) == 0 && !is_full
+}
+
+const fn is_coded(note: &Note) -> bool {
+    matches!(note.class, FrameClass::Coded | FrameClass::Control | FrameClass::Keyframe)
 }
 
 /// Audio and video are counted apart.

@@ -5,15 +5,19 @@
 //! KDL file, and shrunk to the smallest one that still fails.
 
 mod draw;
+mod peer;
+mod reload;
 mod shrink;
 mod text;
 
+pub use peer::{PeerKind, PeerPlan, ServerFault, ServerFaultKind};
+pub use reload::{ATTACKED_STREAMS, OWN_STREAMS, OWN_VHOST, OwnVhost, Pages, Reload, host_of};
 pub use shrink::shrink;
 pub use text::{ParseError, read, write};
 
 use crate::entropy::Entropy;
 use crate::net::{LinkProfile, Micros};
-use crate::transport::HostPlan;
+use crate::transport::{Failing, HostPlan};
 use millstream_core::config::transcode::{Audio, Engine, Output, Scope, Transcode, Video};
 use millstream_core::config::{
     Config, Hls, HlsStorage, Listener, PithyPrint, PublishPolicy, QueueLength, SendDelay,
@@ -24,7 +28,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Everything that a run is made of.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct Scenario {
     /// Makes the small choices: splits, sizes, whims.
     pub seed: u64,
@@ -40,6 +44,14 @@ pub struct Scenario {
     pub actors: Vec<ActorPlan>,
     /// What breaks.
     pub faults: Vec<Fault>,
+    /// What the operator changes.
+    pub reloads: Vec<Reload>,
+    /// Where streams are forwarded to.
+    pub peers: Vec<PeerPlan>,
+    /// What breaks of servers, and between them.
+    pub server_faults: Vec<ServerFault>,
+    /// An operation that fails.
+    pub failing: Option<Failing>,
 }
 
 /// How the server is configured, and how fast it is.
@@ -82,6 +94,16 @@ pub struct ServerPlan {
     pub failing_one_in: u64,
     /// One in so many programs does not end when it is asked to; 0 for none.
     pub stubborn_one_in: u64,
+    /// Connections of a shard; 0 for as many as there are.
+    pub connections_max: u32,
+    /// How long segments are.
+    pub hls_fragment: Micros,
+    /// How much a playlist covers.
+    pub hls_window: Micros,
+    /// What becomes of the other vhost.
+    pub own_vhost: OwnVhost,
+    /// Who may come.
+    pub pages: Pages,
 }
 
 /// One that connects to the server, again and again.
@@ -101,6 +123,8 @@ pub struct ActorPlan {
     pub chunk_size: u32,
     /// Its way to the server.
     pub link: LinkProfile,
+    /// The server that it connects to: 0 for the one under test.
+    pub server: u32,
 }
 
 /// What an actor does.
@@ -114,6 +138,8 @@ pub enum Role {
     Attack(AttackPlan),
     /// Plays by HTTP, as FLV without end.
     View,
+    /// Plays by HTTP, segment by segment.
+    Segments(SegmentsPlan),
     /// Connects and says nothing.
     Idle,
 }
@@ -145,6 +171,8 @@ pub struct MediaPlan {
     pub repeat_every: u32,
     /// GOPs between two changes of the sequence headers; 0 for none.
     pub change_every: u32,
+    /// Its frames are such that muxers take them.
+    pub muxable: bool,
 }
 
 impl Default for MediaPlan {
@@ -162,6 +190,7 @@ impl Default for MediaPlan {
             jump_ms: 0,
             repeat_every: 0,
             change_every: 0,
+            muxable: false,
         }
     }
 }
@@ -179,6 +208,21 @@ pub struct PlayPlan {
     pub ask_every: Micros,
     /// It switches video and audio off and on so often; 0 for never.
     pub switch_every: Micros,
+}
+
+/// How a player of segments asks.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SegmentsPlan {
+    /// Time between two looks at the playlist.
+    pub every: Micros,
+    /// One in so many looks is nonsense instead; 0 for none.
+    pub nonsense_one_in: u64,
+}
+
+impl Default for SegmentsPlan {
+    fn default() -> Self {
+        Self { every: 1_000_000, nonsense_one_in: 0 }
+    }
 }
 
 /// How an attacker attacks.
@@ -218,6 +262,21 @@ pub enum FaultKind {
     ZeroWindow(Micros),
 }
 
+impl Default for ActorPlan {
+    fn default() -> Self {
+        Self {
+            role: Role::Idle,
+            stream: 0,
+            start: 0,
+            stay: 0,
+            again: 0,
+            chunk_size: 60_000,
+            link: LinkProfile::default(),
+            server: 0,
+        }
+    }
+}
+
 impl Default for ServerPlan {
     fn default() -> Self {
         Self {
@@ -239,6 +298,11 @@ impl Default for ServerPlan {
             hls: false,
             failing_one_in: 0,
             stubborn_one_in: 0,
+            connections_max: 0,
+            hls_fragment: 1_000_000,
+            hls_window: 5_000_000,
+            own_vhost: OwnVhost::Absent,
+            pages: Pages::default(),
         }
     }
 }
@@ -257,9 +321,8 @@ impl ServerPlan {
         HostPlan { failing_one_in, stubborn_one_in, file_delay: 50_000 }
     }
 
-    /// The configuration of the server.
-    #[must_use]
-    pub fn config(&self) -> Config {
+    /// The default vhost.
+    fn vhost(&self) -> Vhost {
         let mut vhost = Vhost {
             gop_cache: self.gop_cache,
             publish_policy: match self.takeover {
@@ -273,20 +336,25 @@ impl ServerPlan {
                 time_max: Duration::from_micros(self.lag_max),
             },
             hls: self.segments(),
+            refer: self.pages.refer(),
             transcodes: self.transcodes(),
             ..Vhost::default()
         };
         if let Some(delay) = self.send_delay {
             vhost.send_delay = SendDelay::Fixed(Duration::from_micros(delay));
         }
-        let mut config = Config::with_default_vhost(vhost);
+        vhost
+    }
+
+    /// The configuration of the server.
+    #[must_use]
+    pub fn config(&self) -> Config {
+        let mut config = Config::with_default_vhost(self.vhost());
         config.chunk_size = self.chunk_size;
         config.pithy_print = PithyPrint::every(Duration::from_secs(3));
         let address = SocketAddr::from(([127, 0, 0, 1], 1935));
-        if self.engines > 0 {
-            // Programs play from it.
-            config.listeners = vec![Listener { address, service: Service::Rtmp }];
-        }
+        // Programs play from it.
+        config.listeners = vec![Listener { address, service: Service::Rtmp }];
         let limits = &mut config.limits;
         limits.http_play_wait = Duration::from_micros(self.play_wait);
         limits.gop_bytes_max = self.gop_bytes_max;
@@ -294,6 +362,9 @@ impl ServerPlan {
         limits.publisher_idle_timeout = Duration::from_micros(self.idle);
         limits.player_idle_timeout = Duration::from_micros(self.idle);
         limits.message_len_max = 1 << 20;
+        if self.connections_max > 0 {
+            limits.connections_max = self.connections_max;
+        }
         // Shorter than the silence at the end of a run, so that nothing may be left then.
         limits.role_again_timeout = Duration::from_secs(10);
         config
@@ -304,8 +375,8 @@ impl ServerPlan {
             return Hls::default();
         }
         Hls {
-            fragment: Duration::from_secs(1),
-            window: Duration::from_secs(5),
+            fragment: reload::micros(self.hls_fragment),
+            window: reload::micros(self.hls_window),
             enabled: true,
             storage: HlsStorage::Disk { path: "/hls".into() },
         }
@@ -340,7 +411,7 @@ impl Role {
     /// True for those whose bytes are as they should be.
     #[must_use]
     pub const fn is_honest(&self) -> bool {
-        matches!(self, Self::Publish(_) | Self::Play(_) | Self::View)
+        matches!(self, Self::Publish(_) | Self::Play(_) | Self::View | Self::Segments(_))
     }
 }
 

@@ -8,7 +8,7 @@
 //! | line | meaning |
 //! |---|---|
 //! | `ready accepted c1 ...`, `ready readable c1`, `ready writable c1`, `ready shards`, `ready deadline`, `ready shutdown` | what the transport found |
-//! | `ready dialled c2 ...`, `ready dial-failed 3 refused`, `ready jobs`, `job 4 done` | how the server's own attempts and jobs ended |
+//! | `ready dialled c2 ...`, `ready dial-failed 3 refused`, `ready jobs`, `told 4 began 1234`, `job 4 done` | how the server's own attempts and jobs go and ended |
 //! | `wait` | nothing was ready |
 //! | `now 12` | the clock was read |
 //! | `read c1 3 0300ff`, `read c1 pending`, `read c1 end`, `read c1 failed reset` | a read; its bytes, or in a brief trace their hash |
@@ -16,17 +16,21 @@
 //! | `do reading c1 off`, `do close c1`, `do dial 3 host 1935`, `do start 4 remove x.ts` | an output |
 //! | `event published ...` | an event |
 //! | `deadline 99 idle`, `deadline none` | when the server wants to be called |
+//! | `ready config`, `config chunk_size 60000 ...` | a reload, and the configuration from now on |
 //! | `shard 1 live 7 true`, `shard none`, `do shard 1 ...` | what another shard has said, and what this one says |
 //!
 //! A full trace holds all bytes that peers sent, stream keys and tokens included. It is the trace of
 //! one shard; those of a simulation hold all shards, and name theirs on each line: `[1] wait`.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what is new is written as it is")]
 
+mod config;
 mod event;
 mod fold;
 mod replay;
 mod setup;
 mod shard;
+mod snapshot;
+mod words;
 
 pub use event::describe;
 pub use fold::fold;
@@ -36,7 +40,7 @@ pub use setup::Setup;
 use millstream_core::config::Config;
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::id::{ConnId, JobId};
-use millstream_core::job::{Exit, Job, JobResult};
+use millstream_core::job::{Exit, Job, JobNews, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use shard::{Way, write_message};
@@ -233,6 +237,17 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
         said
     }
 
+    fn receive_job_news(&mut self) -> Option<(JobId, JobNews)> {
+        let told = self.inner.receive_job_news();
+        if let Some((job, news)) = &told
+            && self.is_on()
+        {
+            told_line(&mut self.line, *job, news);
+            self.emit();
+        }
+        told
+    }
+
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
         let ended = self.inner.receive_job();
         if self.is_on() {
@@ -243,7 +258,12 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
     }
 
     fn receive_config(&mut self) -> Option<Arc<Config>> {
-        self.inner.receive_config()
+        let config = self.inner.receive_config();
+        if self.is_on() {
+            config_line(&mut self.line, config.as_deref(), self.detail);
+            self.emit();
+        }
+        config
     }
 
     fn perform(&mut self, output: Output) {
@@ -313,6 +333,7 @@ fn ready_line(line: &mut String, ready: Ready, detail: Detail, names: &mut Names
         Ready::DialFailed { dial, failure } => {
             writeln!(line, "ready dial-failed {} {}", dial.0, failure_name(failure))
         }
+        Ready::Config => writeln!(line, "ready config"),
         Ready::Jobs => writeln!(line, "ready jobs"),
         Ready::Readable(conn) => writeln!(line, "ready readable {}", names.name(conn)),
         Ready::Writable(conn) => writeln!(line, "ready writable {}", names.name(conn)),
@@ -355,6 +376,14 @@ fn shard_line(
         None => line.push_str("shard none"),
     }
     line.push('\n');
+}
+
+fn config_line(line: &mut String, config: Option<&Config>, detail: Detail) {
+    let _ = match config.map(config::write_config) {
+        None => writeln!(line, "config none"),
+        Some(words) if detail == Detail::Full => writeln!(line, "config {words}"),
+        Some(words) => writeln!(line, "config {:08x}", hash(HASH_START, words.as_bytes())),
+    };
 }
 
 fn output_line(line: &mut String, output: &Output, names: &mut Names) {
@@ -419,6 +448,16 @@ fn deadline_line(line: &mut String, at: Option<u64>, deadline: Option<Deadline>)
             writeln!(line, "deadline {at} {reason}")
         }
         _ => writeln!(line, "deadline none"),
+    };
+}
+
+fn told_line(line: &mut String, job: JobId, news: &JobNews) {
+    let _ = match news {
+        JobNews::Began { process } => writeln!(line, "told {} began {process}", job.0),
+        JobNews::Said { last_words } => {
+            writeln!(line, "told {} said {}", job.0, last_words.escape_default())
+        }
+        other => writeln!(line, "told {} {other:?}", job.0),
     };
 }
 

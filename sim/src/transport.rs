@@ -5,26 +5,37 @@
 //! is off. All happens on the virtual clock, and every call of `now` costs a little of it.
 #![expect(clippy::wildcard_enum_match_arm, reason = "what core adds is not known here")]
 
+mod admin;
+mod client;
+mod dial;
+mod failing;
 mod host;
 mod link;
 mod port;
+mod wake;
 
+pub use dial::host_name;
+pub use failing::{Failing, OPERATIONS, Operation};
 pub use host::HostPlan;
-pub use link::{Link, Told, conn_of};
+pub use link::{Link, Seat, Side, Told, conn_of};
 
 use crate::entropy::Entropy;
-use crate::net::{Arrival, LinkProfile, Micros, Pipe};
-use bytes::{Bytes, BytesMut};
+use crate::net::{Arrival, Micros};
+use admin::Admin;
+use bytes::Bytes;
+use dial::Peers;
+use failing::Counter;
 use host::Host;
-use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
-use millstream_core::id::{ConnId, JobId, ListenerId};
-use millstream_core::job::JobResult;
+use millstream_core::config::Config;
+use millstream_core::drive::{IoFailure, Output, Read, Ready, Transport};
+use millstream_core::id::{ConnId, DialId, JobId, ListenerId};
+use millstream_core::job::{Job, JobNews, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use port::{Port, Wires};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
-use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 /// Turns without any progress of the clock's own after which the loop counts as spinning.
@@ -37,10 +48,10 @@ pub enum Due {
     Accept(usize),
     /// What one shard has said arrives at another: from and to.
     Said(usize, usize),
-    /// The server may have something to read.
-    Readable(usize),
-    /// The server may write again.
-    Writable(usize),
+    /// The server at one end may have something to read.
+    Readable(usize, Side),
+    /// It may write again.
+    Writable(usize, Side),
     /// The client may have something to read, or room to write.
     Client(usize),
     /// A timer of an actor: its index, its incarnation, and which timer.
@@ -53,6 +64,16 @@ pub enum Due {
     Shutdown,
     /// A job of a shard ends.
     Job(usize, JobId),
+    /// An attempt of a shard to connect is answered.
+    Dialled(usize, DialId),
+    /// The networks of two servers give up a link between them.
+    Lost(usize),
+    /// What breaks of the servers, by its index.
+    ServerFault(usize),
+    /// A server that was killed is started again.
+    Start(usize),
+    /// A shard hears of another configuration: the shard, and which one.
+    Config(usize, usize),
 }
 
 /// How slots of connections are numbered. It must not matter: twin runs differ in it.
@@ -72,16 +93,25 @@ pub struct SimTransport {
     pub told: Vec<Told>,
     /// All links that ever were.
     pub links: Vec<Link>,
+    /// Attempts of servers to connect to another one that nobody has taken note of yet.
+    pub dialled_count: u32,
+    /// Links that a failure of an operation has hit, and nobody has taken note of yet.
+    pub hit: Vec<usize>,
+    admin: Admin,
     agenda: BinaryHeap<Reverse<(Micros, u64, Due)>>,
     clock: Micros,
     entropy: Entropy,
     epoch: Micros,
+    failing: Counter,
     host: Host,
     idle_turns: u32,
     /// The shard whose transport this is now.
     own: usize,
+    peers: Peers,
     ports: Vec<Port>,
     sequence: u64,
+    /// Shards of the server under test; further ports belong to one server each.
+    shards: usize,
     step: Micros,
     wires: Wires,
 }
@@ -94,15 +124,21 @@ impl SimTransport {
         Self {
             told: Vec::new(),
             links: Vec::new(),
+            dialled_count: 0,
+            hit: Vec::new(),
+            admin: Admin::default(),
             agenda: BinaryHeap::new(),
             clock: 0,
             entropy,
             epoch,
+            failing: Counter::default(),
             host: Host::new(HostPlan::default(), Entropy::empty()),
             idle_turns: 0,
             own: 0,
+            peers: Peers::default(),
             ports: vec![Port::new(order)],
             sequence: 0,
+            shards: 1,
             step: step.max(1),
             wires: Wires::new(1, 0),
         }
@@ -113,6 +149,7 @@ impl SimTransport {
     pub fn with_shards(mut self, count: usize, delay_max: Micros) -> Self {
         let order = self.ports[0].order;
         self.ports = (0..count).map(|_| Port::new(order)).collect();
+        self.shards = count;
         self.wires = Wires::new(count, delay_max);
         self
     }
@@ -122,9 +159,18 @@ impl SimTransport {
         self.own = own;
     }
 
-    /// A shard, drawn.
-    pub fn draw_shard(&mut self) -> usize {
-        self.entropy.range(0..=self.ports.len() as u64 - 1) as usize
+    /// A shard of a server, drawn.
+    pub fn draw_shard(&mut self, server: usize) -> usize {
+        match server.checked_sub(1) {
+            None => self.entropy.range(0..=self.shards as u64 - 1) as usize,
+            Some(peer) => self.shards + peer,
+        }
+    }
+
+    /// The server that a port belongs to: 0 for the one under test.
+    #[must_use]
+    pub const fn server_of(&self, port: usize) -> usize {
+        (port + 1).saturating_sub(self.shards)
     }
 
     /// The virtual time since the start.
@@ -194,11 +240,11 @@ impl SimTransport {
             self.idle_turns = 0;
             match due {
                 Due::Accept(link) => {
-                    let port = &mut self.ports[self.links[link].shard];
-                    if port.is_gone {
+                    let Some(port) = self.links[link].accepting.port else { continue };
+                    if self.ports[port].is_gone {
                         self.refuse(link);
                     } else {
-                        port.accepts.push(link);
+                        self.ports[port].accepts.push(link);
                     }
                 }
                 Due::Said(from, to) => {
@@ -210,15 +256,17 @@ impl SimTransport {
                         }
                     }
                 }
-                Due::Readable(link) => {
-                    self.links[link].server_at = None;
-                    if self.links[link].conn.is_some() {
-                        self.ports[self.links[link].shard].readable.insert(link);
+                Due::Readable(link, side) => {
+                    let Some(seat) = self.links[link].seat_mut(side) else { continue };
+                    seat.wake_at = None;
+                    if let (Some(_), Some(port)) = (seat.conn, seat.port) {
+                        self.ports[port].readable.insert((link, side));
                     }
                 }
-                Due::Writable(link) => {
-                    if self.links[link].is_full {
-                        self.ports[self.links[link].shard].writable.insert(link);
+                Due::Writable(link, side) => {
+                    let Some(seat) = self.links[link].seat_mut(side) else { continue };
+                    if let (true, Some(port)) = (seat.is_full, seat.port) {
+                        self.ports[port].writable.insert((link, side));
                     }
                 }
                 Due::Client(link) => {
@@ -228,127 +276,34 @@ impl SimTransport {
                 Due::Job(shard, job) => {
                     let ended = self.host.end((shard, job));
                     let port = &mut self.ports[shard];
-                    port.ended.extend(ended.map(|result| (job, result)));
+                    if !port.is_gone {
+                        port.ended.extend(ended.map(|result| (job, result)));
+                    }
                 }
-                Due::Actor(..) | Due::Fault(_) | Due::Check | Due::Shutdown => return Some(due),
+                Due::Config(shard, config) => {
+                    let port = &mut self.ports[shard];
+                    port.configs.extend(Some(config).filter(|_| !port.is_gone));
+                }
+                Due::Dialled(port, dial) => {
+                    if self.answer_dial(port, dial) {
+                        return Some(due);
+                    }
+                }
+                Due::Lost(link) => self.lose(link),
+                Due::Actor(..)
+                | Due::Fault(_)
+                | Due::ServerFault(_)
+                | Due::Start(_)
+                | Due::Check
+                | Due::Shutdown => return Some(due),
             }
         }
-    }
-
-    /// An actor connects; gives the link.
-    pub fn connect(
-        &mut self,
-        owner: usize,
-        service: Service,
-        profile: LinkProfile,
-        entropy: Entropy,
-    ) -> usize {
-        let index = self.links.len();
-        let host = Ipv4Addr::new(10, 0, (owner >> 8) as u8, owner as u8);
-        let port = 1_024 + (index % 60_000) as u16;
-        let shard = self.draw_shard();
-        self.links.push(Link {
-            owner,
-            conn: None,
-            is_closed: false,
-            is_full: false,
-            read: 0,
-            shard,
-            client_at: None,
-            client_waits: false,
-            down: Pipe::new(profile),
-            entropy,
-            is_reset: false,
-            is_timed_out: false,
-            peer: SocketAddr::from((host, port)),
-            profile,
-            reads: true,
-            service,
-            server_at: None,
-            up: Pipe::new(profile),
-        });
-        self.schedule(self.clock + profile.latency, Due::Accept(index));
-        index
-    }
-
-    /// The client writes from the front of `bytes` as much as there is room for.
-    pub fn client_write(&mut self, index: usize, bytes: &mut BytesMut) {
-        let clock = self.clock;
-        let link = &mut self.links[index];
-        let len = link.up.accept_len(bytes.len(), &mut link.entropy);
-        link.client_waits = len < bytes.len();
-        let retries = link.client_waits && link.up.room() > len;
-        let part = bytes.split_to(len).freeze();
-        let at = link.up.send(clock, part, &mut link.entropy);
-        let at = at.max(clock + link.profile.latency);
-        if len > 0 {
-            self.wake_server(index, at);
-        }
-        if retries {
-            self.wake_client(index, clock + 1_000);
-        }
-    }
-
-    /// The client reads up to `max` bytes.
-    pub fn client_read(&mut self, index: usize, max: usize, take: impl FnMut(&[u8])) -> Arrival {
-        let clock = self.clock;
-        let link = &mut self.links[index];
-        let arrival = link.down.read(clock, max, &mut link.entropy, take);
-        let latency = link.profile.latency;
-        match arrival {
-            Arrival::Bytes(_) if link.is_full => {
-                self.schedule(clock + latency, Due::Writable(index));
-            }
-            Arrival::Pending(Some(at)) => self.wake_client(index, at),
-            Arrival::Bytes(_) | Arrival::End | Arrival::Reset | Arrival::Pending(None) => {}
-        }
-        arrival
-    }
-
-    /// The client ends its direction, or resets both.
-    pub fn client_end(&mut self, index: usize, reset: bool) {
-        let clock = self.clock;
-        let link = &mut self.links[index];
-        let at = link.up.end(clock, reset);
-        link.is_reset |= reset;
-        self.wake_server(index, at);
-    }
-
-    /// Nothing arrives on a link for a while.
-    pub fn stall(&mut self, index: usize, until: Micros) {
-        self.links[index].up.stall(until);
-        self.links[index].down.stall(until);
-    }
-
-    /// Nothing arrives on a link any more.
-    pub fn silence(&mut self, index: usize) {
-        self.links[index].up.silence();
-        self.links[index].down.silence();
-    }
-
-    /// Nothing arrives on a link any more, and the network of the server gives it up.
-    pub fn time_out(&mut self, index: usize) {
-        self.silence(index);
-        self.links[index].is_timed_out = true;
-        self.wake_server(index, self.clock);
-    }
-
-    /// Bytes between the server and the client that the client has not read.
-    #[must_use]
-    pub fn down_queued(&self, index: usize) -> usize {
-        self.links[index].down.queued()
-    }
-
-    /// Bytes between the client and the server that the server has not read.
-    #[must_use]
-    pub fn up_queued(&self, index: usize) -> usize {
-        self.links[index].up.queued()
     }
 
     /// The operator ends the server.
     pub fn shut(&mut self) {
-        for port in &mut self.ports {
-            port.shutdown = true;
+        for port in self.ports.iter_mut().take(self.shards) {
+            port.shutdown = !port.is_gone;
         }
     }
 
@@ -359,6 +314,7 @@ impl SimTransport {
         port.deadline = None;
         port.has_run = false;
         port.inbox.clear();
+        port.configs.clear();
         for link in std::mem::take(&mut port.accepts) {
             self.refuse(link);
         }
@@ -373,71 +329,76 @@ impl SimTransport {
     fn refuse(&mut self, index: usize) {
         let clock = self.clock;
         let link = &mut self.links[index];
-        link.is_closed = true;
+        link.accepting.is_closed = true;
         let at = link.down.end(clock, true);
-        self.wake_client(index, at);
+        if let Some(seat) = &mut link.dialling {
+            seat.is_reset = true;
+        }
+        self.wake(index, Side::Dialling, at);
     }
 
     /// The link of a connection of the shard whose transport this is now.
     #[must_use]
     pub fn link_of(&self, conn: ConnId) -> Option<usize> {
+        self.end_of(conn).map(|(link, _)| link)
+    }
+
+    fn end_of(&self, conn: ConnId) -> Option<(usize, Side)> {
         self.ports[self.own].link_of(conn)
     }
 
     fn has_ready(&self, shard: usize) -> bool {
         let port = &self.ports[shard];
         !port.accepts.is_empty()
+            || !port.dialled.is_empty()
             || !port.writable.is_empty()
             || port.shutdown
             || !port.inbox.is_empty()
-            || !port.ended.is_empty()
-            || port.readable.iter().any(|&link| self.is_readable(link))
+            || port.has_jobs()
+            || !port.configs.is_empty()
+            || port.readable.iter().any(|&(link, side)| self.is_readable(link, side))
     }
 
-    fn is_readable(&self, index: usize) -> bool {
-        let link = &self.links[index];
-        link.reads && link.conn.is_some()
+    fn is_readable(&self, index: usize, side: Side) -> bool {
+        let seat = self.links[index].seat(side);
+        seat.is_some_and(|seat| seat.reads && seat.conn.is_some())
     }
 
     fn close(&mut self, conn: ConnId) {
-        let Some(index) = self.ports[self.own].free(conn) else { return };
+        let Some((index, side)) = self.ports[self.own].free(conn) else { return };
         let clock = self.clock;
         let link = &mut self.links[index];
-        link.is_closed = true;
-        link.conn = None;
-        link.is_full = false;
-        let at = link.down.end(clock, false);
-        self.wake_client(index, at);
-    }
-
-    fn wake_client(&mut self, index: usize, at: Micros) {
-        if self.links[index].client_at.is_none_or(|earlier| at < earlier) {
-            self.links[index].client_at = Some(at);
-            self.schedule(at, Due::Client(index));
+        let (_, out, _) = link.pipes(side);
+        let at = out.end(clock, false);
+        if let Some(seat) = link.seat_mut(side) {
+            seat.is_closed = true;
+            seat.conn = None;
+            seat.is_full = false;
         }
-    }
-
-    fn wake_server(&mut self, index: usize, at: Micros) {
-        if self.links[index].server_at.is_none_or(|earlier| at < earlier) {
-            self.links[index].server_at = Some(at);
-            self.schedule(at, Due::Readable(index));
-        }
+        self.wake(index, side.other(), at);
     }
 }
 
 impl Transport for SimTransport {
     fn poll_ready(&mut self, _cx: &mut Context<'_>, ready: &mut Vec<Ready>) -> Poll<()> {
         self.idle_turns += 1;
+        if self.reloads_alone(ready) {
+            return Poll::Ready(());
+        }
         let is_late = self.agenda.peek().is_some_and(|Reverse((at, _, _))| *at <= self.clock);
         let own = self.own;
         if (std::mem::take(&mut self.ports[own].has_run) && is_late) || self.is_spinning() {
             return Poll::Pending;
         }
         for link in std::mem::take(&mut self.ports[own].accepts) {
-            let conn = self.ports[own].allocate(link);
-            self.links[link].conn = Some(conn);
+            if self.fails(link, Operation::Accept).is_some() {
+                self.refuse(link);
+                continue;
+            }
+            let conn = self.ports[own].allocate((link, Side::Accepting));
+            self.links[link].accepting.conn = Some(conn);
             let peer = self.links[link].peer;
-            self.ports[own].readable.insert(link);
+            self.ports[own].readable.insert((link, Side::Accepting));
             ready.push(Ready::Accepted {
                 conn,
                 listener: ListenerId(0),
@@ -445,26 +406,33 @@ impl Transport for SimTransport {
                 peer,
             });
         }
-        for &link in &self.ports[own].readable {
-            if let Some(conn) = self.links[link].conn.filter(|_| self.is_readable(link)) {
+        self.take_dialled(ready);
+        for &(link, side) in &self.ports[own].readable {
+            let conn = self.links[link].seat(side).and_then(|seat| seat.conn);
+            if let Some(conn) = conn.filter(|_| self.is_readable(link, side)) {
                 ready.push(Ready::Readable(conn));
             }
         }
-        for link in std::mem::take(&mut self.ports[own].writable) {
-            self.links[link].is_full = false;
-            ready.extend(self.links[link].conn.map(Ready::Writable));
+        for (link, side) in std::mem::take(&mut self.ports[own].writable) {
+            if let Some(seat) = self.links[link].seat_mut(side) {
+                seat.is_full = false;
+                ready.extend(seat.conn.map(Ready::Writable));
+            }
         }
         if !self.ports[own].inbox.is_empty() {
             ready.push(Ready::Shards);
         }
-        if !self.ports[own].ended.is_empty() {
+        if self.ports[own].has_jobs() {
             ready.push(Ready::Jobs);
         }
+        ready.extend(self.ports[own].configs.iter().map(|_| Ready::Config));
         if ready.len() > 1 {
             let turn = self.entropy.range(0..=ready.len() as u64 - 1) as usize;
             ready.rotate_left(turn);
             // A connection is accepted before anything else is known of it.
-            ready.sort_by_key(|ready| !matches!(ready, Ready::Accepted { .. }));
+            ready.sort_by_key(|ready| {
+                !matches!(ready, Ready::Accepted { .. } | Ready::Dialled { .. })
+            });
         }
         if self.deadline_at(own).is_some_and(|at| at <= self.clock) {
             ready.push(Ready::Deadline);
@@ -485,31 +453,39 @@ impl Transport for SimTransport {
     }
 
     fn read(&mut self, conn: ConnId, scratch: &mut [u8]) -> Result<Read, IoFailure> {
-        let Some(index) = self.link_of(conn) else { return Ok(Read::Pending) };
+        let Some((index, side)) = self.end_of(conn) else { return Ok(Read::Pending) };
+        if let Some(failure) = self.fails(index, Operation::Read) {
+            return Err(failure);
+        }
         let clock = self.clock;
         let link = &mut self.links[index];
-        if link.is_timed_out {
+        if link.seat(side).is_some_and(|seat| seat.is_timed_out) {
             return Err(IoFailure::TimedOut);
         }
         let mut at = 0;
-        let arrival = link.up.read(clock, scratch.len(), &mut link.entropy, |part| {
+        let (pipe, _, entropy) = link.pipes(side);
+        let arrival = pipe.read(clock, scratch.len(), entropy, |part| {
             scratch[at..at + part.len()].copy_from_slice(part);
             at += part.len();
         });
         match arrival {
             Arrival::Bytes(len) => {
-                link.read += len as u64;
+                if side == Side::Accepting {
+                    link.read += len as u64;
+                }
                 self.idle_turns = 0;
+                let at = clock + link.profile.latency;
                 if std::mem::take(&mut link.client_waits) {
-                    let at = clock + link.profile.latency;
                     self.wake_client(index, at);
+                } else if link.seat(side.other()).is_some_and(|seat| seat.is_full) {
+                    self.schedule(at, Due::Writable(index, side.other()));
                 }
                 Ok(Read::Bytes(len))
             }
             Arrival::Pending(at) => {
-                self.ports[self.own].readable.remove(&index);
+                self.ports[self.own].readable.remove(&(index, side));
                 if let Some(at) = at {
-                    self.wake_server(index, at);
+                    self.wake(index, side, at);
                 }
                 Ok(Read::Pending)
             }
@@ -519,30 +495,37 @@ impl Transport for SimTransport {
     }
 
     fn write(&mut self, conn: ConnId, slices: &[&[u8]]) -> Result<usize, IoFailure> {
-        let Some(index) = self.link_of(conn) else { return Err(IoFailure::Other) };
+        let Some((index, side)) = self.end_of(conn) else { return Err(IoFailure::Other) };
+        if let Some(failure) = self.fails(index, Operation::Write) {
+            return Err(failure);
+        }
         let clock = self.clock;
         let link = &mut self.links[index];
-        if link.is_timed_out {
+        if link.seat(side).is_some_and(|seat| seat.is_timed_out) {
             return Err(IoFailure::TimedOut);
         }
-        if link.is_reset && link.up.readable_at().is_none_or(|at| at <= clock) {
+        let is_reset = link.seat(side).is_some_and(|seat| seat.is_reset);
+        let (input, out, entropy) = link.pipes(side);
+        if is_reset && input.readable_at().is_none_or(|at| at <= clock) {
             return Err(IoFailure::Reset);
         }
         let offered: usize = slices.iter().map(|part| part.len()).sum();
-        let len = link.down.accept_len(offered, &mut link.entropy);
+        let len = out.accept_len(offered, entropy);
         let mut bytes = Vec::with_capacity(len);
         for part in slices {
             bytes.extend_from_slice(&part[..part.len().min(len - bytes.len())]);
         }
-        let at = link.down.send(clock, Bytes::from(bytes), &mut link.entropy);
-        let is_whim = len < offered && link.down.room() > 0;
-        link.is_full |= len < offered;
+        let at = out.send(clock, Bytes::from(bytes), entropy);
+        let is_whim = len < offered && out.room() > 0;
+        if let Some(seat) = link.seat_mut(side) {
+            seat.is_full |= len < offered;
+        }
         self.idle_turns = 0;
         if len > 0 {
-            self.wake_client(index, at);
+            self.wake(index, side.other(), at);
         }
         if is_whim {
-            self.schedule(clock + 500, Due::Writable(index));
+            self.schedule(clock + 500, Due::Writable(index, side));
         }
         Ok(len)
     }
@@ -555,15 +538,28 @@ impl Transport for SimTransport {
         said
     }
 
+    fn receive_job_news(&mut self) -> Option<(JobId, JobNews)> {
+        self.ports[self.own].goings_on.pop_front()
+    }
+
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
         self.ports[self.own].ended.pop_front()
+    }
+
+    fn receive_config(&mut self) -> Option<Arc<Config>> {
+        self.take_config()
     }
 
     fn perform(&mut self, output: Output) {
         match output {
             Output::Start { job, work } => {
                 let key = (self.own, job);
-                if let Some(after) = self.host.start(key, work) {
+                if matches!(work, Job::Run { .. }) {
+                    let began = JobNews::Began { process: 1_000 + job.0 };
+                    self.ports[self.own].goings_on.push_back((job, began));
+                }
+                let failure = self.failing.next(Operation::of(&work));
+                if let Some(after) = self.host.start(key, work, failure) {
                     self.schedule(self.clock + after, Due::Job(key.0, key.1));
                 }
             }
@@ -579,15 +575,19 @@ impl Transport for SimTransport {
                 self.schedule(at, Due::Said(way.0, way.1));
             }
             Output::SetReading { conn, enabled } => {
-                if let Some(link) = self.link_of(conn) {
-                    self.links[link].reads = enabled;
+                if let Some((link, side)) = self.end_of(conn)
+                    && let Some(seat) = self.links[link].seat_mut(side)
+                {
+                    seat.reads = enabled;
                 }
             }
             Output::Close { conn } => self.close(conn),
+            Output::Dial { dial, host, .. } => self.dial(dial, &host),
+            Output::Abandon { dial } => self.abandon(dial),
             Output::Event(event) => {
                 let link = conn_of(&event).and_then(|conn| self.link_of(conn));
-                let is_full = link.is_some_and(|link| self.links[link].is_full);
-                self.told.push(Told { at: self.clock, event, link, is_full });
+                let is_full = link.is_some_and(|link| self.links[link].accepting.is_full);
+                self.tell(event, link, is_full);
             }
             other => debug_assert!(false, "not known to this transport: {other:?}"),
         }

@@ -8,13 +8,13 @@ use crate::actor::{Actor, Stage};
 use crate::entropy::Entropy;
 use crate::net::Micros;
 use crate::oracle::{Failure, Oracle};
-use crate::scenario::{Scenario, ServerPlan};
+use crate::scenario::{Scenario, ServerFaultKind, ServerPlan};
 use crate::trace::{Detail, Traced};
-use crate::transport::{Due, SimTransport, SlotOrder};
+use crate::transport::{Due, OPERATIONS, SimTransport, SlotOrder};
 use millstream_core::drive::{Budget, Drive};
 use millstream_core::server::Server;
 use millstream_core::shard::{Placement, ShardId};
-use millstream_core::time::{Instant, WallClock};
+use millstream_core::time::WallClock;
 use std::fmt::Write as _;
 use std::num::NonZeroU16;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,8 +23,15 @@ use std::task::{Context, Waker};
 
 /// Time between two looks at everything.
 const CHECK_INTERVAL: Micros = 2_000_000;
-/// After everyone has left: all timers and all patience run out.
-const DRAIN: Micros = 45_000_000;
+/// The wall clock at the start, where nothing else is said: in November 2023.
+const WALL: WallClock = WallClock { unix_millis: 1_700_000_000_000 };
+/// What a forward takes at most to be there again.
+const HOP: Micros = 14_000_000;
+/// After everyone has left: all timers and all patience run out. A program that often failed would
+/// have been started again after a minute.
+const DRAIN: Micros = 65_000_000;
+/// The same where files cannot be written: that is tried up to a minute later, and then given up.
+const DRAIN_OF_FILES: Micros = 240_000_000;
 
 /// What must not matter to a run: twins differ in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,14 +40,17 @@ pub struct Origin {
     pub epoch: Micros,
     /// How slots are numbered.
     pub order: SlotOrder,
+    /// The wall clock at the start. Twins have the same: heads of HTTP tell it.
+    pub wall: WallClock,
 }
 
 impl Origin {
     /// The origin of an only child.
-    pub const FIRST: Self = Self { epoch: 0, order: SlotOrder::Lowest };
+    pub const FIRST: Self = Self { epoch: 0, order: SlotOrder::Lowest, wall: WALL };
     /// The origin of its twin. Handshakes carry the clock in milliseconds modulo 2^32, so it differs
     /// by a multiple of that.
-    pub const TWIN: Self = Self { epoch: (20 * 1_000) << 32, order: SlotOrder::Shifted };
+    pub const TWIN: Self =
+        Self { epoch: (20 * 1_000) << 32, order: SlotOrder::Shifted, wall: WALL };
 }
 
 /// How a run ended.
@@ -65,6 +75,9 @@ pub struct Figures {
     pub frames: u64,
     /// Epochs of publishing.
     pub epochs: usize,
+    /// What the servers asked of their machines and the network, in the order of
+    /// [`OPERATIONS`](crate::transport::OPERATIONS).
+    pub operations: [u64; OPERATIONS.len()],
 }
 
 /// Everything of a run.
@@ -75,9 +88,14 @@ pub struct World {
     is_over: bool,
     oracle: Oracle,
     scenario: Scenario,
+    /// Shards of the server under test, and then those that it forwards to.
     shards: Vec<(Server, Drive)>,
     shut: bool,
+    /// What differs from a server to the one that follows it.
+    starts: u64,
     transport: Traced<SimTransport, Vec<u8>>,
+    /// What the wall clock said at the start.
+    wall: WallClock,
     wants_check: bool,
 }
 
@@ -104,7 +122,11 @@ impl World {
         let entropy = scenario.entropy(u64::MAX);
         let mut net = SimTransport::new(step, origin.epoch, origin.order, entropy)
             .with_shards(usize::from(count.get()), shard_delay)
-            .with_host(scenario.server.host(), scenario.entropy(u64::MAX - 2));
+            .with_host(scenario.server.host(), scenario.entropy(u64::MAX - 2))
+            .with_failing(scenario.failing);
+        let configs = scenario.configs();
+        net.plan_reloads(configs, &scenario.reloads, &mut scenario.entropy(u64::MAX - 3));
+        net = net.with_peers(&scenario.peers, scenario.entropy(u64::MAX - 4));
         let actors: Vec<Actor> = (0..)
             .zip(&scenario.actors)
             .map(|(index, plan)| {
@@ -115,17 +137,16 @@ impl World {
         for (index, fault) in scenario.faults.iter().enumerate() {
             net.schedule(fault.at, Due::Fault(index));
         }
+        for (index, fault) in scenario.server_faults.iter().enumerate() {
+            net.schedule(fault.at, Due::ServerFault(index));
+        }
         if let Some(at) = scenario.shutdown {
             net.schedule(at, Due::Shutdown);
         }
         net.schedule(CHECK_INTERVAL, Due::Check);
-        let wall = WallClock { unix_millis: 1_700_000_000_000 };
-        let config = Arc::new(scenario.server.config());
-        let start = Instant::from_micros(origin.epoch);
-        let shards = (0..count.get()).map(|own| {
-            let placement = Placement { own: ShardId(own), count };
-            let seed = scenario.seed.wrapping_add(u64::from(own) << 32);
-            let server = Server::new_shard(config.clone(), placement, seed, start, wall);
+        let shards = usize::from(count.get()) + scenario.peers.len();
+        let shards = (0..shards).map(|port| {
+            let server = start_server(scenario, origin.wall, net.server_of(port), port, &net, 0);
             (server, Drive::new(Budget::default()))
         });
         let shards = shards.collect();
@@ -137,7 +158,9 @@ impl World {
             scenario: scenario.clone(),
             shards,
             shut: false,
+            starts: 0,
             transport: Traced::new(net, Vec::new(), detail),
+            wall: origin.wall,
             wants_check: false,
         }
     }
@@ -153,13 +176,20 @@ impl World {
         for index in 0..self.actors.len() {
             self.act(index, Actor::leave);
         }
-        let until = self.net().clock() + DRAIN;
+        let until = self.net().clock() + self.drain();
         self.run_until(until);
         let clock = self.net().clock();
-        for (server, _) in &self.shards {
-            self.oracle.check_empty(clock, server);
+        for (port, (server, _)) in self.shards.iter().enumerate() {
+            if !self.net().is_gone(port) || server.is_drained() {
+                self.oracle.check_empty(clock, server);
+            }
         }
         self.oracle.check_all_gone(clock);
+        let (dials, dialled) = (self.net().dials(), self.net().dialled());
+        if dials + dialled > 0 {
+            let what = format!("everyone has left, but {dials} dials and {dialled} links are left");
+            self.oracle.fail(clock, what);
+        }
         let jobs = self.net().jobs();
         if jobs > 0 {
             self.oracle.fail(clock, format!("everyone has left, but {jobs} jobs go on"));
@@ -182,11 +212,10 @@ impl World {
                     self.wants_check = true;
                 } else {
                     let Self { oracle, transport, shards, actors, .. } = self;
-                    oracle.check(
-                        transport.inner(),
-                        shards.iter().map(|(server, _)| server),
-                        actors,
-                    );
+                    let net = transport.inner();
+                    // Who has ended does nothing any more, so nothing changes there.
+                    let up = (0..shards.len()).filter(|port| !net.is_gone(*port));
+                    oracle.check(net, up.map(|port| &shards[port].0), actors);
                 }
             }
             let Some(next) = next.filter(|at| *at <= until) else { break };
@@ -206,6 +235,7 @@ impl World {
             connections: self.transport.inner().links.len(),
             frames: self.oracle.frames,
             epochs: self.oracle.ledger.epochs.len(),
+            operations: self.transport.inner().operations(),
         };
         let bytes = self.transport.into_output();
         let mut trace = String::from_utf8_lossy(&bytes).into_owned();
@@ -227,9 +257,21 @@ impl World {
 
     /// How long it takes until everyone must get frames again: names are free and clients are back.
     fn calm(&self) -> Micros {
-        let ServerPlan { grace, idle, play_wait, .. } = self.scenario.server;
+        let longest = |time: fn(&ServerPlan) -> Micros| self.scenario.plans().map(time).max();
+        let [grace, idle, play_wait] =
+            [longest(|plan| plan.grace), longest(|plan| plan.idle), longest(|plan| plan.play_wait)];
+        let [grace, idle, play_wait] = [grace, idle, play_wait].map(Option::unwrap_or_default);
         let longest_pause = self.scenario.actors.iter().map(|actor| actor.again).max();
-        2 * idle + grace.max(play_wait) + 4 * longest_pause.unwrap_or(0) + 14_000_000
+        let usual = 2 * idle + grace.max(play_wait) + 4 * longest_pause.unwrap_or(0) + 14_000_000;
+        // Each server on a way finds out that the one before it has gone, and is found again.
+        usual + self.scenario.peers.len() as u64 * (2 * idle + HOP)
+    }
+
+    /// How long it takes until all timers and all patience have run out.
+    const fn drain(&self) -> Micros {
+        let ServerPlan { hls, failing_one_in, .. } = self.scenario.server;
+        let fails = failing_one_in > 0 || self.scenario.failing.is_some();
+        if hls && fails { DRAIN_OF_FILES } else { DRAIN }
     }
 
     /// Lets all shards that have something to do take a turn, in an order that is drawn.
@@ -243,18 +285,29 @@ impl World {
             }
             self.net_mut().enter(own);
             if count > 1 {
+                // A further server is called as if it were a further shard.
                 self.transport.enter(ShardId(own as u16));
             }
             let (server, drive) = &mut self.shards[own];
             if drive.poll(server, &mut self.transport, &mut cx).is_ready() {
-                self.shut = true;
+                self.shut |= self.net().server_of(own) == 0;
                 // What still arrives finds nobody.
                 self.net_mut().end_shard(own);
             }
+            for link in std::mem::take(&mut self.net_mut().hit) {
+                self.oracle.taint(link);
+            }
+            let now = self.net().clock();
+            for _ in 0..std::mem::take(&mut self.net_mut().dialled_count) {
+                self.oracle.dialled(now);
+            }
             let told = std::mem::take(&mut self.net_mut().told);
             for told in &told {
+                self.oracle.in_force(told.at, own, told.config);
                 self.oracle.on_event(self.transport.inner(), told);
             }
+            let (clock, config) = (self.net().clock(), self.net().config_in_force(own));
+            self.oracle.in_force(clock, own, config);
         }
     }
 
@@ -262,7 +315,8 @@ impl World {
         match due {
             Due::Client(link) => {
                 let owner = self.net().links[link].owner;
-                if self.actors[owner].link == Some(link) {
+                let holds = |owner: &usize| self.actors[*owner].link == Some(link);
+                if let Some(owner) = owner.filter(holds) {
                     self.act(owner, Actor::on_link);
                 }
             }
@@ -285,9 +339,54 @@ impl World {
                 self.oracle.shut();
                 self.net_mut().shut();
             }
-            Due::Accept(_) | Due::Job(..) | Due::Said(..) | Due::Readable(_) | Due::Writable(_) => {
+            Due::Dialled(..) => {
+                let link = self.net().links.len() - 1;
+                self.oracle.linked(link, self.net().clock());
+            }
+            Due::ServerFault(index) => self.break_server(index),
+            Due::Start(server) => self.start_again(server),
+            Due::Accept(_)
+            | Due::Config(..)
+            | Due::Job(..)
+            | Due::Lost(_)
+            | Due::Said(..)
+            | Due::Readable(..)
+            | Due::Writable(..) => {}
+        }
+    }
+
+    fn break_server(&mut self, index: usize) {
+        let fault = self.scenario.server_faults[index];
+        let server = fault.server as usize;
+        if self.is_over || server > self.scenario.peers.len() {
+            return;
+        }
+        let now = self.net().clock();
+        match fault.kind {
+            ServerFaultKind::Part(lasts) => self.net_mut().part(server, now + lasts),
+            ServerFaultKind::Reset => self.net_mut().reset_links(server),
+            ServerFaultKind::Vanish => self.net_mut().silence_links(server),
+            // A server that ends is not killed as well, nor is one that is down.
+            ServerFaultKind::Restart(_) if server == 0 && self.shut => {}
+            ServerFaultKind::Restart(_) if self.net().is_down(server) => {}
+            ServerFaultKind::Restart(lasts) => {
+                let links = self.net_mut().kill(server);
+                self.oracle.killed(server, &links);
+                self.net_mut().schedule(now + lasts.max(1), Due::Start(server));
             }
         }
+    }
+
+    fn start_again(&mut self, server: usize) {
+        self.starts += 1;
+        for port in 0..self.shards.len() {
+            if self.net().server_of(port) == server {
+                let net = self.transport.inner();
+                let again = start_server(&self.scenario, self.wall, server, port, net, self.starts);
+                self.shards[port] = (again, Drive::new(Budget::default()));
+            }
+        }
+        self.net_mut().revive(server);
     }
 
     fn act(&mut self, index: usize, work: impl FnOnce(&mut Actor, &mut Stage<'_>)) {
@@ -297,6 +396,27 @@ impl World {
             work(actor, &mut stage);
         }
     }
+}
+
+/// A server at its start, or one of its shards.
+fn start_server(
+    scenario: &Scenario,
+    wall: WallClock,
+    server: usize,
+    port: usize,
+    net: &SimTransport,
+    starts: u64,
+) -> Server {
+    let shards = u16::try_from(scenario.server.shards).ok().and_then(NonZeroU16::new);
+    let shards = shards.unwrap_or(NonZeroU16::MIN);
+    let placement = match server {
+        0 => Placement { own: ShardId(port as u16), count: shards },
+        _ => Placement::SINGLE,
+    };
+    let seed = scenario.seed.wrapping_add(starts << 32 | (server as u64) << 48);
+    let unix_millis = wall.unix_millis.saturating_add(net.clock() / 1_000);
+    let wall = WallClock { unix_millis };
+    Server::new_shard(Arc::new(scenario.config(server)), placement, seed, net.instant(), wall)
 }
 
 impl std::fmt::Debug for World {

@@ -3,7 +3,7 @@
 
 use millstream_sim::command::run_twins;
 use millstream_sim::net::LinkProfile;
-use millstream_sim::scenario::{ActorPlan, MediaPlan, PlayPlan, Role, Scenario, ServerPlan, read};
+use millstream_sim::scenario::{ActorPlan, MediaPlan, PlayPlan, Role, Scenario, read};
 use millstream_sim::trace::Detail;
 use millstream_sim::world::{Origin, run};
 use std::time::Instant;
@@ -24,13 +24,11 @@ fn past_failures_stay_away() {
 
 fn actor(role: Role, start: u64) -> ActorPlan {
     let link = LinkProfile::default();
-    ActorPlan { role, stream: 0, start, stay: 0, again: 1_000_000, chunk_size: 60_000, link }
+    ActorPlan { role, start, again: 1_000_000, link, ..ActorPlan::default() }
 }
 
 fn scenario(duration: u64, actors: Vec<ActorPlan>) -> Scenario {
-    let server = ServerPlan::default();
-    let (seed, entropy_len, shutdown) = (1, 1 << 30, None);
-    Scenario { seed, entropy_len, duration, shutdown, server, actors, faults: Vec::new() }
+    Scenario { seed: 1, entropy_len: 1 << 30, duration, actors, ..Scenario::default() }
 }
 
 /// Crosses 2^24, 2^31 and 2^32 ms; each frame's time is checked to the millisecond.

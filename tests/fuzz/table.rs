@@ -2,7 +2,7 @@
 //! feeds them their corpora without it, and `run` reads `name` and `len_max` off the rows.
 
 use millstream_conf::{convert, settings};
-use millstream_core::{amf, chunk, flv, handshake, hls, http, message, name, session, ts};
+use millstream_core::{amf, api, chunk, flv, handshake, hls, http, message, name, session, ts};
 use millstream_sim::{capture, world};
 
 /// A body, and what is known of the bytes that it takes.
@@ -29,9 +29,10 @@ const SMALL: usize = 64 << 10;
 
 /// Every target, sorted by name. One row a line: `run` reads them.
 #[rustfmt::skip]
-pub const TARGETS: [Target; 19] = [
+pub const TARGETS: [Target; 20] = [
     Target { name: "amf0", len_max: 2_048, heap_per_byte: 4_096, heap_len_min: SMALL, changes: 20_000, body: amf::fuzz::fuzz_amf0 },
     Target { name: "amf3", len_max: 2_048, heap_per_byte: 4_096, heap_len_min: SMALL, changes: 20_000, body: amf::fuzz::fuzz_amf3 },
+    Target { name: "api", len_max: 512, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: api::fuzz::fuzz_api },
     Target { name: "capture", len_max: 4_096, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: capture::fuzz_capture },
     Target { name: "chunk", len_max: 4_096, heap_per_byte: 512, heap_len_min: SMALL, changes: 20_000, body: chunk::fuzz::fuzz_reader },
     Target { name: "config", len_max: 1_024, heap_per_byte: 32_768, heap_len_min: 4 << 20, changes: 3_000, body: settings::fuzz::read },

@@ -6,6 +6,8 @@
 //! - [`transport`]: the programs under test, and the macro that runs a test on each.
 //! - [`world`]: a server behind sockets or simulated, which a test talks to in bytes and time.
 //! - [`server`]: a running `millstream`.
+//! - [`http`]: a stranger who speaks HTTP, and the answers it gets.
+//! - [`operator`]: who changes the configuration of a server while others publish and play.
 //! - [`browser`]: a headless Chromium, driven through a pipe.
 //! - [`stage`]: the console on a server that a test makes up.
 //! - [`client`]: the encoders and players, started as a user starts them.
@@ -17,7 +19,9 @@
 pub mod browser;
 pub mod client;
 pub mod golden;
+pub mod http;
 pub mod nginx;
+pub mod operator;
 pub mod program;
 pub mod recording;
 pub mod sample;

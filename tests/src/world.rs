@@ -10,6 +10,7 @@ pub use client::Client;
 use crate::transport::Transport;
 use simulated::Simulated;
 use sockets::Sockets;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 /// Makes three tests of each function: `tokio::name`, `async_std::name` and `simulator::name`.
@@ -64,6 +65,12 @@ impl World {
     #[must_use]
     pub fn on(transport: Transport) -> Self {
         Self(Kind::Sockets(Sockets::start(transport)))
+    }
+
+    /// A server that somebody else has started, over TCP.
+    #[must_use]
+    pub const fn at(address: SocketAddr) -> Self {
+        Self(Kind::Sockets(Sockets::at(address)))
     }
 
     /// The core alone, on a virtual clock.

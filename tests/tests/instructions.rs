@@ -27,6 +27,7 @@ const WORK: &[(&str, u32)] = &[
     ("chunk_read", 1_000),
     ("chunk_write", 1_000),
     ("cursor_flush", 300),
+    ("reload", 100),
     ("tape_push", 1_000),
     ("ts_mux", 1_000),
 ];

@@ -4,9 +4,12 @@ use millstream_core::api::{
     AudioState, ClientId, ClientRole, ClientState, GopState, Protocol, ServerState, Snapshot,
     StreamState, VideoState,
 };
+use millstream_core::event::RenditionEnd;
 use millstream_core::flv::tag::Codec;
-use millstream_core::id::ConnId;
+use millstream_core::forward::{ForwardFailure, ForwardState, ForwardStatus};
+use millstream_core::id::{ConnId, ForwardId};
 use millstream_core::name::{NameLimits, StreamName};
+use millstream_core::rendition::{RenditionState, RenditionStatus};
 use millstream_core::shard::ShardId;
 use millstream_core::time::WallClock;
 use millstream_tests::browser::{Page, Screen};
@@ -42,6 +45,7 @@ fn stream(app: &str, name: &str, is_live: bool) -> StreamState {
         publisher: is_live.then_some(client_id(3)),
         age: is_live.then_some(Duration::from_secs(3_725)),
         players: 12,
+        hls_viewers: 5,
         video: is_live.then_some(video),
         audio: is_live.then_some(audio),
         skew_millis: is_live.then_some(-412),
@@ -85,7 +89,7 @@ fn snapshot(streams: Vec<StreamState>, seconds: u64) -> Snapshot {
         received_bytes: 300,
         sent_bytes: 37_000_000,
     };
-    Snapshot { server, streams, clients: vec![player] }
+    Snapshot { server, streams, clients: vec![player], renditions: Vec::new() }
 }
 
 /// A scene with one stream, `live/cam`, that plays by HTTP-FLV and by HLS.
@@ -159,10 +163,10 @@ fn a_stream_is_shown_with_its_figures_curves_urls_and_clients() {
          [row.querySelector('dt').textContent, row.querySelector('dd').textContent]))",
     );
     let expected = json!({
-        "Video": "H.264 High 4.0 1920x1080", "Audio": "AAC LC 48 kHz 2 channels",
+        "Video": "H.264 High 4.0", "Audio": "AAC LC 48 kHz 2 channels",
         "Resolution": "1920×1080", "Frame rate": "29.97 fps",
         "Keyframe every": "8.34 s, 250 pictures", "Bitrate in": "4.67 Mbit/s",
-        "Bitrate out": "50.6 Mbit/s", "Players": "17", "Live for": "1 h 2 min",
+        "Bitrate out": "50.6 Mbit/s", "Players": "17 + 5 by HLS", "Live for": "1 h 2 min",
         "Video ahead of audio": "-412 ms", "Kept for joining": "9.20 MB",
         "Time jumps, skips": "0, 2",
     });
@@ -214,6 +218,114 @@ fn a_stream_is_shown_with_its_figures_curves_urls_and_clients() {
         assert_eq!(is_dark, theme == "dark", "{theme}: {ground}");
     }
     assert_eq!(page.take_complaints(), NO_COMPLAINTS);
+}
+
+#[test]
+fn where_a_stream_goes_is_shown() {
+    let stage = Stage::open(Scene {
+        snapshot: snapshot(vec![stream("live", "cam", true)], 1),
+        ..Scene::default()
+    });
+    let mut page = Page::open("outward", DESK);
+    page.go(&stage.url());
+    page.wait_for("document.querySelector('.figures')");
+    let shown = "[...document.querySelectorAll('.outward')].filter((card) => !card.hidden)";
+    assert_eq!(page.evaluate(&format!("{shown}.length")), json!(0), "there is nothing to show");
+    stage.change(|scene| {
+        scene.snapshot = outward();
+        scene.snapshot.server.uptime = Duration::from_secs(2);
+    });
+    page.wait_for(&format!("{shown}.length === 2"));
+    let cells = page.evaluate(&format!(
+        "{shown}.map((card) => [...card.querySelectorAll('tbody tr')].map((row) => \
+         [...row.cells].map((cell) => cell.textContent)))"
+    ));
+    let expected = json!([
+        [
+            ["rtmp://a.example/live/cam", "forwarding", "1 min 30 s", "12.0 MB", "0 B", "–"],
+            [
+                "rtmp://b.example/live/..",
+                "again in 2.50 s",
+                "1 min 30 s",
+                "0 B",
+                "20.0 KB",
+                "refused: <b>BadName</b>"
+            ],
+        ],
+        [
+            ["hd", "running", "7 s", "4321", "0", "–", "–"],
+            ["sd", "again in 1.00 s", "–", "–", "3", "exited with 1", "first line\nlast line"],
+        ],
+    ]);
+    assert_eq!(cells, expected);
+    let marked = page.evaluate(&format!(
+        "{shown}.flatMap((card) => [...card.querySelectorAll('td.warning')]).map((cell) => cell.textContent)"
+    ));
+    assert_eq!(marked, json!(["again in 2.50 s", "20.0 KB", "again in 1.00 s", "3"]));
+    page.evaluate("document.querySelector('.outward').scrollIntoView({ behavior: 'instant' })");
+    check_page(&mut page, "outward-light");
+    page.set_screen(Screen { dark: true, ..PHONE });
+    check_page(&mut page, "outward-phone-dark");
+    // What is over is not shown any more.
+    stage.change(|scene| scene.snapshot = snapshot(vec![stream("live", "cam", true)], 3));
+    page.wait_for(&format!("{shown}.length === 0"));
+    assert_eq!(page.take_complaints(), NO_COMPLAINTS);
+}
+
+/// A stream with two forwards and two renditions, of which one each works.
+fn outward() -> Snapshot {
+    let mut cam = stream("live", "cam", true);
+    let name = cam.name.clone();
+    let works = ForwardStatus {
+        forward: ForwardId(1),
+        name: name.clone(),
+        destination: Arc::from("rtmp://a.example/live/cam"),
+        state: ForwardState::Forwarding { conn: client_id(9).conn, age: Duration::from_secs(80) },
+        age: Duration::from_secs(90),
+        failures: 0,
+        last_failure: None,
+        sent: 12_000_000,
+        skipped: 0,
+    };
+    let fails = ForwardStatus {
+        destination: Arc::from("rtmp://b.example/live/.."),
+        state: ForwardState::Waiting { left: Duration::from_millis(2_500) },
+        failures: 2,
+        last_failure: Some((ForwardFailure::Refused, Arc::from("<b>BadName</b>"))),
+        sent: 0,
+        skipped: 20_000,
+        ..works.clone()
+    };
+    cam.forwards = vec![works, fails];
+    let age = Duration::from_secs(7);
+    let hd = RenditionStatus {
+        name,
+        scope: Arc::from("live"),
+        engine: Arc::from("hd"),
+        state: RenditionState::Running { process: Some(4_321), age },
+        age,
+        restarts: 0,
+        failures: 0,
+        last_end: None,
+        last_words: Arc::from(""),
+    };
+    let last_words = Arc::from("first line\nlast line");
+    let end = RenditionEnd::Exited {
+        code: Some(1),
+        signal: None,
+        was_silent: false,
+        last_words: Arc::clone(&last_words),
+    };
+    let sd = RenditionStatus {
+        engine: Arc::from("sd"),
+        state: RenditionState::Waiting { left: Duration::from_secs(1) },
+        restarts: 3,
+        failures: 1,
+        last_end: Some(end),
+        last_words,
+        ..hd.clone()
+    };
+    Snapshot { renditions: vec![hd, sd], ..snapshot(vec![cam], 2) }
 }
 
 #[test]

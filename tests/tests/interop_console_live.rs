@@ -6,15 +6,18 @@ use millstream_tests::server::Server;
 use pretty_assertions::assert_eq;
 use serde_json::{Value, json};
 
+millstream_tests::on_both_transports!(
+    a_published_stream_shows_by_itself_and_plays_by_http_flv_and_by_hls,
+    with_several_workers_all_streams_are_shown_by_each,
+);
+
 const DESK: Screen = Screen { width: 1_360, height: 900, dark: false };
 const NO_COMPLAINTS: [&str; 0] = [];
 
-#[test]
 fn a_published_stream_shows_by_itself_and_plays_by_http_flv_and_by_hls() {
     check_server("console-live", &["--workers", "1"]);
 }
 
-#[test]
 fn with_several_workers_all_streams_are_shown_by_each() {
     check_server("console-workers", &["--workers", "3"]);
 }

@@ -18,6 +18,8 @@ millstream_tests::on_both_transports!(
     an_origin_that_is_killed_goes_on_when_it_is_back,
     a_hundred_streams_are_forwarded,
     loops_are_refused_and_the_publish_goes_on,
+    a_loop_through_nginx_takes_no_stream_over,
+    each_server_of_a_chain_is_found_again,
     keys_of_destinations_are_not_logged,
 );
 
@@ -265,6 +267,75 @@ fn loops_are_refused_and_the_publish_goes_on() {
             server.program().log()
         );
     }
+}
+
+fn a_loop_through_nginx_takes_no_stream_over() {
+    let scratch = Scratch::new("nginx-loop");
+    let (at, nginx_at) = (free_address(), free_address());
+    let to_nginx = nginx_at.to_string();
+    let arguments = [vec!["--publish", "takeover", "--workers", "2"], flags(&[&to_nginx])].concat();
+    let server = Server::start_at(&at.to_string(), &arguments);
+    // nginx says nothing of where a stream has been.
+    let _nginx = Nginx::start(nginx_at, Some(&server.url("live")), &scratch);
+    let sample = sample::made(H264_AAC);
+    let published = Recording::of(&sample);
+    let file = scratch.file("played.flv");
+    let playing = Player::Rtmpdump.record(&server.url("live/round"), &file);
+    playing.wait_for(&["Starting Live Stream"]);
+    let (status, log) = Encoder::Ffmpeg.publish(&sample, &server.url("live/round")).finish();
+    assert!(status.success(), "{log}");
+    let played = Player::Rtmpdump.finish(playing, &file, &published);
+    played.assert_part_of(&published, 0);
+    assert_eq!(played.counts(), published.counts());
+    server.program().wait_for(&["refused", "in a loop"]);
+    let log = server.program().log();
+    assert_eq!(log.matches("publish live/round began").count(), 1, "{log}");
+    assert!(!log.contains("took the stream over"), "{log}");
+}
+
+fn each_server_of_a_chain_is_found_again() {
+    let scratch = Scratch::new("chain");
+    let sample = sample::made(H264_AAC);
+    let third = Server::start();
+    let to_third = address(&third);
+    let second = forwarding(&[&to_third]);
+    let to_second = address(&second);
+    let first = forwarding(&[&to_second]);
+    let at = address(&first);
+    let publisher = publish_forever(&sample, &first.url("live/cam"));
+    let file = scratch.file("played.flv");
+    let playing = Player::Ffmpeg.record(&third.url("live/cam"), &file);
+    wait_for_pictures(&playing, &file, 25);
+    // The one in the middle: who plays at the end waits, and goes on.
+    drop(second);
+    third.program().wait_for(&["publish live/cam ended"]);
+    let second = Server::start_at(&to_second, &flags(&[&to_third]));
+    let before = pictures(&file);
+    wait_for_pictures(&playing, &file, before + 25);
+    // The first one, with the publisher.
+    drop(first);
+    drop(publisher);
+    second.program().wait_for(&["publish live/cam ended"]);
+    let before = pictures(&file);
+    let first = Server::start_at(&at, &flags(&[&to_second]));
+    let _publisher = publish_forever(&sample, &first.url("live/cam"));
+    wait_for_pictures(&playing, &file, before + 25);
+    Player::Ffmpeg.stop(playing);
+    let played = Recording::of(&file);
+    played.assert_monotonic();
+    played.assert_starts_at_keyframe();
+    // The last one.
+    drop(third);
+    second.program().wait_for(&["forward live/cam to", &to_third, "again in"]);
+    let third = Server::start_at(&to_third, &[]);
+    third.program().wait_for(&["publish live/cam began"]);
+    let file = scratch.file("again.flv");
+    let playing = Player::Rtmpdump.record(&third.url("live/cam"), &file);
+    wait_for_pictures(&playing, &file, 25);
+    Player::Rtmpdump.stop(playing);
+    Recording::of(&file).assert_starts_at_keyframe();
+    // The first has noticed nothing of that.
+    assert!(!first.program().log().contains("again in"), "{}", first.program().log());
 }
 
 fn keys_of_destinations_are_not_logged() {

@@ -1,9 +1,11 @@
 //! ffmpeg and stand-ins for it, run by the server for real streams.
 use millstream_tests::client::{Scratch, publish_forever};
+use millstream_tests::nginx::free_address;
 use millstream_tests::program::{PATIENCE, Program, output_of};
 use millstream_tests::sample::{self, H264_AAC};
-use millstream_tests::server::Server;
+use millstream_tests::server::{Server, binary};
 use serde_json::Value;
+use std::collections::BTreeSet;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
@@ -12,13 +14,18 @@ use std::time::{Duration, Instant};
 
 /// A server that transcodes as `engines` say, with this program in place of ffmpeg.
 fn start(scratch: &Scratch, ffmpeg: &str, engines: &str) -> Server {
+    start_with(scratch, ffmpeg, engines, &[])
+}
+
+/// The same with further arguments.
+fn start_with(scratch: &Scratch, ffmpeg: &str, engines: &str, more: &[&str]) -> Server {
     let file = scratch.file("millstream.kdl");
     let text = format!(
-        "listen \"127.0.0.1:0\"\nhttp \"off\"\nvhost \"__defaultVhost__\" {{\n    transcode \"live\" {{\n        \
+        "listen \"127.0.0.1:0\"\nhttp \"127.0.0.1:0\"\nvhost \"__defaultVhost__\" {{\n    transcode \"live\" {{\n        \
          ffmpeg \"{ffmpeg}\"\n        {engines}\n    }}\n}}\n"
     );
     fs::write(&file, text).expect("a configuration");
-    Server::start_with(&["-c", file.to_str().expect("text")])
+    Server::start_with(&[&["-c", file.to_str().expect("text")], more].concat())
 }
 
 const OUTPUT: &str = "output \"rtmp://localhost:[port]/[app]?vhost=[vhost]/[stream]_[engine]\"";
@@ -89,13 +96,17 @@ fn row_117_whatever_ffmpeg_does_the_stream_goes_on() {
         body += &format!("*_{name}) {what} ;;\n");
     }
     let ffmpeg = script(&scratch, &format!("{body}esac"));
-    let engines: Vec<String> = bodies.iter().map(|(name, _)| copies(name)).collect();
+    let logs = format!("log-directory \"{}\"", scratch.file("logs").display());
+    let engines: Vec<String> = bodies.iter().map(|(name, _)| copies(name)).chain([logs]).collect();
     let server = start(&scratch, ffmpeg.to_str().expect("text"), &engines.join("\n        "));
     let publisher = publish_forever(&sample::made(H264_AAC), &server.url("live/cam"));
     let log = server.program();
     log.wait_for(&["transcode live/cam to exits exited with 7", "it is broken", "again in 1"]);
     log.wait_for(&["transcode live/cam to exits exited with 7", "again in 2"]);
     log.wait_for(&["transcode live/cam to floods exited with 1"]);
+    let own = scratch.file("logs/ffmpeg-encoder-__defaultVhost__-live-cam-exits.log");
+    let own = fs::read_to_string(own).expect("a log file of its own");
+    assert!(own.lines().count() >= 2 && own.lines().all(|line| line == "it is broken"), "{own}");
     let played = probe(&record(&server.url("live/cam"), &scratch, 3));
     assert!(stream(&played, "video").is_some(), "{played}");
     drop(publisher);
@@ -142,6 +153,33 @@ fn row_117_processes_end_with_a_server_that_is_killed() {
 }
 
 #[test]
+fn row_119_a_process_has_nothing_of_the_server_open() {
+    let scratch = Scratch::new("transcode-open");
+    let ffmpeg = script(&scratch, "exec sleep 1000");
+    let trace = scratch.file("x.trace");
+    let flags = ["--trace", trace.to_str().expect("text")];
+    let ffmpeg = ffmpeg.to_str().expect("text");
+    let server = start_with(&scratch, ffmpeg, &[copies("one"), copies("two")].join("\n"), &flags);
+    let id = server.program().id();
+    let _publisher = publish_forever(&sample::made(H264_AAC), &server.url("live/cam"));
+    let is_there = |id: &u32| command_of(*id).starts_with("sleep");
+    let mut running = Vec::new();
+    wait_until("both processes run", || {
+        running = children(id).into_iter().filter(is_there).collect();
+        running.len() >= 2
+    });
+    // What whoever runs the tests has left open is not the server's.
+    let foreign = open_files("self");
+    let own: BTreeSet<_> = open_files(&id.to_string()).difference(&foreign).cloned().collect();
+    assert!(own.iter().any(|file| file.ends_with("x.trace")), "{own:?}");
+    assert!(own.iter().filter(|file| file.starts_with("socket:")).count() > 2, "{own:?}");
+    for child in running {
+        let passed_on = open_files(&child.to_string());
+        assert_eq!(passed_on.intersection(&own).collect::<Vec<_>>(), [""; 0]);
+    }
+}
+
+#[test]
 fn an_orderly_end_takes_the_processes_along() {
     let scratch = Scratch::new("transcode-end");
     let ffmpeg = script(&scratch, "exec sleep 1000");
@@ -157,6 +195,106 @@ fn an_orderly_end_takes_the_processes_along() {
     let (status, log) = program.finish();
     assert!(status.success(), "{log}");
     wait_until("the process has ended too", || left.iter().all(|id| command_of(*id).is_empty()));
+}
+
+#[test]
+fn the_state_of_processes_and_forwards_is_in_the_api() {
+    let scratch = Scratch::new("transcode-api");
+    let body = "case \"$*\" in
+*-encoders) exit 1 ;;
+*_hd*) echo at work >&2; exec sleep 1000 ;;
+*) for last; do :; done; echo \"$last: s3cr3t-name failed\" >&2; exit 7 ;;
+esac";
+    let ffmpeg = script(&scratch, body);
+    let broken = "engine \"sd\" { output \"rtmp://127.0.0.1:1/live/s3cr3t-name?key=s3cr3t-key\"; }";
+    let engines = format!("{}\n        {broken}", copies("hd"));
+    let second = Server::start();
+    let gone = format!("rtmp://{}/live/s3cr3t-name?key=s3cr3t-key", free_address());
+    let flags = ["--workers", "3", "--forward", &second.address().to_string(), "--forward", &gone];
+    let ffmpeg = ffmpeg.to_str().expect("text");
+    let server = start_with(&scratch, ffmpeg, &engines, &flags);
+    // Several streams, so that several shards have some.
+    let sample = sample::made(H264_AAC);
+    let _publishers =
+        ["one", "two"].map(|name| publish_forever(&sample, &server.url(&format!("live/{name}"))));
+    let get = |path: &str| {
+        let url = server.http_url(path);
+        output_of(Command::new("curl").args(["-sS", "--fail", &url]))
+    };
+    let document = |path: &str| -> Value { serde_json::from_slice(&get(path)).expect("JSON") };
+    let count = |list: &Value, what: &[(&str, &str)]| {
+        let list = list.as_array().expect("a list");
+        let fits = |one: &&Value| what.iter().all(|(key, word)| one[*key] == *word);
+        list.iter().filter(fits).count()
+    };
+    let mut renditions = Value::Null;
+    wait_until("all processes are told", || {
+        renditions = document("api/v1/renditions")["renditions"].take();
+        let works = [("engine", "hd"), ("state", "running"), ("last_words", "at work")];
+        let fails = [("engine", "sd"), ("last_words", "the output: .. failed")];
+        count(&renditions, &works) == 2 && count(&renditions, &fails) == 2
+    });
+    assert_eq!(renditions.as_array().map(Vec::len), Some(4), "{renditions}");
+    let hd = &renditions[0];
+    assert_eq!(
+        (&hd["stream"], &hd["scope"]),
+        (&"__defaultVhost__/live/one".into(), &"live".into())
+    );
+    let process = hd["process"].as_u64().and_then(|id| u32::try_from(id).ok()).expect("a process");
+    wait_until("it is that process", || command_of(process).starts_with("sleep"));
+    let sd = |path: &str| document(path)["renditions"][1].clone();
+    wait_until("restarts are counted", || {
+        let sd = sd("api/v1/streams/__defaultVhost__/live/two");
+        sd["restarts"].as_u64() >= Some(1) && sd["last_end"]["code"] == 7
+    });
+    wait_until("forwards are told", || {
+        let forwards = document("api/v1/forwards")["forwards"].take();
+        count(&forwards, &[("state", "forwarding")]) == 2
+            && count(&forwards, &[("reason", "dial_refused")]) == 2
+    });
+    let metrics = String::from_utf8(get("metrics")).expect("text");
+    for line in [
+        "millstream_renditions{state=\"running\"} ",
+        "millstream_forwards{state=\"forwarding\"} 2",
+        "millstream_stream_renditions{stream=\"__defaultVhost__/live/one\"} 2",
+        "millstream_stream_forwards_up{stream=\"__defaultVhost__/live/two\"} 1",
+    ] {
+        assert!(metrics.contains(line), "no {line} in\n{metrics}");
+    }
+    let restarts = metrics.lines().find_map(|line| {
+        line.strip_prefix("millstream_rendition_restarts_total ")?.parse::<u64>().ok()
+    });
+    assert!(restarts >= Some(1), "{metrics}");
+    for path in ["api/v1/streams", "api/v1/renditions", "api/v1/forwards", "metrics"] {
+        let said = String::from_utf8(get(path)).expect("text");
+        assert!(!said.contains("s3cr3t"), "{path}: {said}");
+    }
+    assert!(!server.program().log().contains("s3cr3t"), "{}", server.program().log());
+}
+
+#[test]
+fn check_asks_the_real_ffmpeg() {
+    let scratch = Scratch::new("transcode-check");
+    let file = scratch.file("millstream.kdl");
+    let check = |video: &str, audio: &str| {
+        let text = format!(
+            "vhost \"__defaultVhost__\" {{ transcode {{ engine \"sd\" {{ video \"{video}\"; \
+             audio \"{audio}\"; {OUTPUT}; }}; }}; }}\n"
+        );
+        fs::write(&file, text).expect("a configuration");
+        let mut command = Command::new(binary());
+        command.args(["check", "-c"]).arg(&file).env("NO_COLOR", "1");
+        let output = command.output().expect("it starts");
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        (output.status.success(), said)
+    };
+    assert_eq!(check("libx264", "aac"), (true, String::new()));
+    assert_eq!(check("h264", "copy"), (true, String::new()));
+    let (is_good, said) = check("libx246", "acc");
+    assert!(!is_good);
+    for words in ["no video encoder `libx246`", "`libx264`?", "no audio encoder `acc`", "`aac`?"] {
+        assert!(said.contains(words), "no {words} in {said}");
+    }
 }
 
 /// Plays so many seconds of a stream into a file.
@@ -197,6 +335,14 @@ fn children(id: u32) -> Vec<u32> {
 /// The command line of a process; empty when it has ended.
 fn command_of(id: u32) -> String {
     fs::read_to_string(format!("/proc/{id}/cmdline")).unwrap_or_default().replace('\0', " ")
+}
+
+/// What a process has open besides its input, output and errors.
+fn open_files(id: &str) -> BTreeSet<String> {
+    let files = fs::read_dir(format!("/proc/{id}/fd")).into_iter().flatten().flatten();
+    let others = files.filter(|file| !["0", "1", "2"].iter().any(|own| file.file_name() == *own));
+    let links = others.filter_map(|file| fs::read_link(file.path()).ok());
+    links.map(|link| link.to_string_lossy().into_owned()).collect()
 }
 
 fn descriptors(id: u32) -> usize {

@@ -13,8 +13,10 @@ use std::time::Duration;
 
 millstream_tests::on_both_transports!(
     check_tells_all_problems_and_the_exit_code_says_whether_there_are_some,
+    row_102_what_is_no_file_is_told_at_once,
     row_012_an_address_that_is_taken_is_shown_in_the_file,
     listeners_come_and_go_and_connections_stay,
+    a_listener_that_cannot_be_replaced_comes_back,
     a_dry_run_tells_the_plan_and_changes_nothing,
     row_103_fifty_players_notice_no_reload_and_no_broken_file,
     samples_of_srs_are_served,
@@ -79,6 +81,30 @@ fn check_tells_all_problems_and_the_exit_code_says_whether_there_are_some() {
     assert_eq!((output.status.code(), text(&output.stdout)), (Some(0), format!("{name}: good\n")));
 }
 
+fn row_102_what_is_no_file_is_told_at_once() {
+    let scratch = Scratch::new("odd");
+    let [fifo, empty, folder, link] =
+        ["fifo", "empty", "folder", "link"].map(|name| scratch.file(name));
+    assert!(Command::new("mkfifo").arg(&fifo).status().unwrap().success());
+    fs::write(&empty, "").unwrap();
+    fs::create_dir(&folder).unwrap();
+    std::os::unix::fs::symlink(&link, &link).unwrap();
+    let check = |path: &Path, expected: &str| {
+        let name = path.to_string_lossy();
+        let output = run(&["check", "-c", &name]);
+        let is_good = expected.is_empty();
+        assert_eq!(output.status.code(), Some(if is_good { 0 } else { 1 }), "{name}");
+        let report = text(&output.stderr);
+        assert!(report.contains(expected) && (is_good || report.contains(&*name)), "{report}");
+    };
+    check(&fifo, "it is a pipe or a device, not a file");
+    check(Path::new("/dev/zero"), "it is a pipe or a device, not a file");
+    check(&folder, "it is a directory; name a file in it");
+    check(&scratch.file("missing"), "there is no such file");
+    check(&link, "Too many levels of symbolic links");
+    check(&empty, "");
+}
+
 fn row_012_an_address_that_is_taken_is_shown_in_the_file() {
     let scratch = Scratch::new("taken");
     let file = scratch.file("a.kdl");
@@ -132,6 +158,32 @@ fn listeners_come_and_go_and_connections_stay() {
     let (status, _) = server.finish();
     assert!(status.success());
     assert!(!pid.exists(), "the file of the process id goes with the process");
+}
+
+fn a_listener_that_cannot_be_replaced_comes_back() {
+    let scratch = Scratch::new("back");
+    let (file, pid) = (scratch.file("a.kdl"), scratch.file("a.pid"));
+    let other = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = other.local_addr().unwrap().port();
+    fs::write(&file, format!("listen \"127.0.0.2:{port}\"\n")).unwrap();
+    let server = start(&file, &pid);
+    let connect = || TcpStream::connect(("127.0.0.2", port));
+    let early = connect().unwrap();
+    // Both the old listener and another program are in its way; only one of them goes.
+    let output = reload(&file, &pid, &format!("listen \":{port}\"\n"));
+    assert_eq!(output.status.code(), Some(1));
+    server.wait_for(&[&format!("127.0.0.2:{port} is open again")]);
+    server.wait_for(&["another program uses this port"]);
+    server.wait_for(&["reload 1: refused"]);
+    connect().unwrap();
+    drop(other);
+    assert!(reload(&file, &pid, &format!("listen \":{port}\"\n")).status.success());
+    connect().unwrap();
+    assert!(is_open(port));
+    early.set_nonblocking(true).unwrap();
+    let peeked = early.peek(&mut [0]);
+    let is_quiet = matches!(&peeked, Err(error) if error.kind() == std::io::ErrorKind::WouldBlock);
+    assert!(is_quiet, "{peeked:?}");
 }
 
 fn a_dry_run_tells_the_plan_and_changes_nothing() {

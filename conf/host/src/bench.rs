@@ -1,4 +1,4 @@
-//! `millstream bench`: puts load on an RTMP server, and says what its players and publishers saw.
+//! `millstream bench`: puts load on a server, and says what its players, viewers and publishers saw.
 //!
 //! Works against any server, on any runtime. Each client is one future; all clients of a thread
 //! read into one buffer.
@@ -8,11 +8,15 @@ pub(crate) mod mark;
 
 mod churn;
 mod compare;
+mod hls;
+mod http;
 mod null;
 mod play;
 mod publish;
 mod table;
 mod tally;
+mod view;
+mod viewer;
 
 use crate::client::{ClientError, Target};
 use crate::clip::Clip;
@@ -21,7 +25,7 @@ use crate::runtime::{Runtime, sleep_until};
 use crate::tasks::Tasks;
 use crate::{complain, say};
 use millstream_conf::cli::{
-    Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchPlay, BenchPublish,
+    Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchPlay, BenchPublish, BenchView,
 };
 use millstream_core::session::SessionConfig;
 use publish::Feed;
@@ -45,6 +49,8 @@ const LEAD_TIME: Duration = Duration::from_millis(50);
 pub fn run<R: Runtime>(bench: &Bench) -> ExitCode {
     let outcome = match bench {
         Bench::Play(args) => run_play::<R>(args),
+        Bench::Flv(args) => run_view::<R>(args, "flv"),
+        Bench::Hls(args) => run_view::<R>(args, "hls"),
         Bench::Publish(args) => run_publish::<R>(args),
         Bench::Compare(args) => run_compare(args),
         Bench::Churn(args) => run_churn::<R>(args),
@@ -78,6 +84,42 @@ fn run_play<R: Runtime>(args: &BenchPlay) -> Result<Tally, String> {
     }
     print(&table::Head { what: "play", url: &args.url, clients: "players" }, &args.load, &tally);
     Ok(tally)
+}
+
+/// Viewers by HTTP; what feeds them is published by RTMP.
+fn run_view<R: Runtime>(args: &BenchView, what: &'static str) -> Result<Tally, String> {
+    let target = Target::parse_http(&args.url)?;
+    if args.publish.is_some() && target.has_number() {
+        return Err("--publish publishes one stream; write a URL without {n}".to_owned());
+    }
+    let feed = match &args.publish {
+        Some(file) => {
+            let url = args.publish_url.clone().unwrap_or_else(|| rtmp_url(&target));
+            let plan = Plan::new(Target::parse(&url)?, 1, &args.load)?;
+            Some(Feed::start::<R>(&plan, Arc::new(read_clip(file)?))?)
+        }
+        None => None,
+    };
+    let plan = Plan::new(target, args.viewers, &args.load)?.starting_now();
+    let tally = match what {
+        "hls" => plan.run::<R, _>("viewers", hls::view::<R>),
+        _ => plan.run::<R, _>("viewers", viewer::view::<R>),
+    };
+    if let Some(feed) = feed {
+        feed.stop()?;
+    }
+    print(&table::Head { what, url: &args.url, clients: "viewers" }, &args.load, &tally);
+    Ok(tally)
+}
+
+/// Where the stream of a URL by HTTP is published: on the same host, at the port of RTMP.
+fn rtmp_url(target: &Target) -> String {
+    let path = target.path();
+    let (path, query) = path.split_once('?').unwrap_or((&path, ""));
+    let stem = path.rsplit_once('.').map_or(path, |(stem, _)| stem);
+    let question = if query.is_empty() { "" } else { "?" };
+    let rtmp = Target { port: 1935, ..target.clone() };
+    format!("rtmp://{}{stem}{question}{query}", rtmp.authority())
 }
 
 fn run_publish<R: Runtime>(args: &BenchPublish) -> Result<Tally, String> {
@@ -300,4 +342,20 @@ fn micros(time: Duration) -> u64 {
 fn bit_rate(bytes: u64, time: Duration) -> u64 {
     let micros = time.as_micros().max(1);
     u64::try_from(u128::from(bytes) * 8_000_000 / micros).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn what_is_viewed_is_published_on_the_same_host() {
+        let check = |url: &str, expected: &str| {
+            let target = Target::parse_http(url).expect("a target");
+            assert_eq!(rtmp_url(&target), expected);
+        };
+        check("http://h:8080/live/a.flv", "rtmp://h:1935/live/a");
+        check("http://[::1]/live/a.b.m3u8?vhost=v", "rtmp://[::1]:1935/live/a.b?vhost=v");
+    }
 }

@@ -20,7 +20,7 @@ use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 /// How long a server may take from the first SYN to the start of the stream.
-const START_TIME: Duration = Duration::from_secs(15);
+pub(crate) const START_TIME: Duration = Duration::from_secs(15);
 
 /// Bytes of one read.
 const SCRATCH_LEN: usize = 256 << 10;
@@ -44,24 +44,32 @@ impl Target {
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let expected = || format!("`{url}` is not a stream; write rtmp://host/app/stream");
         let rest = url.strip_prefix("rtmp://").ok_or_else(expected)?;
-        let (authority, path) = rest.split_once('/').ok_or_else(expected)?;
+        Self::parse_rest(rest, 1935).ok_or_else(expected)
+    }
+
+    /// Reads `http://host[:port]/app/stream.flv`, in the same way.
+    pub(crate) fn parse_http(url: &str) -> Result<Self, String> {
+        let expected = || format!("`{url}` is not a stream; write http://host/app/stream.flv");
+        let rest = url.strip_prefix("http://").ok_or_else(expected)?;
+        Self::parse_rest(rest, 80).ok_or_else(expected)
+    }
+
+    fn parse_rest(rest: &str, default_port: u16) -> Option<Self> {
+        let (authority, path) = rest.split_once('/')?;
         let path_len = path.find('?').unwrap_or(path.len());
-        let (app_len, _) =
-            path.get(..path_len).and_then(|path| path.rsplit_once('/')).ok_or_else(expected)?;
-        let app = app_len.to_owned();
+        let (app, _) = path.get(..path_len)?.rsplit_once('/')?;
+        let app = app.to_owned();
         let stream = path.get(app.len() + 1..).unwrap_or_default().to_owned();
         // The colon of a port comes after the bracket of an IPv6 address.
         let (host, port) = match authority.rsplit_once(':') {
-            Some((host, port)) if !port.contains(']') => {
-                (host, port.parse().map_err(|_| expected())?)
-            }
-            _ => (authority, 1935),
+            Some((host, port)) if !port.contains(']') => (host, port.parse().ok()?),
+            _ => (authority, default_port),
         };
         let host = host.trim_start_matches('[').trim_end_matches(']').to_owned();
         if host.is_empty() || app.is_empty() || stream.is_empty() {
-            return Err(expected());
+            return None;
         }
-        Ok(Self { host, port, app, stream })
+        Some(Self { host, port, app, stream })
     }
 
     /// The target of one of many clients: `{n}` becomes `number`.
@@ -78,6 +86,20 @@ impl Target {
         self.app.contains("{n}") || self.stream.contains("{n}")
     }
 
+    /// The path of a stream by HTTP.
+    pub(crate) fn path(&self) -> String {
+        format!("/{}/{}", self.app, self.stream)
+    }
+
+    /// The host and the port as `Host` names them (RFC 9110, section 7.2).
+    pub(crate) fn authority(&self) -> String {
+        format!("{}:{}", self.bracketed_host(), self.port)
+    }
+
+    fn bracketed_host(&self) -> String {
+        if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() }
+    }
+
     /// The first address of the host.
     pub(crate) fn resolve(&self) -> io::Result<SocketAddr> {
         let mut addresses = (self.host.as_str(), self.port).to_socket_addrs()?;
@@ -85,8 +107,7 @@ impl Target {
     }
 
     fn request(&self, intent: Intent) -> ClientRequest {
-        let host =
-            if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
+        let host = self.bracketed_host();
         let port = if self.port == 1935 { String::new() } else { format!(":{}", self.port) };
         ClientRequest {
             intent,
@@ -116,6 +137,8 @@ pub(crate) enum ClientError {
     /// The server refused: code and words.
     Rejected(String),
     Session(SessionError),
+    /// What came by HTTP cannot be read.
+    Unreadable(&'static str),
     /// Nothing for too long.
     Timeout,
 }
@@ -129,6 +152,7 @@ impl fmt::Display for ClientError {
             Self::Io(error) => error.fmt(f),
             Self::Rejected(reason) => write!(f, "the server refused: {reason}"),
             Self::Session(error) => write!(f, "the server broke the protocol: {error:?}"),
+            Self::Unreadable(what) => write!(f, "the server broke the protocol: {what}"),
             Self::Timeout => f.write_str("the server did not start the stream in time"),
         }
     }
@@ -304,6 +328,20 @@ mod tests {
         }
         assert!(Target::parse("rtmp://h:x/a/s").is_err());
         assert!(Target::parse("rtmp://h/live/").is_err());
+    }
+
+    #[test]
+    fn urls_of_http_are_cut_in_the_same_way() {
+        let check = |url: &str, authority: &str, path: &str| {
+            let target = Target::parse_http(url).expect(url);
+            assert_eq!((&*target.authority(), &*target.path()), (authority, path));
+        };
+        check("http://h/live/a.flv", "h:80", "/live/a.flv");
+        check("http://[::1]:8080/a/b/c.m3u8?vhost=x/y", "[::1]:8080", "/a/b/c.m3u8?vhost=x/y");
+        for url in ["https://h/live/a.flv", "http://h/a.flv", "rtmp://h/live/a"] {
+            let error = Target::parse_http(url).expect_err(url);
+            assert!(error.contains("http://host/app/stream.flv"), "{error}");
+        }
     }
 
     #[test]

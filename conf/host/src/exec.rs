@@ -14,6 +14,9 @@ const WORD: &str = "__exec";
 /// What a shell returns for a program that cannot be run.
 const CANNOT_RUN: u8 = 127;
 
+/// What is said then, between the program and the reason.
+const CANNOT_BE_RUN: &str = " cannot be run: ";
+
 /// `main` begins with `intercept`, so this program may run itself.
 static IS_INTERCEPTED: AtomicBool = AtomicBool::new(false);
 
@@ -31,7 +34,7 @@ pub fn intercept() -> Option<ExitCode> {
     let mut command = Command::new(&program);
     command.args(arguments);
     let error = become_it(command, parent);
-    complain(&format!("{} cannot be run: {error}", program.display()));
+    complain(&format!("{}{CANNOT_BE_RUN}{error}", program.display()));
     Some(ExitCode::from(CANNOT_RUN))
 }
 
@@ -45,6 +48,13 @@ pub(crate) fn command(program: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.arg(WORD).arg(std::process::id().to_string()).arg(program);
     command
+}
+
+/// Why a `command` could not become its program, if that is how it ended.
+#[cfg(unix)]
+pub(crate) fn reason(exit: &millstream_core::job::Exit) -> Option<&str> {
+    let (_, reason) = exit.last_words.split_once(CANNOT_BE_RUN)?;
+    (exit.code == Some(i32::from(CANNOT_RUN))).then_some(reason)
 }
 
 #[cfg(unix)]

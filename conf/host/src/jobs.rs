@@ -6,14 +6,26 @@ mod processes;
 #[cfg(unix)]
 mod ring;
 
+#[cfg(unix)]
+pub(crate) use processes::{Excess, output_of};
+
 use millstream_core::id::JobId;
-use millstream_core::job::{Job, JobResult, Signal};
+use millstream_core::job::{Job, JobNews, JobResult, Signal};
 use std::fmt;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, Sender, channel};
 
-/// Takes the ends of jobs, on any thread.
-pub type JobSink = Arc<dyn Fn(JobId, JobResult) + Send + Sync>;
+/// Takes what is told of jobs, on any thread.
+pub type JobSink = Arc<dyn Fn(JobId, Report) + Send + Sync>;
+
+/// What is told of a job.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Report {
+    /// It is over.
+    Done(JobResult),
+    /// It goes on.
+    Told(JobNews),
+}
 
 /// The jobs of one shard. Files are written in the order in which the server asked for it, so that
 /// what is removed after it was written is gone.
@@ -49,7 +61,7 @@ impl Jobs {
             }
             other => {
                 let reason = format!("not known to this version: {other:?}");
-                (self.sink)(job, JobResult::Failed { reason: reason.into() });
+                self.fail(job, &reason);
             }
         }
     }
@@ -80,7 +92,8 @@ impl Jobs {
     }
 
     fn fail(&self, job: JobId, reason: &str) {
-        (self.sink)(job, JobResult::Failed { reason: reason.into() });
+        let failed = JobResult::Failed { reason: reason.into() };
+        (self.sink)(job, Report::Done(failed));
     }
 }
 
@@ -99,7 +112,7 @@ fn start_files(sink: JobSink) -> std::io::Result<Sender<(JobId, Job)>> {
                 Ok(()) => JobResult::Done,
                 Err(error) => JobResult::Failed { reason: error.to_string().into() },
             };
-            sink(job, result);
+            sink(job, Report::Done(result));
         }
     })?;
     Ok(sender)
@@ -114,8 +127,10 @@ mod tests {
     /// Starts jobs and gives their ends, in the order in which they came.
     fn run(work: Vec<Job>) -> Vec<(JobId, JobResult)> {
         let (sender, ended) = channel();
-        let sink: JobSink = Arc::new(move |job, result| {
-            let _ = sender.send((job, result));
+        let sink: JobSink = Arc::new(move |job, report| {
+            if let Report::Done(result) = report {
+                let _ = sender.send((job, result));
+            }
         });
         let mut jobs = Jobs::new(sink);
         let count = work.len();

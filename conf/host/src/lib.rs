@@ -21,6 +21,7 @@ pub mod transport;
 mod client;
 mod clock;
 mod demo;
+mod encoders;
 mod limits;
 mod listeners;
 mod publisher;

@@ -1,12 +1,17 @@
 //! The listeners of a server: bound at its start, and changed by reloads.
+//!
+//! A reload binds what is new before anything is closed, so that it can be refused. Only where an
+//! old listener is in the way of a new one on its port, it goes first; and comes back if the new one
+//! cannot be bound all the same.
 
-use crate::transport::{BindError, ListenOptions, Listener, bind_beside};
+use crate::transport::{BindError, ListenOptions, Listener, bind_one};
 use millstream_conf::cli::Listen;
 use millstream_conf::settings::problem::{Look, Problems};
 use millstream_conf::settings::{HttpListeners, Loaded, Settings};
 use millstream_core::config;
 use millstream_core::drive::Service;
 use millstream_core::id::ListenerId;
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 
 /// A listener that is open, on all shards.
@@ -15,6 +20,8 @@ pub(crate) struct Bound {
     /// With its real port.
     pub(crate) address: SocketAddr,
     pub(crate) id: ListenerId,
+    /// It is for all of IPv6, and leaves IPv4 to others.
+    pub(crate) is_v6_only: bool,
     /// As it is written.
     pub(crate) listen: Listen,
     pub(crate) service: Service,
@@ -32,83 +39,149 @@ pub(crate) struct Fresh {
 pub(crate) struct Wanted {
     /// Nobody has asked for it: the server does without.
     pub(crate) is_optional: bool,
+    pub(crate) is_v6_only: bool,
     pub(crate) listen: Listen,
     pub(crate) service: Service,
 }
 
-/// Where settings want the server to listen.
-pub(crate) fn wanted(settings: &Settings) -> Vec<Wanted> {
-    let HttpListeners { listen, is_default } = settings.http_listeners();
-    let rtmp = settings.listen.iter().map(|listen| Wanted {
-        is_optional: false,
-        listen: *listen,
-        service: Service::Rtmp,
-    });
-    let http = listen.into_iter().map(|listen| Wanted {
-        is_optional: is_default,
-        listen,
-        service: Service::Http,
-    });
-    rtmp.chain(http).collect()
+impl Wanted {
+    /// Whether it is open already.
+    pub(crate) fn is(&self, bound: &Bound) -> bool {
+        self.service == bound.service
+            && self.listen == bound.listen
+            && self.is_v6_only == bound.is_v6_only
+    }
 }
 
-/// Binds what is wanted and not bound yet, for so many shards: all of it, or nothing. What may be
-/// done without is told when it cannot be bound.
-pub(crate) fn bind_new(
-    wanted: &[Wanted],
-    bound: &[Bound],
+/// Where settings want the server to listen.
+pub(crate) fn wanted(settings: &Settings) -> Vec<Wanted> {
+    let HttpListeners { listen: http, is_default } = settings.http_listeners();
+    let all: Vec<Listen> = settings.listen.iter().chain(&http).copied().collect();
+    let wanted = |listen: &Listen, service, is_optional| Wanted {
+        is_optional,
+        is_v6_only: listen.is_v6_only(&all),
+        listen: *listen,
+        service,
+    };
+    let rtmp = settings.listen.iter().map(|listen| wanted(listen, Service::Rtmp, false));
+    rtmp.chain(http.iter().map(|listen| wanted(listen, Service::Http, is_default))).collect()
+}
+
+/// Listeners on their way from one configuration to another.
+#[derive(Debug)]
+pub(crate) struct Opening {
+    pub(crate) fresh: Vec<Fresh>,
+    /// Listeners that are not wanted any more, and have to go before the rest can be bound.
+    pub(crate) in_the_way: Vec<Bound>,
+    /// What is bound when they have gone.
+    late: Vec<Wanted>,
+    taken: Vec<ListenerId>,
+    /// What may be done without, and could not be bound.
+    pub(crate) warning: Option<String>,
     workers: u16,
-) -> Result<(Vec<Fresh>, Option<String>), BindError> {
-    let beside: Vec<Listen> = wanted.iter().map(|wanted| wanted.listen).collect();
-    let mut taken: Vec<ListenerId> = bound.iter().map(|bound| bound.id).collect();
-    let (mut fresh, mut warning) = (Vec::new(), None);
-    for &Wanted { is_optional, listen, service } in wanted {
-        if bound.iter().any(|known| known.service == service && known.listen == listen) {
-            continue;
-        }
-        let flag = match service {
-            Service::Http => "--http",
-            Service::Rtmp => "--rtmp",
-        };
-        let options = ListenOptions { flag, ..ListenOptions::default() };
-        let sockets = match bind_all(listen, &beside, options, workers) {
-            Ok(sockets) => sockets,
-            Err(error) if is_optional => {
-                warning = Some(format!("no HTTP: {error}"));
-                continue;
+}
+
+/// Binds what is wanted and not bound yet, for so many shards: all of it that nothing is in the way
+/// of, or nothing.
+pub(crate) fn open(wanted: &[Wanted], bound: &[Bound], workers: u16) -> Result<Opening, BindError> {
+    let mut opening = Opening {
+        fresh: Vec::new(),
+        in_the_way: Vec::new(),
+        late: Vec::new(),
+        taken: bound.iter().map(|bound| bound.id).collect(),
+        warning: None,
+        workers,
+    };
+    let is_new = |wanted: &&Wanted| !bound.iter().any(|bound| wanted.is(bound));
+    let goes = |bound: &&Bound| !wanted.iter().any(|wanted| wanted.is(bound));
+    for new in wanted.iter().filter(is_new) {
+        let on_its_port = bound.iter().filter(goes);
+        let on_its_port = on_its_port.filter(|old| old.address.port() == new.listen.port());
+        match opening.bind(new) {
+            Err(error)
+                if error.error.kind() == io::ErrorKind::AddrInUse
+                    && on_its_port.clone().next().is_some() =>
+            {
+                opening.late.push(*new);
+                opening.in_the_way.extend(on_its_port);
             }
-            Err(error) => return Err(error),
-        };
-        let id = (0..u16::MAX).map(ListenerId).find(|id| !taken.contains(id));
+            outcome => opening.settle(new, outcome)?,
+        }
+    }
+    opening.in_the_way.sort_by_key(|bound| bound.id);
+    opening.in_the_way.dedup();
+    Ok(opening)
+}
+
+impl Opening {
+    /// Binds the rest, now that nothing is in its way: all of it, or nothing.
+    pub(crate) fn open_late(&mut self) -> Result<(), BindError> {
+        for wanted in std::mem::take(&mut self.late) {
+            let outcome = self.bind(&wanted);
+            self.settle(&wanted, outcome)?;
+        }
+        Ok(())
+    }
+
+    fn bind(&mut self, wanted: &Wanted) -> Result<(), BindError> {
+        let Wanted { is_optional: _, is_v6_only, listen, service } = *wanted;
+        let sockets = bind_all(listen, is_v6_only, service, self.workers)?;
+        let id = (0..u16::MAX).map(ListenerId).find(|id| !self.taken.contains(id));
         let id = id.unwrap_or(ListenerId(u16::MAX));
-        taken.push(id);
+        self.taken.push(id);
         let address = sockets.first().and_then(|socket| socket.local_addr().ok());
         let address = address.unwrap_or_else(|| SocketAddr::from(([0, 0, 0, 0], listen.port())));
-        fresh.push(Fresh { bound: Bound { address, id, listen, service }, sockets });
+        let bound = Bound { address, id, is_v6_only, listen, service };
+        self.fresh.push(Fresh { bound, sockets });
+        Ok(())
     }
-    Ok((fresh, warning))
+
+    /// What nobody has asked for may fail.
+    fn settle(&mut self, wanted: &Wanted, outcome: Result<(), BindError>) -> Result<(), BindError> {
+        match outcome {
+            Err(error) if wanted.is_optional => {
+                self.warning = Some(format!("no HTTP: {error}"));
+                Ok(())
+            }
+            outcome => outcome,
+        }
+    }
+}
+
+/// Binds again what has gone in vain; told is what could not be.
+pub(crate) fn open_again(gone: &[Bound], workers: u16) -> (Vec<Fresh>, Vec<BindError>) {
+    let (mut fresh, mut errors) = (Vec::new(), Vec::new());
+    for bound in gone {
+        let listen = bound.listen.with_port(bound.address.port());
+        match bind_all(listen, bound.is_v6_only, bound.service, workers) {
+            Ok(sockets) => fresh.push(Fresh { bound: *bound, sockets }),
+            Err(error) => errors.push(error),
+        }
+    }
+    (fresh, errors)
 }
 
 /// A socket for each shard, on the same address: the kernel spreads connections over them.
 fn bind_all(
     listen: Listen,
-    beside: &[Listen],
-    options: ListenOptions,
+    is_v6_only: bool,
+    service: Service,
     workers: u16,
 ) -> Result<Vec<TcpListener>, BindError> {
+    let flag = match service {
+        Service::Http => "--http",
+        Service::Rtmp => "--rtmp",
+    };
+    let options = ListenOptions { flag, is_v6_only, ..ListenOptions::default() };
     // Only alone can it be seen that another program has an address; so the first try is alone.
-    let alone = bind_beside(&[listen], beside, options)?;
+    let alone = bind_one(listen, options)?;
     if workers <= 1 {
-        return Ok(alone);
+        return Ok(vec![alone]);
     }
-    let port = alone.first().and_then(|socket| socket.local_addr().ok()).map_or(0, |at| at.port());
+    let port = alone.local_addr().map_or(0, |at| at.port());
     drop(alone);
     let options = ListenOptions { reuse_port: true, ..options };
-    let mut sockets = Vec::new();
-    for _ in 0..workers {
-        sockets.extend(bind_beside(&[listen.with_port(port)], beside, options)?);
-    }
-    Ok(sockets)
+    (0..workers).map(|_| bind_one(listen.with_port(port), options)).collect()
 }
 
 /// The listeners of one shard out of those of all.

@@ -1,21 +1,29 @@
-//! The log: lines to standard error, written by a thread of their own.
+//! The log: lines to standard error or to a file, written by a thread of their own.
 //!
 //! A blocked terminal, pipe or disk never blocks the media: lines wait in a bounded queue, and are
-//! counted, not kept, when it is full.
+//! counted, not kept, when it is full. All that is set of the log changes while the program runs;
+//! a file is opened anew by each reload, so that the old one can be moved away before.
 
 use millstream_conf::cli::{LogFormat, LogLevel};
 use millstream_conf::report::{Line, Report};
+use millstream_conf::settings::problem::Problems;
+use millstream_conf::settings::{Loaded, Settings};
 use millstream_core::event::Event;
 use millstream_core::shard::Placement;
 use millstream_core::time::Instant;
+use std::fmt;
+use std::fs::File;
 use std::io::{self, IsTerminal as _, Write};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::layer::{Layer, Layered, SubscriberExt as _};
+use tracing_subscriber::{Registry, reload};
 
 /// Lines that wait to be written.
 const LINES_MAX: usize = 8_192;
@@ -24,37 +32,39 @@ const LINES_MAX: usize = 8_192;
 const FLUSH_TIME: Duration = Duration::from_secs(1);
 
 /// The log of this process; flushed when dropped.
-#[derive(Debug)]
 pub struct Log {
+    is_json: Arc<AtomicBool>,
+    level: reload::Handle<LevelFilter, Layered<reload::Layer<Lines, Registry>, Registry>>,
+    lines: reload::Handle<Lines, Registry>,
     queue: Queue,
 }
+
+/// Makes lines of events.
+type Lines = Box<dyn Layer<Registry> + Send + Sync>;
 
 impl Log {
     /// Starts the log of the process. A second start has no effect.
     #[must_use]
-    pub fn start(format: LogFormat, level: LogLevel) -> Self {
-        let queue = Queue::new(io::stderr(), format);
-        let filter = match level {
-            LogLevel::Warn => LevelFilter::WARN,
-            LogLevel::Info => LevelFilter::INFO,
-            LogLevel::Debug => LevelFilter::DEBUG,
-            LogLevel::Trace => LevelFilter::TRACE,
-        };
-        let builder = tracing_subscriber::fmt()
-            .with_max_level(filter)
-            .with_target(false)
-            .with_writer(queue.clone());
-        match format {
-            LogFormat::Human => {
-                let subscriber = builder.with_ansi(io::stderr().is_terminal()).finish();
-                let _ = tracing::subscriber::set_global_default(subscriber);
-            }
-            LogFormat::Json => {
-                let subscriber = builder.json().flatten_event(true).finish();
-                let _ = tracing::subscriber::set_global_default(subscriber);
-            }
-        }
-        Self { queue }
+    pub fn start(settings: &Settings, file: Option<File>) -> Self {
+        let (to, is_coloured) = destination(file);
+        let is_json = Arc::new(AtomicBool::new(settings.log_format == LogFormat::Json));
+        let queue = Queue::new(to, is_json.clone());
+        let lines = lines(&queue, settings.log_format, is_coloured);
+        let (lines, lines_handle) = reload::Layer::new(lines);
+        let (level, level_handle) = reload::Layer::new(filter(settings.log_level));
+        let subscriber = Registry::default().with(lines).with(level);
+        let _ = tracing::subscriber::set_global_default(subscriber);
+        Self { is_json, level: level_handle, lines: lines_handle, queue }
+    }
+
+    /// Goes on as the settings say now: what is told from now on goes to `file`.
+    pub fn change(&self, settings: &Settings, file: Option<File>) {
+        let (to, is_coloured) = destination(file);
+        self.queue.redirect(to);
+        self.is_json.store(settings.log_format == LogFormat::Json, Ordering::Relaxed);
+        // They fail only when the log was not the first of the process.
+        let _ = self.lines.reload(lines(&self.queue, settings.log_format, is_coloured));
+        let _ = self.level.reload(filter(settings.log_level));
     }
 }
 
@@ -64,24 +74,82 @@ impl Drop for Log {
     }
 }
 
+impl fmt::Debug for Log {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Log").field("is_json", &self.is_json).finish_non_exhaustive()
+    }
+}
+
+/// Why a log file cannot be written.
+#[derive(Debug)]
+pub struct OpenError {
+    error: io::Error,
+    path: Arc<str>,
+}
+
+impl OpenError {
+    /// With the line that names the file.
+    #[must_use]
+    pub fn explain(&self, loaded: &Loaded) -> Problems {
+        let message = format!("the log cannot be written to {}: {}", self.path, self.error);
+        let at = loaded.problem_at("log.file", 0, &message);
+        at.unwrap_or_else(|| Problems::unreadable("log", message))
+    }
+}
+
+/// Opens the file that the settings name, to be appended to; none for the standard error.
+///
+/// # Errors
+/// As the system gives them.
+pub fn open(settings: &Settings) -> Result<Option<File>, OpenError> {
+    let Some(path) = &settings.log_file else { return Ok(None) };
+    let file = File::options().append(true).create(true).open(Path::new(&**path));
+    file.map(Some).map_err(|error| OpenError { error, path: path.clone() })
+}
+
+/// Where lines go, and whether colours are seen there.
+fn destination(file: Option<File>) -> (Box<dyn Write + Send>, bool) {
+    match file {
+        Some(file) => (Box::new(file), false),
+        None => (Box::new(io::stderr()), io::stderr().is_terminal()),
+    }
+}
+
+fn lines(queue: &Queue, format: LogFormat, is_coloured: bool) -> Lines {
+    let layer = tracing_subscriber::fmt::layer().with_target(false).with_writer(queue.clone());
+    match format {
+        LogFormat::Human => layer.with_ansi(is_coloured).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).boxed(),
+    }
+}
+
+const fn filter(level: LogLevel) -> LevelFilter {
+    match level {
+        LogLevel::Warn => LevelFilter::WARN,
+        LogLevel::Info => LevelFilter::INFO,
+        LogLevel::Debug => LevelFilter::DEBUG,
+        LogLevel::Trace => LevelFilter::TRACE,
+    }
+}
+
 /// Gives each event of a server its line.
 pub fn events_to_log(
-    format: LogFormat,
+    log: &Log,
     placement: Placement,
 ) -> impl FnMut(Instant, Event) + Send + 'static {
     let mut report = Report::new();
     // With one shard its number says nothing.
     let shard = (placement.count.get() > 1).then_some(placement.own.0);
+    let is_json = log.is_json.clone();
     move |now, event| {
         if let Some(line) = report.line(now, &event) {
-            write(&line, format, shard);
+            write(&line, is_json.load(Ordering::Relaxed), shard);
         }
     }
 }
 
 /// People read the words, which name the stream; programs read the fields.
-fn write(line: &Line, format: LogFormat, shard: Option<u16>) {
-    let is_json = format == LogFormat::Json;
+fn write(line: &Line, is_json: bool, shard: Option<u16>) {
     macro_rules! write_at {
         ($level:ident) => {
             tracing::$level!(
@@ -112,21 +180,22 @@ struct Queue {
     flushed: Arc<Mutex<Receiver<()>>>,
 }
 
-#[derive(Debug)]
 enum Item {
-    Line(Vec<u8>),
     Flush,
+    Line(Vec<u8>),
+    /// Further lines go there.
+    Redirect(Box<dyn Write + Send>),
 }
 
 impl Queue {
-    fn new(to: impl Write + Send + 'static, format: LogFormat) -> Self {
+    fn new(to: Box<dyn Write + Send>, is_json: Arc<AtomicBool>) -> Self {
         let lost = Arc::new(AtomicU64::new(0));
         let (sender, items) = sync_channel(LINES_MAX);
         let (flushed_sender, flushed) = sync_channel(1);
         let writer_lost = lost.clone();
         // Without a thread all lines are counted as lost: a server without log still serves.
         let _ = thread::Builder::new().name("log".into()).spawn(move || {
-            write_all(to, format, &items, &writer_lost, &flushed_sender);
+            write_all(to, &is_json, &items, &writer_lost, &flushed_sender);
         });
         Self { lost, sender, flushed: Arc::new(Mutex::new(flushed)) }
     }
@@ -140,14 +209,30 @@ impl Queue {
         }
     }
 
+    /// Lines so far go where they went, later ones to another place. Where the old one is blocked
+    /// it is for the thread that calls to wait, and not for long.
+    fn redirect(&self, to: Box<dyn Write + Send>) {
+        let _ = self.send(Item::Redirect(to), FLUSH_TIME);
+    }
+
+    /// Waits for room in the queue, but not for long; false when there is none.
+    fn send(&self, mut item: Item, time: Duration) -> bool {
+        let start = std::time::Instant::now();
+        while let Err(TrySendError::Full(same)) = self.sender.try_send(item) {
+            if start.elapsed() >= time {
+                return false;
+            }
+            item = same;
+            thread::sleep(Duration::from_millis(1));
+        }
+        true
+    }
+
     /// Waits until all lines so far are written, but not for long.
     fn flush(&self, time: Duration) {
         let start = std::time::Instant::now();
-        while let Err(TrySendError::Full(_)) = self.sender.try_send(Item::Flush) {
-            if start.elapsed() >= time {
-                return;
-            }
-            thread::sleep(Duration::from_millis(1));
+        if !self.send(Item::Flush, time) {
+            return;
         }
         let flushed = self.flushed.lock().unwrap_or_else(PoisonError::into_inner);
         let _ = flushed.recv_timeout(time.saturating_sub(start.elapsed()));
@@ -155,8 +240,8 @@ impl Queue {
 }
 
 fn write_all(
-    mut to: impl Write,
-    format: LogFormat,
+    mut to: Box<dyn Write + Send>,
+    is_json: &AtomicBool,
     items: &Receiver<Item>,
     lost: &AtomicU64,
     flushed: &SyncSender<()>,
@@ -168,21 +253,20 @@ fn write_all(
                 let _ = to.flush();
                 let _ = flushed.try_send(());
             }
+            Item::Redirect(other) => to = other,
         }
         let count = lost.swap(0, Ordering::Relaxed);
         if count > 0 {
-            let _ = to.write_all(lost_line(count, format).as_bytes());
+            let _ = to.write_all(lost_line(count, is_json.load(Ordering::Relaxed)).as_bytes());
         }
     }
 }
 
 /// Written past the queue, which was full.
-fn lost_line(count: u64, format: LogFormat) -> String {
-    match format {
-        LogFormat::Human => format!("WARN {count} log lines were lost\n"),
-        LogFormat::Json => {
-            format!("{{\"level\":\"WARN\",\"event\":\"log_lost\",\"lost\":{count}}}\n")
-        }
+fn lost_line(count: u64, is_json: bool) -> String {
+    match is_json {
+        false => format!("WARN {count} log lines were lost\n"),
+        true => format!("{{\"level\":\"WARN\",\"event\":\"log_lost\",\"lost\":{count}}}\n"),
     }
 }
 
@@ -234,7 +318,7 @@ mod tests {
     fn row_130_a_blocked_log_loses_lines_and_says_how_many() {
         let gate = Gate { written: Arc::default(), open: Arc::default() };
         let (written, open) = (gate.written.clone(), gate.open.clone());
-        let queue = Queue::new(gate, LogFormat::Human);
+        let queue = Queue::new(Box::new(gate), Arc::default());
         let blocked = open.lock().expect("the gate");
         let pushed = LINES_MAX + 1_000;
         for _ in 0..pushed {

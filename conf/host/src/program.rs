@@ -2,7 +2,7 @@
 
 use crate::runtime::Runtime;
 use crate::serve::{self, Program};
-use crate::{bench, exec, inspect, reload, replay, sim};
+use crate::{bench, encoders, exec, inspect, reload, replay, sim};
 use clap::Parser as _;
 use millstream_conf::cli::{Cli, Command};
 use millstream_conf::program::{self, Printed};
@@ -17,7 +17,7 @@ pub fn run<R: Runtime>() -> ExitCode {
         return ended;
     }
     match Cli::parse().into_command() {
-        Command::Check(args) => print(&program::check(&args, look())),
+        Command::Check(args) => print(&program::check(&args, look(), &mut encoders::ask)),
         Command::Config(command) => print(&program::config(&command, look())),
         Command::Convert(args) => print(&program::convert(&args, look())),
         Command::Reload(args) => print(&reload::run(&args, look())),

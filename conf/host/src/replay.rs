@@ -1,6 +1,6 @@
 //! `millstream replay` and `millstream case`: captures and traces in, reports out.
 
-use crate::serve::trace_of;
+use crate::serve::{pages, trace_of};
 use crate::{complain, say};
 use millstream_conf::cli::{Case, CaseAdd, Replay as Args};
 use millstream_sim::capture::Capture;
@@ -100,10 +100,11 @@ fn replay_trace(args: &Args, bytes: Vec<u8>) -> Result<(), String> {
     let text = String::from_utf8(bytes)
         .map_err(|error| format!("{shown} is a damaged trace: it is no text: {error}"))?;
     let started = Instant::now();
-    let lines = trace::replay(&text).map_err(|divergence| format!("{shown}, {divergence}"))?;
+    let lines =
+        trace::replay(&text, &pages()).map_err(|divergence| format!("{shown}, {divergence}"))?;
     say(&format!("identical: this server does all that the {lines} lines of {shown} say\n"));
     // The first of several shards stands for all of them.
-    let placement = Setup::parse(&text).map(|setup| setup.placement);
+    let placement = Setup::parse(&text, &pages()).map(|setup| setup.placement);
     for own in placement.filter(|at| at.own.0 == 0).map_or(1..1, |at| 1..at.count.get()) {
         let file = trace_of(&args.file, own);
         replay_trace(&Args { file: file.clone(), ..args.clone() }, load(&file)?)?;

@@ -2,9 +2,10 @@
 
 use crate::clip::Clip;
 use crate::demo;
+use crate::encoders::Lookout;
 use crate::limits::raise_open_files;
-use crate::listeners::{self, Bound, Fresh};
-use crate::log::{Log, events_to_log};
+use crate::listeners::{self, Bound, Fresh, Opening};
+use crate::log::{self, Log, events_to_log};
 use crate::reload::{self, Reloader};
 use crate::runtime::Runtime;
 use crate::signals::{self, Asks};
@@ -150,7 +151,7 @@ pub enum Program {
 /// Runs the server as `args` say.
 #[must_use]
 pub fn run<R: Runtime>(args: &ServeArgs, program: Program) -> ExitCode {
-    let start = match Start::new(args) {
+    let mut start = match Start::new(args) {
         Ok(start) => start,
         Err(error) => {
             complain(&error);
@@ -158,7 +159,7 @@ pub fn run<R: Runtime>(args: &ServeArgs, program: Program) -> ExitCode {
         }
     };
     let settings = &start.loaded.settings;
-    let _log = Log::start(settings.log_format, settings.log_level);
+    let log = Arc::new(Log::start(settings, start.log_file.take()));
     for line in start.loaded.warnings.lines() {
         tracing::warn!("{line}");
     }
@@ -166,7 +167,7 @@ pub fn run<R: Runtime>(args: &ServeArgs, program: Program) -> ExitCode {
     if let Some(warning) = &start.warning {
         tracing::warn!("{warning}");
     }
-    match serve::<R>(start, program) {
+    match serve::<R>(start, program, log) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("ended by an error of its own: {error}");
@@ -179,6 +180,7 @@ pub fn run<R: Runtime>(args: &ServeArgs, program: Program) -> ExitCode {
 struct Start {
     fresh: Vec<Fresh>,
     loaded: Loaded,
+    log_file: Option<fs::File>,
     source: Source,
     traces: Vec<fs::File>,
     /// What does not work, but need not.
@@ -193,15 +195,17 @@ impl Start {
         let loaded = source.load().map_err(told)?;
         let workers = args.workers(&loaded.settings);
         let wanted = listeners::wanted(&loaded.settings);
-        let (fresh, warning) = listeners::bind_new(&wanted, &[], workers)
+        let Opening { fresh, warning, .. } = listeners::open(&wanted, &[], workers)
             .map_err(|error| listeners::complaint(&loaded, &error))?;
+        let log_file = log::open(&loaded.settings)
+            .map_err(|error| error.explain(&loaded).render(Look::Plain))?;
         let create = |path: &Path| {
             create_secret(path)
                 .map_err(|error| format!("{} cannot be written: {error}", path.display()))
         };
         let paths = args.trace.iter().flat_map(|path| (0..workers).map(|own| trace_of(path, own)));
         let traces = paths.map(|path| create(&path)).collect::<Result<_, _>>()?;
-        Ok(Self { fresh, loaded, source, traces, warning, workers })
+        Ok(Self { fresh, loaded, log_file, source, traces, warning, workers })
     }
 }
 
@@ -216,7 +220,11 @@ enum Told {
     Ended { is_well: bool },
 }
 
-fn serve<R: Runtime>(start: Start, program: Program) -> Result<(), Box<dyn std::error::Error>> {
+fn serve<R: Runtime>(
+    start: Start,
+    program: Program,
+    log: Arc<Log>,
+) -> Result<(), Box<dyn std::error::Error>> {
     let (tell, told) = channel();
     let signal = tell.clone();
     signals::start(move |asks| {
@@ -226,7 +234,7 @@ fn serve<R: Runtime>(start: Start, program: Program) -> Result<(), Box<dyn std::
         };
         signal.send(news).is_ok()
     })?;
-    let Start { mut fresh, loaded, source, traces, warning: _, workers } = start;
+    let Start { mut fresh, loaded, source, traces, workers, .. } = start;
     let bound: Vec<Bound> = fresh.iter().map(|fresh| fresh.bound).collect();
     let config = Arc::new(config_of(&loaded.settings, &bound));
     let count = NonZeroU16::new(workers).unwrap_or(NonZeroU16::MIN);
@@ -237,7 +245,7 @@ fn serve<R: Runtime>(start: Start, program: Program) -> Result<(), Box<dyn std::
     for own in (0..count.get()).map(ShardId) {
         let placement = Placement { own, count };
         let links = links.clone();
-        let events = Box::new(events_to_log(loaded.settings.log_format, placement));
+        let events = Box::new(events_to_log(&log, placement));
         let config = config.clone();
         let listeners = listeners::take_shard(&mut fresh);
         let listeners = listeners.into_iter().map(|(_, listener)| listener).collect();
@@ -256,7 +264,8 @@ fn serve<R: Runtime>(start: Start, program: Program) -> Result<(), Box<dyn std::
         bound.map(|bound| bound.address).collect()
     };
     let (addresses, http) = (addresses(Service::Rtmp), addresses(Service::Http));
-    let mut reloader = Reloader { bound, count: 0, loaded, shards, source, workers };
+    let lookout = Lookout::default();
+    let mut reloader = Reloader { bound, count: 0, loaded, log, lookout, shards, source, workers };
     reloader.write_state("started");
     let demo = (program == Program::Demo).then_some(demo::STREAM);
     say(&Banner { program: R::PROGRAM, listeners: &addresses, http: &http, demo }.render());
@@ -264,6 +273,7 @@ fn serve<R: Runtime>(start: Start, program: Program) -> Result<(), Box<dyn std::
     if let (Program::Demo, Some(&address)) = (program, addresses.first()) {
         start_demo::<R>(address, publisher.clone())?;
     }
+    reloader.lookout.look(&reloader.loaded);
     wait_for_signal(&told, &mut reloader)?;
     reloader.remove_state();
     tracing::info!("shutting down; a second signal ends at once");
@@ -346,8 +356,13 @@ fn page(file: &File) -> Page {
 pub(crate) fn config_of(settings: &Settings, bound: &[Bound]) -> Config {
     let mut config = settings.config.clone();
     config.listeners = listeners::for_core(bound);
-    config.pages = FILES.iter().map(page).collect();
+    config.pages = pages();
     config
+}
+
+/// The console as the server serves it.
+pub(crate) fn pages() -> Arc<[Page]> {
+    FILES.iter().map(page).collect()
 }
 
 /// The file of one shard's trace: `x.trace` of the first, `x.trace.1` of the next.

@@ -9,11 +9,11 @@ mod dial;
 mod listen;
 pub(crate) mod ready;
 
-pub use listen::{BindError, ListenOptions, Listener, bind, bind_beside};
+pub use listen::{BindError, ListenOptions, Listener, bind, bind_one};
 pub use ready::{Change, Links, ShutdownHandle};
 
 use crate::clock::Clock;
-use crate::jobs::{JobSink, Jobs};
+use crate::jobs::{JobSink, Jobs, Report};
 use crate::runtime::{Runtime, Timer};
 use conns::Conns;
 use dial::Dials;
@@ -22,7 +22,7 @@ use millstream_core::config::Config;
 use millstream_core::drive::{IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::event::Event;
 use millstream_core::id::{ConnId, JobId};
-use millstream_core::job::JobResult;
+use millstream_core::job::{JobNews, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use ready::{News, ReadyList, Woken};
@@ -46,6 +46,8 @@ pub struct SocketTransport<R: Runtime> {
     dials: Dials<R>,
     /// Jobs that are over.
     done: VecDeque<(JobId, JobResult)>,
+    /// What is told of jobs that go on.
+    goings_on: VecDeque<(JobId, JobNews)>,
     jobs: Jobs,
     news: VecDeque<News>,
     deadline: Option<Deadline>,
@@ -97,6 +99,7 @@ impl<R: Runtime> SocketTransport<R> {
             conns: Conns::new(ready_list.clone()),
             dials: Dials::new(),
             done: VecDeque::new(),
+            goings_on: VecDeque::new(),
             jobs: Jobs::new(job_sink(ready_list.clone())),
             news: VecDeque::new(),
             deadline: None,
@@ -164,17 +167,20 @@ impl<R: Runtime> SocketTransport<R> {
                 None => {}
             },
             News::Changed(change) => {
-                let Change { closed, config, opened } = *change;
+                let Change { closed, config, gone, opened } = *change;
                 for id in closed {
-                    self.acceptor.close_one(id);
+                    self.acceptor.close_one(id, gone.as_ref());
                 }
                 for (id, listener) in opened {
                     self.acceptor.open::<R>(id, listener);
                 }
-                self.configs.push_back(config);
-                ready.push(Ready::Config);
+                if let Some(config) = config {
+                    self.configs.push_back(config);
+                    ready.push(Ready::Config);
+                }
             }
-            News::JobDone { job, result } => self.done.push_back((job, result)),
+            News::Job(job, Report::Done(result)) => self.done.push_back((job, result)),
+            News::Job(job, Report::Told(news)) => self.goings_on.push_back((job, news)),
         }
     }
 
@@ -191,7 +197,7 @@ impl<R: Runtime> SocketTransport<R> {
         while let Some(news) = self.news.pop_front() {
             self.take_news(news, ready);
         }
-        if !self.done.is_empty() {
+        if !self.done.is_empty() || !self.goings_on.is_empty() {
             ready.push(Ready::Jobs);
         }
         self.conns.report_again(ready);
@@ -203,9 +209,9 @@ impl<R: Runtime> SocketTransport<R> {
     }
 }
 
-/// Hands the ends of jobs to a transport, from any thread.
+/// Hands what is told of jobs to a transport, from any thread.
 fn job_sink(ready_list: Arc<ReadyList>) -> JobSink {
-    Arc::new(move |job, result| ready_list.tell(News::JobDone { job, result }))
+    Arc::new(move |job, report| ready_list.tell(News::Job(job, report)))
 }
 
 impl<R: Runtime> Transport for SocketTransport<R> {
@@ -255,6 +261,10 @@ impl<R: Runtime> Transport for SocketTransport<R> {
 
     fn receive_config(&mut self) -> Option<Arc<Config>> {
         self.configs.pop_front()
+    }
+
+    fn receive_job_news(&mut self) -> Option<(JobId, JobNews)> {
+        self.goings_on.pop_front()
     }
 
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {

@@ -12,6 +12,10 @@ use std::time::Duration;
 pub enum Bench {
     /// Play one stream many times
     Play(BenchPlay),
+    /// View one stream many times by HTTP-FLV or HTTP-TS
+    Flv(BenchView),
+    /// View one stream many times by HLS, as players ask for it
+    Hls(BenchView),
     /// Publish many streams
     Publish(BenchPublish),
     /// Put the same load on this server and on others, and compare
@@ -135,6 +139,27 @@ pub struct BenchPlay {
     /// First publish FILE (FLV, looped) to the URL, with the marks that latency is measured by
     #[arg(long, value_name = "FILE")]
     pub publish: Option<PathBuf>,
+    /// How the load is put on
+    #[command(flatten)]
+    pub load: BenchLoad,
+}
+
+/// Many viewers of one stream by HTTP.
+#[derive(Clone, Debug, Args)]
+pub struct BenchView {
+    /// The stream, such as http://127.0.0.1:8080/live/demo.flv (or .ts, or .m3u8 for HLS); {n} becomes
+    /// the number of the viewer
+    #[arg(value_name = "URL")]
+    pub url: String,
+    /// How many viewers
+    #[arg(long, visible_alias = "players", value_name = "NUMBER", default_value_t = 100, value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
+    pub viewers: u32,
+    /// First publish FILE (FLV, looped) by RTMP, with the marks that latency is measured by
+    #[arg(long, value_name = "FILE")]
+    pub publish: Option<PathBuf>,
+    /// Where FILE is published [default: rtmp://HOST/APP/STREAM of the URL, port 1935]
+    #[arg(long, value_name = "URL", requires = "publish")]
+    pub publish_url: Option<String>,
     /// How the load is put on
     #[command(flatten)]
     pub load: BenchLoad,

@@ -40,6 +40,17 @@ impl Listen {
         }
     }
 
+    /// All addresses of IPv6 and none of IPv4, because an address of IPv4 on the same port is among
+    /// those `beside` it.
+    #[must_use]
+    pub fn is_v6_only(self, beside: &[Self]) -> bool {
+        let Self::At(own) = self else { return false };
+        let takes_both = own.is_ipv6() && own.ip().is_unspecified() && own.port() != 0;
+        let is_v4 =
+            |other: &Self| matches!(other, Self::At(at) if at.is_ipv4() && at.port() == own.port());
+        takes_both && beside.iter().any(is_v4)
+    }
+
     /// The same address with another port.
     #[must_use]
     pub const fn with_port(mut self, new: u16) -> Self {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::cli::LogLevel;
 use crate::settings::problem::{Look, Severity};
 use millstream_core::config::transcode::{Audio, Video};
 use millstream_core::config::{HlsStorage, TimeJitter};
@@ -105,6 +106,53 @@ fn the_later_directives_are_known() {
     assert_eq!(vhost.transcodes[0].engines[0].video, Video::Off);
     assert_eq!(vhost.transcodes[0].log_directory.as_deref(), Some("./objs"));
     assert!(!settings.config.vhosts["b.example"].enabled);
+}
+
+#[test]
+fn what_srs_ignores_is_left_out() {
+    let (settings, told) = settings_of(
+        "listen 1935;
+        vhost a.example { gop_cache off; }
+        vhost b.example {
+            transcode { enabled on; ffmpeg f; engine x { enabled off; } }
+            transcode live { enabled on; ffmpeg f; }
+            transcode { enabled off; ffmpeg f; engine x { enabled on; output o; } }
+        }
+        vhost a.example { gop_cache on; }
+        vhost c.example { hls { enabled on; } }
+        vhost d.example { hls { enabled on; } }",
+    );
+    assert_eq!(
+        told,
+        [
+            "no engine of this transcode is enabled",
+            "no engine of this transcode is enabled",
+            "this transcode is not enabled",
+            "`a.example` is there twice",
+        ]
+    );
+    assert_eq!(settings.config.vhosts.len(), 4);
+    assert!(!settings.config.vhosts["a.example"].gop_cache, "the first one counts");
+    assert_eq!(settings.config.vhosts["b.example"].transcodes, []);
+}
+
+#[test]
+fn the_log_is_one_block() {
+    let check = |text: &str, level: LogLevel, file: Option<&str>| {
+        let (settings, told) = settings_of(text);
+        assert_eq!(told, [""; 0], "{text}");
+        assert_eq!((settings.log_level, settings.log_file.as_deref()), (level, file), "{text}");
+    };
+    check("srs_log_level info;", LogLevel::Debug, None);
+    check("srs_log_file a.log;", LogLevel::Info, Some("a.log"));
+    check("srs_log_tank console; srs_log_file a.log;", LogLevel::Info, None);
+    check("srs_log_tank file; srs_log_level error;", LogLevel::Warn, Some("./objs/srs.log"));
+    check(
+        "srs_log_level warn; srs_log_file a.log; srs_log_tank file;",
+        LogLevel::Warn,
+        Some("a.log"),
+    );
+    assert_eq!(problem_of("srs_log_tank disk;"), ("wrong argument".to_owned(), (1, 14)));
 }
 
 #[test]

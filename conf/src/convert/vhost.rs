@@ -114,8 +114,15 @@ impl Writer {
         let engines: Vec<&Directive> =
             children.iter().filter(|inner| inner.name.text == "engine").collect();
         let ffmpeg = find(children, "ffmpeg").and_then(|ffmpeg| ffmpeg.arguments.first());
-        if !is_on(find(children, "enabled")) || engines.is_empty() || ffmpeg.is_none() {
+        if !is_on(find(children, "enabled")) || ffmpeg.is_none() {
             self.warn(directive, "this transcode is not enabled", "it is left out");
+            return;
+        }
+        let is_enabled = |engine: &&Directive| {
+            is_on(find(engine.children.as_deref().unwrap_or_default(), "enabled"))
+        };
+        if !engines.iter().any(is_enabled) {
+            self.warn(directive, "no engine of this transcode is enabled", "it is left out");
             return;
         }
         self.open(&format!("transcode{name}"));

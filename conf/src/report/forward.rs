@@ -3,20 +3,19 @@
 use super::{Line, short, words};
 use crate::quantity::{bit_rate, byte_count, duration};
 use millstream_core::event::Event;
-use millstream_core::time::Instant;
 
 /// The line for an event about a forward.
-pub(super) fn render(now: Instant, event: &Event) -> Option<Line> {
+pub(super) fn render(event: &Event) -> Option<Line> {
     let line = match event {
         Event::Forwarding { conn, peer, name, destination, .. } => {
             let text = format!("forward {} to {destination} began ({peer})", short(name));
             Line::new("forwarding", text).of(*conn).about(name)
         }
-        Event::ForwardFailed { name, destination, failure, words: said, retry_at, .. } => {
+        Event::ForwardFailed { name, destination, failure, words: said, retry_in, .. } => {
             let why = words::forward_text(*failure);
             let said = if said.is_empty() { String::new() } else { format!(" ({said})") };
-            let next = match retry_at {
-                Some(at) => format!("again in {}", duration(at.since(now))),
+            let next = match retry_in {
+                Some(wait) => format!("again in {}", duration(*wait)),
                 None => "not tried again".to_owned(),
             };
             let text = format!("forward {} to {destination}: {why}{said}; {next}", short(name));
@@ -58,6 +57,7 @@ mod tests {
     use millstream_core::id::{ConnId, ForwardId};
     use millstream_core::name::{NameLimits, StreamName};
     use millstream_core::session::SessionError;
+    use millstream_core::time::Instant;
     use millstream_core::time::TimerKind;
     use pretty_assertions::assert_eq;
     use std::sync::Arc;
@@ -131,7 +131,7 @@ mod tests {
                 destination: to(),
                 failure,
                 words: Arc::from(words),
-                retry_at: again.map(|seconds| Instant::from_micros((1 + seconds) * 1_000_000)),
+                retry_in: again.map(Duration::from_secs),
             };
             check(&event, &format!("forward live/cam to rtmp://b/live/cam: {text}"));
         };

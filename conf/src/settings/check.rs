@@ -35,17 +35,24 @@ fn overlapping_listeners(settings: &Settings, origins: &Origins, problems: &mut 
         let places = (place(origins, path, *second), place(origins, other_path, *first));
         let message = format!("two listeners share port {}", at.port());
         match places {
-            (Some(span), Some(also)) => problems
-                .push(Problem::new(span, message).label("the second").also(also, "the first")),
-            // The other one is as usual.
-            (Some(span), None) | (None, Some(span)) => problems.push(
+            (Some(span), Some(also)) => problems.push(
                 Problem::new(span, message)
-                    .label("the port of another listener")
-                    .help(format!("`{other_path}` or `{path}` has it when nothing is set")),
+                    .label("the second")
+                    .also(also, "the first")
+                    .help("leave one of them out, or give it another port"),
             ),
+            // The other one is as usual.
+            (Some(span), None) => problems.push(has_it_as_usual(span, message, other_path)),
+            (None, Some(span)) => problems.push(has_it_as_usual(span, message, path)),
             (None, None) => {}
         }
     }
+}
+
+fn has_it_as_usual(span: Span, message: String, other: &str) -> Problem {
+    Problem::new(span, message)
+        .label("the port of another listener")
+        .help(format!("`{other}` has it when nothing is set: choose another port, or set that too"))
 }
 
 /// True when two listeners cannot both be bound.

@@ -162,9 +162,14 @@ impl<'a> Decoder<'a> {
             self.value(key.name, *kind, entry, &mut given.values);
         } else {
             let message = format!("`{}` is a block", key.name);
+            let has_short = matches!(key.shape, Shape::Block { short: Some(_), .. });
+            let inner = match has_short {
+                true => format!("{} {}", key.name, entry.value()),
+                false => format!("{} {{ ... }}", key.name),
+            };
             let problem = Problem::new(property_span(entry), message)
                 .label("not possible as name=value")
-                .help(format!("write {} {{ ... }} inside of the braces", key.name));
+                .help(format!("write {{ {inner}; }} behind the name"));
             self.problems.push(problem);
         }
     }
@@ -237,7 +242,8 @@ impl<'a> Decoder<'a> {
             found += 1;
             if found > 1 && count == Count::One {
                 let problem = Problem::new(span(entry), format!("`{name}` takes one value"))
-                    .label("one too many");
+                    .label("one too many")
+                    .help("leave one of them out");
                 self.problems.push(problem);
                 continue;
             }
@@ -353,7 +359,9 @@ impl<'a> Decoder<'a> {
     fn no_properties(&mut self, node: &KdlNode, name: &str) {
         for entry in node.entries().iter().filter(|entry| entry.name().is_some()) {
             let message = format!("`{name}` takes values, not name=value");
-            let problem = Problem::new(span(entry), message).label("not expected");
+            let problem = Problem::new(span(entry), message)
+                .label("not expected")
+                .help(format!("write {name} VALUE"));
             self.problems.push(problem);
         }
     }
@@ -386,8 +394,9 @@ impl<T, U> Nested<T> for Blocks<T, U> {
         let mut arguments = node.entries().iter().filter(|entry| entry.name().is_none());
         let first = arguments.next();
         if let Some(more) = arguments.next() {
-            let problem =
-                Problem::new(span(more), format!("`{key}` takes one name")).label("one too many");
+            let problem = Problem::new(span(more), format!("`{key}` takes one name"))
+                .label("one too many")
+                .help(format!("write a block `{key}` for each"));
             decoder.problems.push(problem);
         }
         let place = first.map_or_else(|| name_span(node), span);

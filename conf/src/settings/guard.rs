@@ -218,4 +218,5 @@ impl Scan<'_> {
 fn too_deep(span: Span, what: &str, max: usize) -> Problem {
     Problem::new(span, format!("more than {max} {what} within each other"))
         .label("one too many begins here")
+        .help("is one before it not closed? blocks end with }, texts with \", comments with */")
 }

@@ -4,9 +4,9 @@
 use crate::cli::Listen;
 use crate::quantity::{SIZE_UNITS, parse_size};
 use kdl::KdlValue;
-use millstream_core::config::SendDelay;
 use millstream_core::config::forward::{Forward, ForwardError};
 use millstream_core::config::transcode::Fps;
+use millstream_core::config::{Network, SendDelay};
 use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
@@ -28,6 +28,8 @@ pub enum Kind {
     Duration(u64),
     /// Pictures per second.
     Fps,
+    /// Addresses of peers.
+    Network,
     /// A whole number from the first to the second.
     Number(u64, u64),
     /// Width and height of a picture.
@@ -55,6 +57,7 @@ pub enum Value {
     Destination(Forward),
     Duration(Duration),
     Fps(Fps),
+    Network(Network),
     Number(u64),
     Picture(u16, u16),
     Secret(Arc<str>),
@@ -109,6 +112,7 @@ impl Kind {
                 };
                 Err(Expected { label: "this has no unit".into(), help: units })
             }
+            (Self::Number(..), KdlValue::Float(_)) => Err(self.expected("this is no whole number")),
             (_, KdlValue::Float(_)) => Err(self.expected("this is a number")),
             (_, KdlValue::Bool(_)) => Err(self.expected("this is a switch")),
             (_, KdlValue::Null) => Err(self.expected("this is nothing")),
@@ -150,6 +154,9 @@ impl Kind {
                 Ok(Value::Duration(time))
             }
             Self::Fps => parse_fps(text).map(Value::Fps).ok_or_else(|| wrong("this is no rate")),
+            Self::Network => Network::parse(text)
+                .map(Value::Network)
+                .ok_or_else(|| wrong("these are no addresses")),
             Self::Number(..) => match text.parse() {
                 Ok(number) => self.number(number),
                 Err(_) => Err(wrong("this is no number")),
@@ -214,6 +221,9 @@ impl Kind {
                 duration_text(Duration::from_secs(max))
             ),
             Self::Fps => "pictures per second: 25, 29.97".into(),
+            Self::Network => "all, private, an address or a network: \"192.168.0.7\", \
+                \"10.0.0.0/8\", \"fd00::/8\""
+                .into(),
             Self::Number(min, max) => format!("a whole number from {min} to {max}"),
             Self::Picture => "width and height, both even: \"1280x720\"".into(),
             Self::SendDelay => "a delay of at most \"10s\": \"100ms\" merges when the server is \
@@ -245,6 +255,7 @@ impl Value {
                 let text = fps.to_string();
                 text.strip_suffix(".00").unwrap_or(&text).to_owned()
             }
+            Self::Network(network) => quoted(&network.to_string()),
             Self::Number(number) => number.to_string(),
             Self::Picture(width, height) => quoted(&format!("{width}x{height}")),
             Self::SendDelay(SendDelay::Adaptive(max)) => quoted(&duration_text(*max)),
@@ -269,6 +280,7 @@ impl Value {
             | Self::Bitrate(_)
             | Self::Duration(_)
             | Self::Fps(_)
+            | Self::Network(_)
             | Self::Number(_)
             | Self::Picture(..)
             | Self::SendDelay(_)

@@ -15,6 +15,8 @@ pub struct Plan {
     pub closed: Vec<(Service, Listen)>,
     /// Listeners that stay.
     pub kept: Vec<(Service, Listen)>,
+    /// Listeners that are closed, and what is opened on the same port in their place.
+    pub rebound: Vec<[(Service, Listen); 2]>,
     /// Vhosts that are new.
     pub added: Vec<String>,
     /// Vhosts that are gone or disabled: their connections are closed.
@@ -46,9 +48,7 @@ impl Plan {
     #[must_use]
     pub fn new(old: &Settings, new: &Settings) -> Self {
         let mut plan = Self::default();
-        plan.compare_listeners(Service::Rtmp, &old.listen, &new.listen);
-        let http = |settings: &Settings| settings.http_listeners().listen;
-        plan.compare_listeners(Service::Http, &http(old), &http(new));
+        plan.compare_listeners(old, new);
         let names = |settings: &Settings| -> BTreeSet<String> {
             settings.config.vhosts.keys().map(ToString::to_string).collect()
         };
@@ -71,21 +71,42 @@ impl Plan {
     /// True when there is nothing to do.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        let Self { opened, closed, kept: _, added, dropped, changes, unchanged: _ } = self;
+        let Self { opened, closed, kept: _, rebound, added, dropped, changes, unchanged: _ } = self;
         opened.is_empty()
             && closed.is_empty()
+            && rebound.is_empty()
             && added.is_empty()
             && dropped.is_empty()
             && changes.is_empty()
     }
 
-    fn compare_listeners(&mut self, service: Service, old: &[Listen], new: &[Listen]) {
-        for at in new {
-            let list = if old.contains(at) { &mut self.kept } else { &mut self.opened };
-            list.push((service, *at));
+    fn compare_listeners(&mut self, old: &Settings, new: &Settings) {
+        /// What is spoken, where, and whether it leaves IPv4 to others.
+        fn listeners(settings: &Settings) -> Vec<(Service, Listen, bool)> {
+            let http = settings.http_listeners().listen;
+            let all: Vec<Listen> = settings.listen.iter().chain(&http).copied().collect();
+            let rtmp = settings.listen.iter().map(|listen| (Service::Rtmp, *listen));
+            let both = rtmp.chain(http.iter().map(|listen| (Service::Http, *listen)));
+            both.map(|(of, listen)| (of, listen, listen.is_v6_only(&all))).collect()
         }
-        let gone = old.iter().filter(|at| !new.contains(at));
-        self.closed.extend(gone.map(|at| (service, *at)));
+        let (old, new) = (listeners(old), listeners(new));
+        let mut gone: Vec<_> = old.iter().filter(|it| !new.contains(it)).copied().collect();
+        for &(of, at, is_v6_only) in &new {
+            if old.contains(&(of, at, is_v6_only)) {
+                self.kept.push((of, at));
+                continue;
+            }
+            let is_in_place =
+                |gone: &(Service, Listen, bool)| gone.1.port() == at.port() && at.port() != 0;
+            match gone.iter().position(is_in_place) {
+                Some(index) => {
+                    let (old_of, old_at, _) = gone.remove(index);
+                    self.rebound.push([(old_of, old_at), (of, at)]);
+                }
+                None => self.opened.push((of, at)),
+            }
+        }
+        self.closed.extend(gone.into_iter().map(|(of, at, _)| (of, at)));
     }
 
     fn compare_values(&mut self, old: &Settings, new: &Settings) {
@@ -137,6 +158,10 @@ impl fmt::Display for Plan {
         };
         for (of, at) in &self.opened {
             writeln!(f, "open    {} on {at}", service(of))?;
+        }
+        for [(old_of, old), (of, at)] in &self.rebound {
+            let (old_of, of) = (service(old_of), service(of));
+            writeln!(f, "rebind  {old_of} on {old} -> {of} on {at}; its connections go on")?;
         }
         for (of, at) in &self.closed {
             writeln!(f, "close   {} on {at}; its connections go on", service(of))?;

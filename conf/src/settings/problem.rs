@@ -10,6 +10,9 @@ pub type Span = Range<usize>;
 /// Problems above this many are counted, not shown.
 pub const PROBLEMS_MAX: usize = 100;
 
+/// Characters of a line that is shown whole.
+const LINE_SHOWN_MAX: usize = 300;
+
 /// One thing that is wrong with a text.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Problem {
@@ -104,6 +107,12 @@ impl Problems {
         Self::new(name, "", vec![Problem::new(0..0, message)])
     }
 
+    /// Adds other problems of the same text.
+    pub fn join(&mut self, other: Self) {
+        self.list.extend(other.list);
+        self.list.sort_by_key(|problem| (problem.span.start, problem.span.end));
+    }
+
     /// One of them keeps the server from starting.
     #[must_use]
     pub fn are_fatal(&self) -> bool {
@@ -129,6 +138,9 @@ impl Problems {
         for problem in self.list.iter().take(PROBLEMS_MAX) {
             if self.text.is_empty() {
                 out.push_str(&format!("  × {}: {}\n", self.name, problem.message));
+                out.extend(problem.help.iter().map(|help| format!("  help: {help}\n")));
+            } else if let Some(excerpt) = self.excerpt(problem) {
+                out.push_str(&excerpt);
             } else {
                 let shown = Shown { problem, source: &source };
                 if handler.render_report(&mut out, &shown).is_err() {
@@ -141,6 +153,27 @@ impl Problems {
             out.push_str(&format!("and {more} more\n\n"));
         }
         out
+    }
+
+    /// A report of a place in a line that is too long to be shown, if it is.
+    fn excerpt(&self, problem: &Problem) -> Option<String> {
+        let Span { start, .. } = problem.span;
+        let begin = self.text.get(..start)?.rfind('\n').map_or(0, |at| at + 1);
+        let line = self.text.get(begin..)?.lines().next()?;
+        if line.chars().count() <= LINE_SHOWN_MAX {
+            return None;
+        }
+        let before: Vec<char> = line.get(..start - begin)?.chars().collect();
+        let before: String = before.iter().skip(before.len().saturating_sub(30)).collect();
+        let after: String = line.get(start - begin..)?.chars().take(30).collect();
+        let width = before.chars().count() + 4;
+        let (number, column) = self.position(start);
+        let help = problem.help.as_ref().map_or(String::new(), |help| format!("  help: {help}\n"));
+        Some(format!(
+            "  × {}\n   ╭─[{}:{number}:{column}]\n   │ ... {before}{after} ...\n   · {:width$}╰── {}\n   \
+             ╰────\n{help}",
+            problem.message, self.name, "", problem.label
+        ))
     }
 
     /// The reports, for programs: an array of objects.

@@ -152,6 +152,8 @@ pub(super) static SETTINGS: &[Key<Settings>] = &[
         |target| target.workers.map(|workers| Value::Number(workers.into())).into_iter().collect(),
         |target, values| if let [Value::Number(number)] = values[..] {
             target.workers = number.try_into().ok();
+        } else {
+            target.workers = None;
         },
         "Threads that serve, one core each; all cores when it is absent."
     ),
@@ -169,7 +171,7 @@ pub(super) static SETTINGS: &[Key<Settings>] = &[
         1,
         1_000_000,
         config.limits.connections_max,
-        "Connections at the same time; further ones are refused."
+        "Connections that a worker has at the same time; further ones are refused."
     ),
     block!("log", Some("level"), LOG, "What is written to the log, and how."),
     block!(
@@ -180,7 +182,7 @@ pub(super) static SETTINGS: &[Key<Settings>] = &[
     ),
     one!(
         "pid",
-        Restart,
+        Now,
         Kind::Text,
         |target| target.pid_file.iter().cloned().map(Value::Text).collect(),
         |target, values| if let [Value::Text(path)] = &values[..] {
@@ -221,7 +223,39 @@ pub(super) static SETTINGS: &[Key<Settings>] = &[
     },
 ];
 
-static HTTP: &[Key<Settings>] = &[Key {
+static HTTP: &[Key<Settings>] = &[
+    HTTP_LISTEN,
+    block!(
+        "api",
+        Some("enabled"),
+        HTTP_API,
+        "The API and the metrics, which the console needs: they tell names and addresses."
+    ),
+];
+
+static HTTP_API: &[Key<Settings>] = &[
+    switch!("enabled", Now, config.api.enabled, "There are an API and metrics."),
+    many!(
+        "allow",
+        Now,
+        Network,
+        Network,
+        config.api.allow,
+        "Who may ask: `private` is this machine and networks that the Internet does not reach. Of what \
+            a proxy passes on, both the proxy and the last entry of X-Forwarded-For count."
+    ),
+    many!(
+        "host",
+        Now,
+        Domain,
+        Text,
+        config.api.hosts,
+        "Names under which it may be asked, besides addresses, names of the local network and vhosts: \
+            pages of strangers could lead their own name here."
+    ),
+];
+
+const HTTP_LISTEN: Key<Settings> = Key {
     name: "listen",
     doc: "Addresses for HTTP. When it is absent, port 8080 at the first address for RTMP, if no other \
         program has it.",
@@ -245,12 +279,23 @@ static HTTP: &[Key<Settings>] = &[Key {
             }
         },
     },
-}];
+};
 
 static LOG: &[Key<Settings>] = &[
+    one!(
+        "file",
+        Now,
+        Kind::Text,
+        |target| target.log_file.iter().cloned().map(Value::Text).collect(),
+        |target, values| if let [Value::Text(path)] = &values[..] {
+            target.log_file = Some(path.clone());
+        },
+        "Where the log is appended; the standard error when it is absent. A reload opens it anew, \
+         so a file can be moved away before."
+    ),
     words!(
         "level",
-        Restart,
+        Now,
         log_level,
         [
             "warn" = LogLevel::Warn,
@@ -262,7 +307,7 @@ static LOG: &[Key<Settings>] = &[
     ),
     words!(
         "format",
-        Restart,
+        Now,
         log_format,
         ["human" = LogFormat::Human, "json" = LogFormat::Json],
         "Lines of words, or one JSON object a line."
@@ -611,7 +656,7 @@ static HLS: &[Key<Vhost>] = &[
     time!("window", Now, DAY, hls.window, "The time that a playlist covers."),
     one!(
         "storage",
-        Publish,
+        Now,
         Kind::Word(&["memory", "disk"]),
         |vhost| vec![Value::Word(match vhost.hls.storage {
             HlsStorage::Memory => "memory",
@@ -628,7 +673,7 @@ static HLS: &[Key<Vhost>] = &[
     ),
     one!(
         "path",
-        Publish,
+        Now,
         Kind::Text,
         |vhost| match &vhost.hls.storage {
             HlsStorage::Disk { path } => vec![Value::Text(path.clone())],

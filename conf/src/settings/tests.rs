@@ -1,6 +1,6 @@
 use super::*;
 use millstream_core::config::transcode::{Audio, Engine, Fps, Scope, Video};
-use millstream_core::config::{HlsStorage, PublishPolicy, SendDelay, TimeJitter, Vhost};
+use millstream_core::config::{HlsStorage, Network, PublishPolicy, SendDelay, TimeJitter, Vhost};
 use pretty_assertions::assert_eq;
 use problem::Look;
 use quickcheck::quickcheck;
@@ -39,6 +39,15 @@ fn every_key_of_the_top_reaches_its_place() {
             .to_vec();
     });
     check("http 8080", |settings| settings.http_listen = vec![Listen::Any { port: 8080 }]);
+    check(
+        "http {\n api #true {\n allow \"private\" \"8.8.0.0/16\"\n host example.com\n}\n}",
+        |settings| {
+            let public = Network::parse("8.8.0.0/16").expect("a network");
+            settings.config.api.allow = vec![Network::Private, public];
+            settings.config.api.hosts = vec!["example.com".into()];
+        },
+    );
+    check("http {\n api off\n}", |settings| settings.config.api.enabled = false);
     check("http {\n listen \":8080\"\n}", |settings| {
         settings.http_listen = vec![Listen::Any { port: 8080 }];
     });
@@ -224,10 +233,11 @@ fn row_102_what_is_no_file_is_not_read() {
         let report = problems[0].render(Look::Plain);
         assert!(report.contains(expected), "{report}");
     };
-    check("/dev/zero", "it is no file");
-    check("/", "it is no file");
-    check("/does/not/exist.kdl", "cannot be read");
-    check("", "cannot be read");
+    check("/dev/zero", "/dev/zero: it is a pipe or a device, not a file");
+    check("/", "/: it is a directory; name a file in it");
+    check("/does/not/exist.kdl", "/does/not/exist.kdl: there is no such file");
+    check("/dev/null/a.kdl", "/dev/null/a.kdl: it cannot be read: Not a directory");
+    check("", ": there is no such file");
 }
 
 #[test]
@@ -273,6 +283,56 @@ keep    vhost b.example
 ";
     assert_eq!(plan.to_string(), expected);
     assert!(plan::Plan::new(&old.settings, &old.settings).is_empty());
+}
+
+#[test]
+fn a_plan_tells_what_takes_the_port_of_what() {
+    let check = |old: &str, new: &str, expected: &str| {
+        let plan = plan::Plan::new(&load(old).settings, &load(new).settings);
+        let expected = format!("{expected}keep    vhost __defaultVhost__\n");
+        assert_eq!(plan.to_string(), expected, "{old} -> {new}");
+    };
+    check(
+        "listen \":1935\"\nhttp off",
+        "listen \"127.0.0.1:1935\" \"[::1]:1935\"\nhttp off",
+        "open    RTMP on [::1]:1935\n\
+         rebind  RTMP on all addresses, port 1935 -> RTMP on 127.0.0.1:1935; its connections go on\n",
+    );
+    // With an address of IPv4 beside it [::] is for IPv6 alone.
+    check(
+        "listen \"[::]:1935\"\nhttp off",
+        "listen \"[::]:1935\" \"0.0.0.0:1935\"\nhttp off",
+        "open    RTMP on 0.0.0.0:1935\n\
+         rebind  RTMP on [::]:1935 -> RTMP on [::]:1935; its connections go on\n",
+    );
+    check(
+        "listen \"127.0.0.1:80\"\nhttp \"127.0.0.1:81\"",
+        "listen \"127.0.0.1:81\"\nhttp \"127.0.0.1:80\"",
+        "rebind  HTTP on 127.0.0.1:81 -> RTMP on 127.0.0.1:81; its connections go on\n\
+         rebind  RTMP on 127.0.0.1:80 -> HTTP on 127.0.0.1:80; its connections go on\n",
+    );
+    check(
+        "listen 0\nhttp off",
+        "listen \"127.0.0.1:0\"\nhttp off",
+        "\
+open    RTMP on 127.0.0.1:0
+close   RTMP on all addresses, port 0; its connections go on
+",
+    );
+}
+
+#[test]
+fn what_needs_a_restart_is_told_at_each_reload_until_then() {
+    let old = load("workers 2\nchunk-size 500");
+    let mut new = load("workers 3\nchunk-size 600").settings;
+    new.keep_until_restart(&old.settings);
+    assert_eq!((new.workers, new.config.chunk_size), (Some(2), 600));
+    let mut usual = load("chunk-size 600").settings;
+    usual.keep_until_restart(&old.settings);
+    assert_eq!(usual.workers, Some(2));
+    let mut some = load("workers 3").settings;
+    some.keep_until_restart(&Settings::default());
+    assert_eq!(some.workers, None);
 }
 
 #[test]

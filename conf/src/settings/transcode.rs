@@ -141,7 +141,7 @@ static TRANSCODE: &[Key<TranscodeDraft>] = &[
         Kind::Text,
         Text,
         log_directory,
-        "Where each process has a log file of its own; none when it is absent."
+        "Where each process has a log file of its own, of 8 MiB and the one before; none when absent."
     ),
     Key {
         name: "engine",
@@ -298,15 +298,16 @@ enum Way {
     Off,
 }
 
+/// `off` is the word of SRS for a medium that is dropped.
 fn way(
     codec: Option<Arc<str>>,
     has_options: bool,
+    off: &str,
     what: (&'static str, &'static str),
 ) -> Result<Way, (&'static str, String)> {
-    let is_plain = match codec.as_deref() {
-        None | Some("copy" | "off" | "none") => !has_options,
-        Some(_) => true,
-    };
+    let is_off = |codec: &str| matches!(codec, "off" | "none") || codec == off;
+    let is_encoded = codec.as_deref().is_some_and(|codec| codec != "copy" && !is_off(codec));
+    let is_plain = is_encoded || !has_options;
     if !is_plain {
         return Err((what.0, what.1.to_owned()));
     }
@@ -316,7 +317,7 @@ fn way(
         }
         Some(codec) => Ok(match &*codec {
             "copy" => Way::Copy,
-            "off" | "none" => Way::Off,
+            word if is_off(word) => Way::Off,
             _ => Way::Encode(codec),
         }),
         None => Ok(Way::Copy),
@@ -334,7 +335,7 @@ impl VideoDraft {
             || size.is_some()
             || threads.is_some();
         let what = ("video that is not encoded has no options", "write codec=\"libx264\"");
-        Ok(match way(codec, has_options, what)? {
+        Ok(match way(codec, has_options, "vn", what)? {
             Way::Copy => Video::Copy,
             Way::Off => Video::Off,
             Way::Encode(codec) => Video::Encode(VideoEncoder {
@@ -357,7 +358,7 @@ impl AudioDraft {
         let has_options =
             bitrate.is_some() || channels.is_some() || !params.is_empty() || rate.is_some();
         let what = ("audio that is not encoded has no options", "write codec=\"aac\"");
-        Ok(match way(codec, has_options, what)? {
+        Ok(match way(codec, has_options, "an", what)? {
             Way::Copy => Audio::Copy,
             Way::Off => Audio::Off,
             Way::Encode(codec) => {

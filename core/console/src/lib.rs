@@ -53,6 +53,7 @@ pub static FILES: &[File] = &[
     file!("/console/guide.js", JAVASCRIPT, "../static/guide.js"),
     file!("/console/icon.svg", SVG, "../static/icon.svg"),
     file!("/console/main.js", JAVASCRIPT, "../static/main.js"),
+    file!("/console/outward.js", JAVASCRIPT, "../static/outward.js"),
     file!("/console/player.js", JAVASCRIPT, "../static/player.js"),
     file!("/console/theme.js", JAVASCRIPT, "../static/theme.js"),
     file!("/console/urls.js", JAVASCRIPT, "../static/urls.js"),

@@ -25,6 +25,7 @@ export class History {
         received: stream.received_bits_per_second,
         sent: stream.sent_bits_per_second,
         players: stream.players,
+        viewers: stream.hls_viewers,
       });
       if (points.length > POINTS_MAX) points.shift();
     }
@@ -52,7 +53,8 @@ export class Charts {
     ], bits, 1000);
     const players = this.#figure("Players", [
       { label: "players", value: (point) => point.players, colour: "--curve-3" },
-    ], (value) => count(value, "player", "players"), 4);
+      { label: "by HLS", value: (point) => point.viewers, colour: "--curve-1" },
+    ], String, 4);
     this.element = make("section", { className: "charts" }, rates, players);
     this.resized = new ResizeObserver(() => this.#resize());
     this.resized.observe(this.element);

@@ -4,6 +4,7 @@ import { get } from "./api.js";
 import { Charts } from "./charts.js";
 import { copyable, make, say } from "./dom.js";
 import { bits, bytes, count, duration, rate, seconds } from "./format.js";
+import { Outward } from "./outward.js";
 import { Player } from "./player.js";
 import { DEFAULT_RTMP_PORT, quoted, rtmpServer, urls } from "./urls.js";
 
@@ -15,7 +16,7 @@ const CLIENTS_MAX = 50;
 
 /** Each figure: its name, and what it says of a stream; `warn` says what is wrong with it. */
 const FIGURES = [
-  { name: "Video", text: ({ video }) => video?.description ?? "none" },
+  { name: "Video", text: ({ video }) => (video ? codecs(video.description) : "none") },
   { name: "Audio", text: ({ audio }) => audio?.description ?? "none" },
   { name: "Resolution", text: ({ video }) => (video?.width ? `${video.width}×${video.height}` : "–") },
   {
@@ -30,7 +31,7 @@ const FIGURES = [
   },
   { name: "Bitrate in", text: (stream) => bits(stream.received_bits_per_second) },
   { name: "Bitrate out", text: (stream) => bits(stream.sent_bits_per_second) },
-  { name: "Players", text: ({ players }) => String(players) },
+  { name: "Players", text: ({ players, hls_viewers }) => (hls_viewers ? `${players} + ${hls_viewers} by HLS` : String(players)) },
   { name: "Live for", text: ({ age_ms }) => (age_ms == null ? "–" : duration(age_ms)) },
   {
     name: "Video ahead of audio",
@@ -45,6 +46,11 @@ const FIGURES = [
   },
 ];
 
+/** Codec and profile of a single track: its size and rate have figures of their own. */
+function codecs(description) {
+  return description.includes(",") ? description : description.replace(/ \d+x\d+.*$/, "");
+}
+
 export class Detail {
   constructor(stream, summary, history) {
     this.id = stream.id;
@@ -54,6 +60,7 @@ export class Detail {
     this.badge = make("span", { className: "badge" });
     this.player = new Player(at);
     this.charts = new Charts();
+    this.outward = new Outward();
     this.figures = FIGURES.map((figure) => {
       const value = make("dd");
       const warning = make("span", { className: "warning" });
@@ -66,6 +73,7 @@ export class Detail {
       this.player.element,
       make("dl", { className: "figures card" }, ...this.figures.map(({ row }) => row)),
       this.charts.element,
+      ...this.outward.elements,
       watchSection(at),
       publishSection(stream, port, at),
       this.#clients());
@@ -77,6 +85,7 @@ export class Detail {
     this.badge.classList.toggle("on", live);
     say(this.badge, live ? "live" : stream ? "waiting for its publisher" : "ended");
     this.charts.update(this.history.of(this.id));
+    this.outward.update(stream);
     if (!stream) return;
     for (const { text, warn, value, warning } of this.figures) {
       say(value, text(stream));

@@ -69,7 +69,7 @@ function render() {
   }), { received: 0, sent: 0 });
   say(byId("sums"), [
     count(summary.publishers, "live stream", "live streams"),
-    count(summary.players, "player", "players"),
+    count(summary.players + summary.hls_viewers, "player", "players"),
     `in ${bits(rates.received)}`,
     `out ${bits(rates.sent)}`,
     `up ${duration(summary.uptime_ms)}`,
@@ -122,7 +122,7 @@ function makeRow(stream) {
     say(live, stream.live ? "live" : "not live");
     say(media, brief(stream));
     const out = stream.live ? `${bits(stream.received_bits_per_second)} · ` : "";
-    say(figures, out + count(stream.players, "player", "players"));
+    say(figures, out + count(stream.players + stream.hls_viewers, "player", "players"));
     if (isSelected) anchor.setAttribute("aria-current", "page");
     else anchor.removeAttribute("aria-current");
   };

@@ -1,12 +1,15 @@
 //! The JSON documents.
 
+mod outward;
+
 use super::snapshot::{ClientState, ServerState, Snapshot, StreamState};
 use super::{Endpoint, Failure, Page, Scheme};
-use crate::forward::{ForwardState, ForwardStatus};
 use crate::name::StreamName;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::time::Duration;
+use outward::{Forward, Rendition};
+pub(super) use outward::{forwards, renditions};
 use serde::Serialize;
 
 pub(super) const CONTENT_TYPE: &str = "application/json";
@@ -33,6 +36,7 @@ struct Summary {
     streams: u32,
     publishers: u32,
     players: u32,
+    hls_viewers: u32,
     received_bytes: u64,
     sent_bytes: u64,
     tape_bytes: u64,
@@ -62,6 +66,7 @@ struct Stream<'a> {
     publisher: Option<String>,
     age_ms: Option<u64>,
     players: u32,
+    hls_viewers: u32,
     video: Option<Video<'a>>,
     audio: Option<Audio<'a>>,
     av_skew_ms: Option<i32>,
@@ -73,22 +78,7 @@ struct Stream<'a> {
     jumps: u64,
     skips: u64,
     forwards: Vec<Forward<'a>>,
-}
-
-#[derive(Serialize)]
-struct Forward<'a> {
-    /// Without what may be a key.
-    destination: &'a str,
-    state: &'static str,
-    age_ms: u64,
-    failures: u32,
-    /// Of the latest failure.
-    reason: Option<&'static str>,
-    /// What the destination said of it.
-    words: Option<&'a str>,
-    retry_ms: Option<u64>,
-    sent_bytes: u64,
-    skipped_bytes: u64,
+    renditions: Vec<Rendition<'a>>,
 }
 
 #[derive(Serialize)]
@@ -164,6 +154,7 @@ pub(super) fn summary(snapshot: &Snapshot, endpoints: &[Endpoint]) -> Vec<u8> {
         streams: server.streams,
         publishers: server.publishers,
         players: server.players,
+        hls_viewers: server.hls_viewers,
         received_bytes: totals.received_bytes,
         sent_bytes: totals.sent_bytes,
         tape_bytes: server.tape_bytes,
@@ -180,13 +171,13 @@ pub(super) fn streams(snapshot: &Snapshot, page: Page) -> Vec<u8> {
         time_unix_ms: snapshot.server.wall.unix_millis,
         total: snapshot.streams.len(),
         start: page.start.min(snapshot.streams.len()),
-        streams: page.of(&snapshot.streams).iter().map(Stream::of).collect(),
+        streams: page.of(&snapshot.streams).iter().map(|one| Stream::of(snapshot, one)).collect(),
     })
 }
 
 pub(super) fn stream(snapshot: &Snapshot, id: &str) -> Option<Vec<u8>> {
     let found = snapshot.streams.iter().find(|stream| stream.name.as_str() == id)?;
-    Some(write(&Stream::of(found)))
+    Some(write(&Stream::of(snapshot, found)))
 }
 
 pub(super) fn clients(snapshot: &Snapshot, page: Page, stream: Option<&str>) -> Vec<u8> {
@@ -209,10 +200,15 @@ pub(super) fn failure(failure: &Failure) -> Vec<u8> {
             number = alloc::format!("'{name}' is to be a number, counted from 0.");
             ("bad_number", number.as_str())
         }
+        Failure::Forbidden(words) => ("forbidden", words.as_str()),
+        Failure::Host => {
+            ("unknown_host", "The API is not known by this name: see http { api { host ... } }.")
+        }
         Failure::Method => ("method_not_allowed", "Documents are read by GET or HEAD."),
         Failure::NotFound => (
             "not_found",
-            "There are version, summary, streams, streams/VHOST/APP/STREAM and clients.",
+            "There are version, summary, streams, streams/VHOST/APP/STREAM, forwards, renditions \
+             and clients.",
         ),
         Failure::StreamNotFound => {
             ("stream_not_found", "Nobody publishes or plays a stream of this name.")
@@ -223,7 +219,7 @@ pub(super) fn failure(failure: &Failure) -> Vec<u8> {
 }
 
 impl<'a> Stream<'a> {
-    fn of(stream: &'a StreamState) -> Self {
+    fn of(snapshot: &'a Snapshot, stream: &'a StreamState) -> Self {
         let video = stream.video.as_ref().map(|video| Video {
             codec: video.codec.to_string(),
             description: &video.description,
@@ -246,6 +242,7 @@ impl<'a> Stream<'a> {
             publisher: stream.publisher.map(|id| id.to_string()),
             age_ms: stream.age.map(millis),
             players: stream.players,
+            hls_viewers: stream.hls_viewers,
             video,
             audio,
             av_skew_ms: stream.skew_millis,
@@ -257,28 +254,7 @@ impl<'a> Stream<'a> {
             jumps: stream.jumps,
             skips: stream.skips,
             forwards: stream.forwards.iter().map(Forward::of).collect(),
-        }
-    }
-}
-
-impl<'a> Forward<'a> {
-    fn of(forward: &'a ForwardStatus) -> Self {
-        let last = forward.last_failure.as_ref();
-        Self {
-            destination: &forward.destination,
-            state: forward.state.as_str(),
-            age_ms: millis(forward.age),
-            failures: forward.failures,
-            reason: last.map(|(failure, _)| failure.as_str()),
-            words: last.map(|(_, words)| &**words).filter(|words| !words.is_empty()),
-            retry_ms: match forward.state {
-                ForwardState::Waiting { left } => Some(millis(left)),
-                ForwardState::Connecting
-                | ForwardState::Ending { .. }
-                | ForwardState::Forwarding { .. } => None,
-            },
-            sent_bytes: forward.sent,
-            skipped_bytes: forward.skipped,
+            renditions: snapshot.renditions_of(&stream.name).iter().map(Rendition::of).collect(),
         }
     }
 }

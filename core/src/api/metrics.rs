@@ -5,6 +5,8 @@
 
 use super::Answer;
 use super::snapshot::{Snapshot, StreamState};
+use crate::forward::ForwardState;
+use crate::rendition::{RenditionState, RenditionStatus};
 use alloc::string::String;
 use core::fmt::{Display, Write as _};
 use core::time::Duration;
@@ -25,7 +27,7 @@ pub(super) fn answer(snapshot: &Snapshot) -> Answer {
         "Streams beyond the number that have series of their own.",
         unlabelled,
     );
-    write_streams(&mut text, streams);
+    write_streams(&mut text, snapshot, streams);
     Answer { status: 200, content_type: CONTENT_TYPE, body: text.0.into_bytes() }
 }
 
@@ -41,6 +43,7 @@ fn write_server(text: &mut Text, snapshot: &Snapshot) {
     text.one("streams", "gauge", "Streams with a publisher or players.", server.streams);
     text.one("publishers", "gauge", "Streams with a publisher.", server.publishers);
     text.one("players", "gauge", "Players attached to streams.", server.players);
+    text.one("hls_viewers", "gauge", "Those who watch by HLS.", server.hls_viewers);
     text.one("tape_bytes", "gauge", "Bytes of media that players read from.", server.tape_bytes);
     let help = "Bytes of replies and of incomplete messages.";
     text.one("session_bytes", "gauge", help, server.session_bytes);
@@ -53,53 +56,103 @@ fn write_server(text: &mut Text, snapshot: &Snapshot) {
     text.one("time_jumps_total", "counter", help, totals.jumps);
     let help = "Times that a slow player went on at a later keyframe.";
     text.one("player_skips_total", "counter", help, totals.skips);
+    write_outward(text, snapshot);
     text.head("refused_requests_total", "counter", "Requests that were refused.");
     for (reason, count) in &totals.refused {
         text.labelled("refused_requests_total", &[("reason", reason.as_str())], count);
     }
 }
 
-/// A figure of a stream; `None` where it is not known.
-type Figure = fn(&StreamState) -> Option<Value>;
+/// What leads out of the server, by what it does.
+fn write_outward(text: &mut Text, snapshot: &Snapshot) {
+    let totals = &snapshot.server.totals;
+    text.head("forwards", "gauge", "Forwards by what they do.");
+    for word in ForwardState::WORDS {
+        let forwards = snapshot.streams.iter().flat_map(|stream| &stream.forwards);
+        let count = forwards.filter(|forward| forward.state.as_str() == word).count();
+        text.labelled("forwards", &[("state", word)], count);
+    }
+    let help = "Times that a forward did not work, or no longer.";
+    text.one("forward_failures_total", "counter", help, totals.forward_failures);
+    text.head("renditions", "gauge", "Processes that transcode, by what they do.");
+    for word in RenditionState::WORDS {
+        let renditions = snapshot.renditions.iter();
+        let count = renditions.filter(|rendition| rendition.state.as_str() == word).count();
+        text.labelled("renditions", &[("state", word)], count);
+    }
+    let help = "Times that a process which transcodes was started again.";
+    text.one("rendition_restarts_total", "counter", help, totals.rendition_restarts);
+}
+
+/// A figure of a stream and its renditions; `None` where it is not known.
+type Figure = fn(&StreamState, &[RenditionStatus]) -> Option<Value>;
 
 /// Name, type, help and value of each figure of a stream.
 const FIGURES: &[(&str, &str, &str, Figure)] = &[
-    ("stream_live", "gauge", "Whether the stream has a publisher.", |stream| {
+    ("stream_live", "gauge", "Whether the stream has a publisher.", |stream, _| {
         Some(Value::Whole(u64::from(stream.publisher.is_some())))
     }),
-    ("stream_players", "gauge", "Players of the stream.", |stream| {
+    ("stream_players", "gauge", "Players of the stream.", |stream, _| {
         Some(Value::Whole(u64::from(stream.players)))
     }),
-    ("stream_received_bytes_total", "counter", "Bytes of media from publishers.", |stream| {
+    ("stream_hls_viewers", "gauge", "Those who watch the stream by HLS.", |stream, _| {
+        Some(Value::Whole(u64::from(stream.hls_viewers)))
+    }),
+    ("stream_received_bytes_total", "counter", "Bytes of media from publishers.", |stream, _| {
         Some(Value::Whole(stream.received_bytes))
     }),
-    ("stream_sent_bytes_total", "counter", "Bytes sent to players.", |stream| {
+    ("stream_sent_bytes_total", "counter", "Bytes sent to players.", |stream, _| {
         Some(Value::Whole(stream.sent_bytes))
     }),
-    ("stream_frames_per_second", "gauge", "Pictures in a second of media.", |stream| {
+    ("stream_frames_per_second", "gauge", "Pictures in a second of media.", |stream, _| {
         let rate = stream.video.as_ref()?.millihertz?;
         Some(Value::Thousandths(i64::from(rate)))
     }),
-    ("stream_gop_seconds", "gauge", "Time between the last two keyframes.", |stream| {
+    ("stream_gop_seconds", "gauge", "Time between the last two keyframes.", |stream, _| {
         let gop = stream.video.as_ref()?.gop?;
         Some(Value::Thousandths(i64::from(gop.millis)))
     }),
-    ("stream_av_skew_seconds", "gauge", "Time by which video is ahead of audio.", |stream| {
+    ("stream_av_skew_seconds", "gauge", "Time by which video is ahead of audio.", |stream, _| {
         Some(Value::Thousandths(i64::from(stream.skew_millis?)))
     }),
-    ("stream_time_jumps_total", "counter", "Jumps of the time line, mended.", |stream| {
+    ("stream_time_jumps_total", "counter", "Jumps of the time line, mended.", |stream, _| {
         Some(Value::Whole(stream.jumps))
     }),
-    ("stream_player_skips_total", "counter", "Skips of slow players.", |stream| {
+    ("stream_player_skips_total", "counter", "Skips of slow players.", |stream, _| {
         Some(Value::Whole(stream.skips))
+    }),
+    ("stream_forwards", "gauge", "Destinations of the stream.", |stream, _| {
+        some_count(stream.forwards.len(), stream.forwards.len())
+    }),
+    ("stream_forwards_up", "gauge", "Destinations that take the stream.", |stream, _| {
+        let up = |state| matches!(state, ForwardState::Forwarding { .. });
+        let count = stream.forwards.iter().filter(|forward| up(forward.state)).count();
+        some_count(stream.forwards.len(), count)
+    }),
+    ("stream_renditions", "gauge", "Processes that transcode the stream.", |_, renditions| {
+        some_count(renditions.len(), renditions.len())
+    }),
+    ("stream_renditions_up", "gauge", "Those of them that run.", |_, renditions| {
+        let up = |state| matches!(state, RenditionState::Running { .. });
+        let count = renditions.iter().filter(|rendition| up(rendition.state)).count();
+        some_count(renditions.len(), count)
+    }),
+    ("stream_rendition_restarts_total", "counter", "Their restarts.", |_, renditions| {
+        let restarts = renditions.iter().map(|rendition| u64::from(rendition.restarts));
+        (!renditions.is_empty()).then(|| Value::Whole(restarts.fold(0, u64::saturating_add)))
     }),
 ];
 
-fn write_streams(text: &mut Text, streams: &[StreamState]) {
+/// Nothing is told of what a stream has none of.
+fn some_count(all: usize, count: usize) -> Option<Value> {
+    (all > 0).then(|| Value::Whole(u64::try_from(count).unwrap_or(u64::MAX)))
+}
+
+fn write_streams(text: &mut Text, snapshot: &Snapshot, streams: &[StreamState]) {
     for (name, kind, help, figure) in FIGURES {
         text.head(name, kind, help);
         for stream in streams {
-            if let Some(value) = figure(stream) {
+            if let Some(value) = figure(stream, snapshot.renditions_of(&stream.name)) {
                 text.labelled(name, &[("stream", stream.name.as_str())], value);
             }
         }

@@ -5,6 +5,7 @@ use crate::flv::tag::Codec;
 use crate::forward::ForwardStatus;
 use crate::id::ConnId;
 use crate::name::StreamName;
+use crate::rendition::RenditionStatus;
 use crate::shard::ShardId;
 use crate::time::WallClock;
 use alloc::collections::BTreeMap;
@@ -19,7 +20,7 @@ use core::time::Duration;
 pub enum Scope {
     /// The sums alone.
     Server,
-    /// The sums and the streams.
+    /// The sums, the streams and their renditions.
     Streams,
     /// The sums and the clients.
     Clients,
@@ -27,7 +28,8 @@ pub enum Scope {
 
 /// A server at one moment.
 ///
-/// Streams are in the order of their names, clients in that of their ids.
+/// Streams are in the order of their names, clients in that of their ids, renditions in that of the
+/// names of their streams.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Snapshot {
     /// The sums.
@@ -36,6 +38,8 @@ pub struct Snapshot {
     pub streams: Vec<StreamState>,
     /// Each connection, once for each of its roles.
     pub clients: Vec<ClientState>,
+    /// Each process that transcodes a stream, or ends after the stream did.
+    pub renditions: Vec<RenditionStatus>,
 }
 
 /// What is counted over all streams and connections.
@@ -53,6 +57,8 @@ pub struct ServerState {
     pub publishers: u32,
     /// Players attached to streams.
     pub players: u32,
+    /// Those who watch by HLS, who are attached to nothing.
+    pub hls_viewers: u32,
     /// Streams with a publisher or players, each counted at its home.
     pub streams: u32,
     /// Bytes on all tapes, replicas on other shards included.
@@ -76,6 +82,10 @@ pub struct Totals {
     pub jumps: u64,
     /// Times that a slow player went on at a later keyframe.
     pub skips: u64,
+    /// Times that a forward did not work, or no longer.
+    pub forward_failures: u64,
+    /// Times that a process which transcodes a stream was started again.
+    pub rendition_restarts: u64,
     /// Requests that were refused.
     pub refused: BTreeMap<RefuseReason, u64>,
 }
@@ -94,6 +104,8 @@ pub struct StreamState {
     pub age: Option<Duration>,
     /// Players attached.
     pub players: u32,
+    /// Those who watch by HLS; counted at its home.
+    pub hls_viewers: u32,
     /// Its picture.
     pub video: Option<VideoState>,
     /// Its sound.
@@ -116,6 +128,32 @@ pub struct StreamState {
     pub skips: u64,
     /// Where it is forwarded.
     pub forwards: Vec<ForwardStatus>,
+}
+
+impl StreamState {
+    /// A stream that is at home here and that nobody publishes or plays.
+    #[must_use]
+    pub const fn waiting(name: StreamName) -> Self {
+        Self {
+            name,
+            is_home: true,
+            publisher: None,
+            age: None,
+            players: 0,
+            hls_viewers: 0,
+            video: None,
+            audio: None,
+            skew_millis: None,
+            received_bytes: 0,
+            sent_bytes: 0,
+            received_bits_per_second: 0,
+            sent_bits_per_second: 0,
+            tape_bytes: 0,
+            jumps: 0,
+            skips: 0,
+            forwards: Vec::new(),
+        }
+    }
 }
 
 /// The picture of a stream.
@@ -254,6 +292,7 @@ impl Snapshot {
             all.server.add(&part.server);
             all.streams.extend(part.streams);
             all.clients.extend(part.clients);
+            all.renditions.extend(part.renditions);
         }
         // The home comes first: what was measured there counts.
         all.streams.sort_by(|a, b| a.name.cmp(&b.name).then(b.is_home.cmp(&a.is_home)));
@@ -265,7 +304,21 @@ impl Snapshot {
             is_same
         });
         all.clients.sort_by_key(|client| client.id);
+        all.sort_renditions();
         all
+    }
+
+    /// Puts renditions in their order.
+    pub(crate) fn sort_renditions(&mut self) {
+        self.renditions.sort_by(|a, b| a.name.cmp(&b.name).then_with(|| a.engine.cmp(&b.engine)));
+    }
+
+    /// The renditions of one stream.
+    pub(super) fn renditions_of(&self, name: &StreamName) -> &[RenditionStatus] {
+        let first = self.renditions.partition_point(|rendition| rendition.name < *name);
+        let rest = self.renditions.get(first..).unwrap_or_default();
+        let count = rest.partition_point(|rendition| rendition.name == *name);
+        rest.get(..count).unwrap_or_default()
     }
 }
 
@@ -277,6 +330,7 @@ impl ServerState {
         self.connections = self.connections.saturating_add(part.connections);
         self.publishers = self.publishers.saturating_add(part.publishers);
         self.players = self.players.saturating_add(part.players);
+        self.hls_viewers = self.hls_viewers.saturating_add(part.hls_viewers);
         self.streams = self.streams.saturating_add(part.streams);
         self.tape_bytes = self.tape_bytes.saturating_add(part.tape_bytes);
         self.session_bytes = self.session_bytes.saturating_add(part.session_bytes);
@@ -291,6 +345,8 @@ impl Totals {
         self.sent_bytes = self.sent_bytes.saturating_add(part.sent_bytes);
         self.jumps = self.jumps.saturating_add(part.jumps);
         self.skips = self.skips.saturating_add(part.skips);
+        self.forward_failures = self.forward_failures.saturating_add(part.forward_failures);
+        self.rendition_restarts = self.rendition_restarts.saturating_add(part.rendition_restarts);
         for (reason, count) in &part.refused {
             let sum = self.refused.entry(*reason).or_default();
             *sum = sum.saturating_add(*count);
@@ -301,6 +357,7 @@ impl Totals {
 impl StreamState {
     fn add_replica(&mut self, replica: &Self) {
         self.players = self.players.saturating_add(replica.players);
+        self.hls_viewers = self.hls_viewers.saturating_add(replica.hls_viewers);
         self.sent_bytes = self.sent_bytes.saturating_add(replica.sent_bytes);
         self.sent_bits_per_second =
             self.sent_bits_per_second.saturating_add(replica.sent_bits_per_second);

@@ -1,9 +1,10 @@
 use super::*;
-use crate::event::RefuseReason;
+use crate::event::{RefuseReason, RenditionEnd};
 use crate::flv::tag::Codec;
 use crate::forward::{ForwardFailure, ForwardState, ForwardStatus};
 use crate::id::{ConnId, ForwardId};
 use crate::name::{NameLimits, StreamName};
+use crate::rendition::{RenditionState, RenditionStatus};
 use crate::shard::ShardId;
 use crate::time::WallClock;
 use alloc::sync::Arc;
@@ -43,6 +44,7 @@ fn stream(stream: &str, is_home: bool) -> StreamState {
         publisher: is_home.then_some(client(0, 3).id),
         age: Some(Duration::from_secs(60)),
         players: 2,
+        hls_viewers: 3,
         video: Some(VideoState {
             codec: Codec::H264,
             description: Arc::from("H.264 High 4.0 1920x1080"),
@@ -80,8 +82,32 @@ fn forward() -> ForwardStatus {
     }
 }
 
+fn rendition(stream: &str, engine: &str, state: RenditionState) -> RenditionStatus {
+    RenditionStatus {
+        name: name("live", stream),
+        scope: Arc::from("live"),
+        engine: Arc::from(engine),
+        state,
+        age: Duration::from_secs(40),
+        restarts: 3,
+        failures: 1,
+        last_end: Some(RenditionEnd::Exited {
+            code: Some(1),
+            signal: None,
+            was_silent: false,
+            last_words: Arc::from("not told twice"),
+        }),
+        last_words: Arc::from("first\nlast"),
+    }
+}
+
+const RUNNING: RenditionState =
+    RenditionState::Running { process: Some(4_321), age: Duration::from_secs(7) };
+const WAITING: RenditionState = RenditionState::Waiting { left: Duration::from_millis(1_200) };
+
 fn shard(streams: vec::Vec<StreamState>, clients: vec::Vec<ClientState>) -> Snapshot {
     let players = streams.iter().map(|stream| stream.players).sum();
+    let hls_viewers = streams.iter().map(|stream| stream.hls_viewers).sum();
     let homes = streams.iter().filter(|stream| stream.is_home).count();
     let server = ServerState {
         shards: 1,
@@ -89,6 +115,7 @@ fn shard(streams: vec::Vec<StreamState>, clients: vec::Vec<ClientState>) -> Snap
         wall: WallClock { unix_millis: 1_700_000_000_123 },
         connections: u32::try_from(clients.len()).unwrap(),
         players,
+        hls_viewers,
         streams: u32::try_from(homes).unwrap(),
         totals: Totals {
             accepted: 7,
@@ -97,7 +124,7 @@ fn shard(streams: vec::Vec<StreamState>, clients: vec::Vec<ClientState>) -> Snap
         },
         ..ServerState::default()
     };
-    Snapshot { server, streams, clients }
+    Snapshot { server, streams, clients, renditions: vec![] }
 }
 
 fn get(snapshot: &Snapshot, target: &str) -> (u16, Value) {
@@ -111,7 +138,8 @@ fn get(snapshot: &Snapshot, target: &str) -> (u16, Value) {
 
 #[test]
 fn each_document_is_as_it_is_documented() {
-    let snapshot = shard(vec![stream("a", true)], vec![client(0, 3)]);
+    let mut snapshot = shard(vec![stream("a", true)], vec![client(0, 3)]);
+    snapshot.renditions = vec![rendition("a", "sd", RUNNING), rendition("gone", "sd", WAITING)];
     let version = env!("CARGO_PKG_VERSION");
     let check = |target: &str, expected: Value| {
         assert_eq!(get(&snapshot, target), (200, expected), "{target}");
@@ -122,13 +150,32 @@ fn each_document_is_as_it_is_documented() {
         json!({
             "version": version, "time_unix_ms": 1_700_000_000_123_u64, "uptime_ms": 90_000,
             "shards": 1, "rtmp_port": 1935, "http_port": null, "connections": 1, "streams": 1,
-            "publishers": 0, "players": 2, "received_bytes": 0, "sent_bytes": 0, "tape_bytes": 0,
+            "publishers": 0, "players": 2, "hls_viewers": 3, "received_bytes": 0,
+            "sent_bytes": 0, "tape_bytes": 0,
             "session_bytes": 0, "accepted": 7, "refused": 2, "jumps": 0, "skips": 0,
         }),
     );
+    let forward = json!({
+        "stream": "__defaultVhost__/live/a", "destination": "rtmp://b.example/live/..",
+        "state": "waiting", "age_ms": 30_000, "failures": 2, "reason": "refused",
+        "words": "NetStream.Publish.BadName", "retry_ms": 2500, "sent_bytes": 700,
+        "skipped_bytes": 0,
+    });
+    let running = json!({
+        "stream": "__defaultVhost__/live/a", "scope": "live", "engine": "sd", "state": "running",
+        "age_ms": 40_000, "process": 4321, "running_ms": 7_000, "retry_ms": null, "restarts": 3,
+        "failures": 1, "last_end": {"code": 1, "signal": null, "hung": false, "error": null},
+        "last_words": "first\nlast",
+    });
+    let mut waiting = running.clone();
+    waiting["stream"] = json!("__defaultVhost__/live/gone");
+    waiting["state"] = json!("waiting");
+    waiting["process"] = json!(null);
+    waiting["running_ms"] = json!(null);
+    waiting["retry_ms"] = json!(1_200);
     let stream = json!({
         "id": "__defaultVhost__/live/a", "vhost": "__defaultVhost__", "app": "live", "name": "a",
-        "live": true, "publisher": "0-3.1", "age_ms": 60_000, "players": 2,
+        "live": true, "publisher": "0-3.1", "age_ms": 60_000, "players": 2, "hls_viewers": 3,
         "video": {
             "codec": "H.264", "description": "H.264 High 4.0 1920x1080", "width": 1920,
             "height": 1080, "frames_per_second": 29.97, "gop_ms": 2002, "gop_frames": 60,
@@ -137,12 +184,21 @@ fn each_document_is_as_it_is_documented() {
         "av_skew_ms": -12, "received_bytes": 1000, "sent_bytes": 2000,
         "received_bits_per_second": 4_000_000, "sent_bits_per_second": 8_000_000,
         "tape_bytes": 5000, "jumps": 1, "skips": 3,
-        "forwards": [{
-            "destination": "rtmp://b.example/live/..", "state": "waiting", "age_ms": 30_000,
-            "failures": 2, "reason": "refused", "words": "NetStream.Publish.BadName",
-            "retry_ms": 2500, "sent_bytes": 700, "skipped_bytes": 0,
-        }],
+        "forwards": [forward],
+        "renditions": [running],
     });
+    let forwards = json!({
+        "time_unix_ms": 1_700_000_000_123_u64, "total": 1, "start": 0, "forwards": [forward],
+    });
+    check("/api/v1/forwards", forwards);
+    let mut renditions = json!({
+        "time_unix_ms": 1_700_000_000_123_u64, "total": 2, "start": 0,
+        "renditions": [running, waiting],
+    });
+    check("/api/v1/renditions", renditions.clone());
+    renditions["start"] = json!(1);
+    renditions["renditions"] = json!([waiting]);
+    check("/api/v1/renditions?start=1&count=9", renditions);
     check("/api/v1/streams/__defaultVhost__/live/a", stream.clone());
     check("/api/v1/streams/__defaultVhost__%2Flive%2fa?x=1", stream.clone());
     check(
@@ -237,8 +293,13 @@ fn clients_of_one_stream_can_be_asked_for() {
 
 #[test]
 fn shards_become_one_server_whatever_their_order() {
-    let home = shard(vec![stream("a", true), stream("c", true)], vec![client(1, 0)]);
-    let other = shard(vec![stream("a", false), stream("b", true)], vec![client(0, 0)]);
+    let mut home = shard(vec![stream("a", true), stream("c", true)], vec![client(1, 0)]);
+    let mut other = shard(vec![stream("a", false), stream("b", true)], vec![client(0, 0)]);
+    home.renditions = vec![rendition("a", "hd", RUNNING), rendition("c", "sd", WAITING)];
+    other.renditions = vec![rendition("b", "sd", RUNNING)];
+    home.server.totals.rendition_restarts = 2;
+    other.server.totals.rendition_restarts = 3;
+    other.server.totals.forward_failures = 4;
     let merged = Snapshot::merge([home.clone(), other.clone()]);
     assert_eq!(merged, Snapshot::merge([other, home]));
     assert_eq!(merged.server.shards, 2);
@@ -249,6 +310,11 @@ fn shards_become_one_server_whatever_their_order() {
     assert_eq!(names, ["a", "b", "c"]);
     let ids: Vec<_> = merged.clients.iter().map(|client| client.id.to_string()).collect();
     assert_eq!(ids, ["0-0.1", "1-0.1"]);
+    let engines: Vec<_> =
+        merged.renditions.iter().map(|one| (one.name.stream(), &*one.engine)).collect();
+    assert_eq!(engines, [("a", "hd"), ("b", "sd"), ("c", "sd")]);
+    let totals = &merged.server.totals;
+    assert_eq!((totals.rendition_restarts, totals.forward_failures), (5, 4));
     let a = &merged.streams[0];
     assert!(a.publisher.is_some() && a.is_home, "what was measured at home counts");
     assert_eq!((a.players, a.sent_bits_per_second), (4, 16_000_000), "players of all shards count");
@@ -259,7 +325,13 @@ fn shards_become_one_server_whatever_their_order() {
 fn metrics_are_bounded_and_well_formed() {
     let count = STREAMS_LABELLED_MAX + 50;
     let streams = (0..count).map(|index| stream(&format!("s{index:04}"), true)).collect();
-    let snapshot = shard(streams, vec![client(0, 1)]);
+    let mut snapshot = shard(streams, vec![client(0, 1)]);
+    snapshot.server.totals.rendition_restarts = 5;
+    snapshot.renditions = vec![
+        rendition("s0003", "hd", WAITING),
+        rendition("s0003", "sd", RUNNING),
+        rendition("s0004", "sd", RUNNING),
+    ];
     let answer = Request::parse("GET", "/metrics").unwrap().answer(&snapshot, &[]);
     assert_eq!(answer.content_type, "text/plain; version=0.0.4; charset=utf-8");
     let text = String::from_utf8(answer.body).unwrap();
@@ -279,12 +351,29 @@ fn metrics_are_bounded_and_well_formed() {
         "millstream_uptime_seconds 90.000",
         "millstream_refused_requests_total{reason=\"busy\"} 2",
         "millstream_streams_unlabelled 50",
+        "millstream_forwards{state=\"waiting\"} 250",
+        "millstream_forwards{state=\"forwarding\"} 0",
+        "millstream_renditions{state=\"running\"} 2",
+        "millstream_renditions{state=\"waiting\"} 1",
+        "millstream_renditions{state=\"ending\"} 0",
+        "millstream_rendition_restarts_total 5",
+        "millstream_forward_failures_total 0",
+        "millstream_stream_forwards{stream=\"__defaultVhost__/live/s0003\"} 1",
+        "millstream_stream_forwards_up{stream=\"__defaultVhost__/live/s0003\"} 0",
+        "millstream_stream_renditions{stream=\"__defaultVhost__/live/s0003\"} 2",
+        "millstream_stream_renditions_up{stream=\"__defaultVhost__/live/s0003\"} 1",
+        "millstream_stream_rendition_restarts_total{stream=\"__defaultVhost__/live/s0003\"} 6",
         "millstream_stream_av_skew_seconds{stream=\"__defaultVhost__/live/s0000\"} -0.012",
         "millstream_stream_frames_per_second{stream=\"__defaultVhost__/live/s0199\"} 29.970",
     ] {
         assert!(text.lines().any(|other| other == line), "no {line} in\n{text}");
     }
     assert!(!text.contains("s0200"), "more streams than are to be told");
+    let mut series: Vec<_> = text.lines().filter_map(|line| line.rsplit_once(' ')).collect();
+    series.retain(|(name, _)| !name.starts_with('#'));
+    let names: std::collections::BTreeSet<_> = series.iter().map(|(name, _)| name).collect();
+    assert_eq!(names.len(), series.len(), "a series has one value");
+    assert!(!text.contains("stream_renditions{stream=\"__defaultVhost__/live/s0001\"}"), "{text}");
 }
 
 quickcheck! {
@@ -295,6 +384,27 @@ quickcheck! {
                 assert!(matches!(request.answer(&snapshot, &[]).status, 200 | 404));
             }
         }
+        true
+    }
+}
+
+quickcheck::quickcheck! {
+    fn any_target_keeps_every_promise(data: vec::Vec<u8>) -> bool {
+        fuzz::fuzz_api(&data);
+        true
+    }
+
+    fn targets_made_of_parts_keep_every_promise(parts: vec::Vec<u8>) -> bool {
+        const PARTS: [&str; 20] = [
+            "streams", "clients", "summary", "version", "?", "start=", "count=", "&", "1", "3",
+            "18446744073709551616", "-1", "stream=", "%", "%2e", "%zz", "/", "10.0.0.0/8", "callback=x",
+            "__defaultVhost__/a/s1",
+        ];
+        let text: vec::Vec<u8> = parts
+            .iter()
+            .flat_map(|part| PARTS[usize::from(*part) % PARTS.len()].bytes())
+            .collect();
+        fuzz::fuzz_api(&text);
         true
     }
 }

@@ -117,6 +117,12 @@ impl Request {
         self.values(name).next()
     }
 
+    /// The value of the last header field `name`: what the nearest proxy has added.
+    #[must_use]
+    pub fn last_field(&self, name: &str) -> Option<&[u8]> {
+        self.values(name).last()
+    }
+
     /// The value of the first header field `name`, if it is ASCII or UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {

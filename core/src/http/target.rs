@@ -27,6 +27,10 @@ impl Target {
             Some(rest) => {
                 let end = rest.find(['/', '?']).unwrap_or(rest.len());
                 let (authority, rest) = rest.split_at_checked(end).ok_or(HttpError::Target)?;
+                // RFC 9110, section 4.2.1.
+                if authority.is_empty() {
+                    return Err(HttpError::Target);
+                }
                 (Some(Box::from(authority)), rest)
             }
             None => (None, text),

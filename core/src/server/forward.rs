@@ -16,6 +16,7 @@
 //! | waiting, dialling, asking | the stream has ended | gone |
 
 mod attempts;
+mod echo;
 
 use super::Server;
 use super::conn::{Action, Asked, Conn, Role, refusal};
@@ -31,6 +32,7 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::time::Duration;
 
 /// Bytes of a destination's text in an event.
 const WORDS_LEN_MAX: usize = 256;
@@ -97,14 +99,14 @@ impl Forward {
         Some(Deadline { at, reason: TimerKind::Forward })
     }
 
-    fn failed(&self, failure: ForwardFailure, words: Arc<str>, retry: Option<Instant>) -> Event {
+    fn failed(&self, failure: ForwardFailure, words: Arc<str>, retry: Option<Duration>) -> Event {
         Event::ForwardFailed {
             forward: self.id,
             name: self.name.clone(),
             destination: self.label.clone(),
             failure,
             words,
-            retry_at: retry,
+            retry_in: retry,
         }
     }
 }

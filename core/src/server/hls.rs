@@ -5,6 +5,7 @@
 //! a listener for HTTP and of a directory, none are made.
 
 mod disk;
+mod viewing;
 
 use super::Server;
 use super::timers::Owner;
@@ -23,6 +24,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::time::Duration;
 use disk::Disk;
+use viewing::Viewing;
 
 /// The segments of one stream; a number is used once.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -56,6 +58,7 @@ struct HlsStream {
     muxer: Option<HlsMuxer>,
     name: StreamName,
     timer_at: Option<Instant>,
+    viewing: Viewing,
     /// Who waits for the first playlist, and until when.
     waiting: Vec<(Instant, Asker)>,
 }
@@ -69,6 +72,11 @@ impl HlsStream {
         all.into_iter().flatten().min()
     }
 
+    fn viewers(&self, now: Instant) -> u32 {
+        let target = self.muxer.as_ref().map(HlsMuxer::target_duration);
+        target.map_or(0, |target| self.viewing.viewers(now, target))
+    }
+
     fn is_over(&self) -> bool {
         let is_empty = self.muxer.as_ref().is_none_or(|muxer| muxer.kept_len() == 0);
         let is_written = self.disk.as_ref().is_none_or(Disk::is_idle);
@@ -78,6 +86,19 @@ impl HlsStream {
             && is_empty
             && is_written
             && self.waiting.is_empty()
+    }
+
+    /// Goes on as a vhost says now: with what is there already.
+    fn configure(&mut self, vhost: &Vhost) {
+        let Some(muxer) = &mut self.muxer else { return };
+        muxer.configure(hls_config(vhost));
+        let directory = match &vhost.hls.storage {
+            HlsStorage::Memory if self.disk.is_none() => return,
+            HlsStorage::Memory => None,
+            HlsStorage::Disk { path } => Some(&**path),
+        };
+        let disk = self.disk.get_or_insert_with(|| Disk::new(&self.name));
+        disk.go_to(directory, &self.name, muxer.playlist(), muxer.kept());
     }
 
     fn find(&self, part: HlsPart) -> Option<Found> {
@@ -116,34 +137,31 @@ impl Server {
         hls.is_live = true;
         hls.dispose_at = None;
         hls.end_at = None;
-        hls.disk = match &vhost.hls.storage {
-            HlsStorage::Memory => None,
-            HlsStorage::Disk { path } => {
-                Some(hls.disk.take().unwrap_or_else(|| Disk::new(path, &name)))
-            }
-        };
         if hls.muxer.is_none() {
             let muxer = HlsMuxer::new(hls_config(&vhost), name.stream(), first);
             hls.muxer = Some(muxer);
         }
+        // It may be older than a reload.
+        hls.configure(&vhost);
         if let Some(stream) = self.stream_mut(source) {
             stream.hls = Some(id);
         }
+        self.hls_progress(id);
     }
 
-    /// The configuration has changed. Lengths change at once; a stream that begins to have segments
-    /// has none for its media so far.
+    /// The configuration has changed. Lengths and places change at once; a stream that begins to
+    /// have segments has none for its media so far.
     pub(super) fn hls_reloaded(&mut self, source: SourceId) {
         let Some(stream) = self.stream(source) else { return };
         let is_live = stream.source.publisher().is_some() && stream.replica.is_none();
         let is_wanted = is_live && is_wanted(&self.config, &stream.vhost);
         match (stream.hls, is_wanted) {
             (Some(id), true) => {
-                let config = hls_config(&stream.vhost);
-                let hls = self.hls.all.get_mut(&id);
-                if let Some(muxer) = hls.and_then(|hls| hls.muxer.as_mut()) {
-                    muxer.configure(config);
+                let vhost = stream.vhost.clone();
+                if let Some(hls) = self.hls.all.get_mut(&id) {
+                    hls.configure(&vhost);
                 }
+                self.hls_progress(id);
             }
             (Some(_), false) => self.hls_unpublished(source),
             (None, true) => {
@@ -193,6 +211,9 @@ impl Server {
         let Some(hls) = self.hls.all.get_mut(&id) else { return };
         let mut warnings = Vec::new();
         while let Some(output) = hls.muxer.as_mut().and_then(HlsMuxer::poll_output) {
+            if let HlsOutput::Segment(segment) = &output {
+                hls.viewing.list(now, segment.sequence);
+            }
             if let HlsOutput::Warning(warning) = output {
                 warnings.push(warning);
             } else if let Some(disk) = &mut hls.disk {
@@ -302,6 +323,7 @@ impl Server {
             muxer: None,
             name: name.clone(),
             timer_at: None,
+            viewing: Viewing::default(),
             waiting: Vec::new(),
         };
         self.hls.all.insert(id, Box::new(hls));
@@ -315,6 +337,12 @@ impl Server {
         let known = self.hls.ids.get(name).and_then(|id| self.hls.all.get(id));
         let found = known.and_then(|hls| hls.find(part));
         let is_live = known.is_some_and(|hls| hls.is_live);
+        if let (HlsPart::Segment(sequence), Some(_), Some(id)) =
+            (part, &found, self.hls.ids.get(name))
+            && let Some(hls) = self.hls.all.get_mut(id)
+        {
+            hls.viewing.count(sequence);
+        }
         if found.is_some() || part != HlsPart::Playlist {
             self.answer_fetch(asker, found);
             return;
@@ -355,6 +383,18 @@ impl Server {
     /// All files are written, as far as they can be now.
     pub(super) fn hls_is_written(&self) -> bool {
         self.hls.all.values().filter_map(|hls| hls.disk.as_ref()).all(Disk::is_settled)
+    }
+
+    /// How many watch a stream that is at home here by HLS.
+    pub(super) fn hls_viewers_of(&self, name: &StreamName) -> u32 {
+        let hls = self.hls.ids.get(name).and_then(|id| self.hls.all.get(id));
+        hls.map_or(0, |hls| hls.viewers(self.now))
+    }
+
+    /// How many watch the streams that are at home here by HLS.
+    pub(super) fn hls_viewers(&self) -> u32 {
+        let viewers = self.hls.all.values().map(|hls| hls.viewers(self.now));
+        viewers.fold(0, u32::saturating_add)
     }
 
     /// Bytes of all segments.

@@ -17,6 +17,7 @@ use crate::api;
 use crate::drive::{Output, Slices};
 use crate::event::{CloseReason, Event};
 use crate::http::{Framing, HttpError, HttpLimits, Request, Response, Wire};
+use crate::id::ConnId;
 use crate::name::{StreamName, escape};
 use crate::shard::{Fetch, HlsPart};
 use crate::time::{Deadline, Instant, TimerKind};
@@ -37,6 +38,8 @@ pub(super) struct Http {
     asked: Option<Asked>,
     /// An endless body is being sent.
     endless: Option<Framing>,
+    /// The peer sends no more: what it has asked for is answered, then the connection ends.
+    has_ended: bool,
     /// Bytes behind the replies.
     pieces: VecDeque<Bytes>,
     wire: Wire,
@@ -62,7 +65,13 @@ enum Awaited {
 
 impl Http {
     pub(super) fn new(limits: HttpLimits, now: Instant) -> Self {
-        Self { asked: None, endless: None, pieces: VecDeque::new(), wire: Wire::new(limits, now) }
+        Self {
+            asked: None,
+            endless: None,
+            has_ended: false,
+            pieces: VecDeque::new(),
+            wire: Wire::new(limits, now),
+        }
     }
 
     pub(super) fn deadline(&self) -> Option<Deadline> {
@@ -105,6 +114,24 @@ impl Server {
         } else {
             self.http_advance(conn, bytes);
         }
+    }
+
+    /// The peer sends no more. True if answers are owed to it, which it may still read (RFC 9112,
+    /// section 9.6); a viewer of an endless body that closes its half has left.
+    pub(super) fn http_half_closed(&mut self, id: ConnId) -> bool {
+        let mut is_owed = false;
+        self.with_conn(id, |server, conn| {
+            let is_free = conn.closing.is_none() && conn.roles.is_empty();
+            let Some(http) = conn.http.as_mut().filter(|_| is_free) else { return };
+            let is_busy = http.wire.is_asked() || http.wire.is_sending();
+            is_owed = is_busy && http.endless.is_none();
+            http.has_ended |= is_owed;
+            if is_owed && conn.reads {
+                conn.reads = false;
+                server.outputs.push_back(Output::SetReading { conn: id, enabled: false });
+            }
+        });
+        is_owed
     }
 
     /// Keeps what comes before the answer to the request before; not without end.
@@ -183,6 +210,9 @@ impl Server {
                 return self.prepare_viewer(conn);
             }
             if !http.wire.is_sending() {
+                if http.has_ended && !http.wire.is_asked() {
+                    self.begin_close(conn, CloseReason::Peer);
+                }
                 return false;
             }
             if http.wire.handle_sent(self.now) {
@@ -191,7 +221,8 @@ impl Server {
             }
             let stash = core::mem::take(&mut conn.stash);
             self.http_advance(conn, &stash);
-            if !conn.reads && conn.stash.is_empty() {
+            let has_ended = conn.http.as_ref().is_some_and(|http| http.has_ended);
+            if !conn.reads && !has_ended && conn.stash.is_empty() {
                 conn.reads = true;
                 self.outputs.push_back(Output::SetReading { conn: conn.id, enabled: true });
             }

@@ -7,7 +7,7 @@
 //! |---|---|
 //! | a vhost is gone or disabled | its connections are told, and closed |
 //! | GOP cache, queue length, merging, grace | at once, for players that are there too |
-//! | segments of HLS on and off, their length, the window | at once |
+//! | segments of HLS on and off, their length, the window, their files | at once |
 //! | renditions, forwards | at once |
 //! | time jitter | when the stream is published next |
 //! | chunk size | with the next connection; a stream keeps its own as long as somebody publishes or plays it, and players are told it |

@@ -123,11 +123,16 @@ impl Server {
             self.claim(conn, request.stream, request.request, home, name);
             return;
         }
-        // A stream without players goes with its publisher, so the takeover comes first.
-        if self.publish_policy(&name) == PublishPolicy::Takeover
-            && let Some(&source) = self.names.get(&name)
-        {
-            self.take_over(Some(conn), source);
+        if let Some(&source) = self.names.get(&name) {
+            if self.is_echo(source, conn.server_address()) {
+                let reason = RefuseReason::Loop;
+                self.refuse(conn, request.request, reason, Asked::Publish, name.as_str());
+                return;
+            }
+            // A stream without players goes with its publisher, so the takeover comes first.
+            if self.publish_policy(&name) == PublishPolicy::Takeover {
+                self.take_over(Some(conn), source);
+            }
         }
         let Some(source) = self.find_or_create(&name) else {
             let reason = RefuseReason::SourcesMax;

@@ -104,14 +104,21 @@ impl Server {
         conn.waits = true;
         let is_rendition = conn.app.as_ref().is_some_and(|app| app.is_engine);
         let route = conn.app.as_ref().map(|app| app.route.clone()).unwrap_or_default();
-        self.tell(home, ShardMessage::Claim { claim, name, is_rendition, route });
+        let server = conn.server_address();
+        self.tell(home, ShardMessage::Claim { claim, name, is_rendition, route, server });
     }
 
     /// Takes what another shard says.
     pub(super) fn shard_message(&mut self, from: ShardId, message: ShardMessage) {
         match message {
-            ShardMessage::Claim { claim, name, is_rendition, route } => {
-                self.answer_claim((from, claim), &name, is_rendition, route);
+            ShardMessage::Claim { claim, name, is_rendition, route, server } => {
+                let echoed = self.names.get(&name).copied();
+                if echoed.is_some_and(|source| self.is_echo(source, server)) {
+                    let reason = RefuseReason::Loop;
+                    self.tell(from, ShardMessage::Denied { claim, reason });
+                } else {
+                    self.answer_claim((from, claim), &name, is_rendition, route);
+                }
             }
             ShardMessage::Granted { claim, players } => {
                 self.with_conn(claim.conn, |server, conn| server.granted(conn, claim, players));

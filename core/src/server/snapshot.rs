@@ -45,6 +45,8 @@ impl Server {
                 // In the order of their names.
                 let streams = self.names.values().filter_map(|id| self.stream(*id));
                 snapshot.streams.extend(streams.map(|stream| self.stream_state(stream)));
+                snapshot.renditions = self.renditions();
+                snapshot.sort_renditions();
             }
             Scope::Clients => {
                 for conn in self.conns.iter().flatten() {
@@ -105,6 +107,10 @@ impl Server {
             Event::Accepted { .. } => &mut totals.accepted,
             Event::Jumped { .. } => &mut totals.jumps,
             Event::Skipped { .. } => &mut totals.skips,
+            Event::ForwardFailed { .. } => &mut totals.forward_failures,
+            Event::RenditionEnded { retry: Some(_), was_asked: false, .. } => {
+                &mut totals.rendition_restarts
+            }
             Event::Refused { reason, .. } => totals.refused.entry(*reason).or_default(),
             _ => return,
         };
@@ -119,6 +125,7 @@ impl Server {
             wall: self.wall_clock(),
             connections: stats.connections,
             players: stats.players,
+            hls_viewers: self.hls_viewers(),
             tape_bytes: stats.tape_bytes,
             session_bytes: stats.session_bytes,
             totals: self.totals.clone(),
@@ -148,6 +155,7 @@ impl Server {
             publisher: publisher.filter(|_| is_home),
             age: measure.published.map(|since| now.since(since)),
             players: stream.source.players(),
+            hls_viewers: self.hls_viewers_of(&stream.name),
             video: measure.video(now),
             audio: measure.audio(),
             skew_millis: measure.skew_millis(),

@@ -21,8 +21,9 @@ use crate::config::transcode::Engine;
 use crate::drive::{Output, Service};
 use crate::event::{Event, RenditionEnd, RenditionRefusal};
 use crate::id::{JobId, SourceId};
-use crate::job::{Job, JobResult, Signal};
+use crate::job::{Job, JobNews, JobResult, Signal};
 use crate::name::StreamName;
+use crate::rendition::{RenditionState, RenditionStatus};
 use crate::time::{Deadline, Instant, TimerKind};
 use alloc::format;
 use alloc::string::String;
@@ -42,6 +43,12 @@ const BACK_OFF_MAX: Duration = Duration::from_secs(60);
 /// How long a process may take to end when it is asked to.
 const END_TIME: Duration = Duration::from_secs(5);
 
+/// Bytes of a process's last words in its state.
+const LAST_LINES_LEN_MAX: usize = 1 << 10;
+
+/// Shorter words are no keys, but parts of others.
+const SECRET_LEN_MIN: usize = 4;
+
 /// A process that reports no progress for so long hangs.
 const SILENCE_MAX: Duration = Duration::from_secs(30);
 
@@ -54,11 +61,18 @@ pub(super) struct Renditions {
 
 #[derive(Debug)]
 struct Rendition {
+    began: Instant,
     /// Exits since the last that it ran for long.
     failures: u32,
     is_wanted: bool,
+    last_end: Option<RenditionEnd>,
+    last_words: Arc<str>,
     name: StreamName,
     phase: Phase,
+    /// The number of its process.
+    process: Option<u32>,
+    scope: Arc<str>,
+    starts: u32,
     work: Work,
 }
 
@@ -68,6 +82,7 @@ struct Work {
     argv: Arc<[Arc<str>]>,
     engine: Arc<str>,
     log: Option<Arc<str>>,
+    secrets: Vec<Arc<str>>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -104,21 +119,51 @@ impl Rendition {
             Phase::Waiting { .. } => None,
         }
     }
+
+    fn status(&self, now: Instant) -> RenditionStatus {
+        let process = self.process;
+        let state = match self.phase {
+            Phase::Ending { since, .. } => {
+                RenditionState::Ending { process, age: now.since(since) }
+            }
+            Phase::Running { since, .. } => {
+                RenditionState::Running { process, age: now.since(since) }
+            }
+            Phase::Waiting { at } => RenditionState::Waiting { left: at.since(now) },
+        };
+        RenditionStatus {
+            name: self.name.clone(),
+            scope: self.scope.clone(),
+            engine: self.work.engine.clone(),
+            state,
+            age: now.since(self.began),
+            restarts: self.starts.saturating_sub(1),
+            failures: self.failures,
+            last_end: self.last_end.clone(),
+            last_words: self.last_words.clone(),
+        }
+    }
 }
 
 impl Server {
+    /// All renditions of this shard.
+    #[must_use]
+    pub fn renditions(&self) -> Vec<RenditionStatus> {
+        self.renditions.all.iter().map(|rendition| rendition.status(self.now)).collect()
+    }
+
     /// Starts and ends processes until there are those that the stream and the configuration ask
     /// for. To be called when a stream of this shard gets or loses its publisher, and for each
     /// stream when the configuration has changed.
     pub(super) fn sync_renditions(&mut self, name: &StreamName) {
         let wanted = self.wanted_renditions(name);
         for rendition in self.renditions.all.iter_mut().filter(|one| one.name == *name) {
-            rendition.is_wanted = wanted.contains(&rendition.work);
+            rendition.is_wanted = wanted.iter().any(|(work, _)| *work == rendition.work);
         }
-        for work in wanted {
+        for (work, scope) in wanted {
             let known = |one: &Rendition| one.name == *name && one.work == work;
             if !self.renditions.all.iter().any(known) {
-                self.add_rendition(name, work);
+                self.add_rendition(name, scope, work);
             }
         }
         self.end_unwanted();
@@ -132,6 +177,18 @@ impl Server {
         }
         self.end_unwanted();
         self.run_renditions();
+    }
+
+    /// A process has begun, or has said something.
+    pub(super) fn rendition_told(&mut self, job: JobId, news: JobNews) {
+        let found = self.renditions.all.iter_mut().find(|one| one.job() == Some(job));
+        let Some(rendition) = found else { return };
+        match news {
+            JobNews::Began { process } => rendition.process = Some(process),
+            JobNews::Said { last_words } => {
+                rendition.last_words = last_lines(&hide(&last_words, &rendition.work));
+            }
+        }
     }
 
     /// A process has exited; false if the job is none of these.
@@ -156,10 +213,18 @@ impl Server {
             rendition.is_wanted.then_some(Duration::ZERO)
         };
         rendition.phase = Phase::Waiting { at: now.after(retry.unwrap_or_default()) };
+        rendition.process = None;
+        let end = end(result, &rendition.work);
+        if let RenditionEnd::Exited { last_words, .. } = &end
+            && !last_words.is_empty()
+        {
+            rendition.last_words = last_lines(last_words);
+        }
+        rendition.last_end = Some(end.clone());
         let event = Event::RenditionEnded {
             name: rendition.name.clone(),
             engine: rendition.work.engine.clone(),
-            end: end(result, &rendition.work),
+            end,
             ran,
             retry,
             was_asked,
@@ -178,7 +243,7 @@ impl Server {
     }
 
     /// What should run for a stream now.
-    fn wanted_renditions(&mut self, name: &StreamName) -> Vec<Work> {
+    fn wanted_renditions(&mut self, name: &StreamName) -> Vec<(Work, Arc<str>)> {
         let config = self.config.clone();
         let source = self.names.get(name).copied();
         if self.is_shutting_down || !source.is_some_and(|source| self.is_transcoded(source)) {
@@ -195,8 +260,8 @@ impl Server {
             match server {
                 Some(server) => {
                     let work = work(transcode, engine, name, server);
-                    if !wanted.contains(&work) {
-                        wanted.push(work);
+                    if !wanted.iter().any(|(known, _)| *known == work) {
+                        wanted.push((work, Arc::from(format!("{}", transcode.scope))));
                     }
                 }
                 None => self.refuse_rendition(name, &engine.name, RenditionRefusal::NoListener),
@@ -212,16 +277,22 @@ impl Server {
         })
     }
 
-    fn add_rendition(&mut self, name: &StreamName, work: Work) {
+    fn add_rendition(&mut self, name: &StreamName, scope: Arc<str>, work: Work) {
         if self.renditions.len() >= self.config.limits.children_max as usize {
             self.refuse_rendition(name, &work.engine, RenditionRefusal::ChildrenMax);
             return;
         }
         self.renditions.all.push(Rendition {
+            began: self.now,
             failures: 0,
             is_wanted: true,
+            last_end: None,
+            last_words: Arc::from(""),
             name: name.clone(),
             phase: Phase::Waiting { at: self.now },
+            process: None,
+            scope,
+            starts: 0,
             work,
         });
     }
@@ -254,9 +325,10 @@ impl Server {
                     self.outputs.push_back(Output::Signal { job, signal });
                 }
                 Phase::Waiting { at } if *at <= now => {
-                    let Work { argv, engine, log } = rendition.work.clone();
+                    let Work { argv, engine, log, secrets: _ } = rendition.work.clone();
                     let job = self.start(Job::Run { argv, log, silence_max: Some(SILENCE_MAX) });
                     rendition.phase = Phase::Running { job, since: now };
+                    rendition.starts = rendition.starts.saturating_add(1);
                     let name = rendition.name.clone();
                     self.event(Event::RenditionStarted { name, engine });
                 }
@@ -279,23 +351,55 @@ fn work(transcode: &Transcode, engine: &Engine, name: &StreamName, server: Socke
         Arc::from(format!("{directory}/ffmpeg-encoder-{name}-{}.log", engine.name))
     });
     let argv = command_line(&transcode.ffmpeg, engine, name, server);
-    Work { argv, engine: engine.name.clone(), log }
+    let secrets = secrets(&engine.output.0, argv.last().map_or("", |output| &**output));
+    Work { argv, engine: engine.name.clone(), log, secrets }
 }
 
-/// How a process ended, for the log: without the URL of its output, which may hold a key.
+/// How a process ended, without secrets.
 fn end(result: &JobResult, work: &Work) -> RenditionEnd {
-    let hide = |words: &str| -> Arc<str> {
-        let output = work.argv.last().map_or("", |output| output);
-        if output.is_empty() { words.into() } else { words.replace(output, "the output").into() }
-    };
     match result {
         JobResult::Exited(exit) => RenditionEnd::Exited {
             code: exit.code,
             signal: exit.signal,
             was_silent: exit.was_silent,
-            last_words: hide(&exit.last_words),
+            last_words: hide(&exit.last_words, work),
         },
-        JobResult::Failed { reason } => RenditionEnd::Failed { reason: hide(reason) },
+        JobResult::Failed { reason } => RenditionEnd::Failed { reason: hide(reason, work) },
         JobResult::Done => RenditionEnd::Failed { reason: "".into() },
     }
+}
+
+/// Words of a process without the URL of its output, and without what of it may be a key.
+fn hide(words: &str, work: &Work) -> Arc<str> {
+    let output = work.argv.last().map_or("", |output| &**output);
+    if output.is_empty() {
+        return words.into();
+    }
+    let mut words = words.replace(output, "the output");
+    for secret in &work.secrets {
+        words = words.replace(&**secret, "..");
+    }
+    words.into()
+}
+
+/// What of an output may be a key: its query, and a stream that is written out in the configuration.
+fn secrets(template: &str, output: &str) -> Vec<Arc<str>> {
+    let stream = |url: &str| url.rsplit_once('/').map(|(_, stream)| String::from(stream));
+    let is_written_out = stream(template).is_some_and(|stream| !stream.contains('['));
+    let name = if is_written_out { stream(output) } else { None };
+    let query = output.rsplit_once('?').map(|(_, query)| query);
+    // The names of a vhost and of a stream are no secrets.
+    let query = query.filter(|query| !query.starts_with("vhost="));
+    let parts = name.as_deref().into_iter().flat_map(|name| name.split('?')).chain(query);
+    parts.filter(|part| part.len() >= SECRET_LEN_MIN).map(Arc::from).collect()
+}
+
+/// The last lines of what a process said, as much as is worth being shown.
+fn last_lines(words: &str) -> Arc<str> {
+    let first = words.len().saturating_sub(LAST_LINES_LEN_MAX);
+    let first = (first..=words.len()).find(|at| words.is_char_boundary(*at)).unwrap_or_default();
+    let rest = words.get(first..).unwrap_or_default();
+    // The first line is whole, unless there is only one.
+    let whole = if first == 0 { None } else { rest.split_once('\n').map(|(_, whole)| whole) };
+    whole.unwrap_or(rest).into()
 }

@@ -31,6 +31,8 @@ pub(crate) struct Wires {
     pub(crate) writes: u64,
     /// Bytes written since the start.
     pub(crate) bytes: u64,
+    /// Configurations that the server has not taken yet.
+    configs: Vec<Arc<Config>>,
     micros: u64,
     ready: Vec<Ready>,
     sent: Vec<BytesMut>,
@@ -55,13 +57,18 @@ impl Hall {
         hall
     }
 
-    /// Nobody is there.
-    pub(crate) fn empty() -> Self {
+    /// The configuration that it begins with.
+    pub(crate) fn config() -> Config {
         let vhost = Vhost { send_delay: SendDelay::Fixed(Duration::ZERO), ..Vhost::default() };
-        let config = Config {
+        Config {
             pithy_print: PithyPrint::every(Duration::from_secs(1 << 20)),
             ..Config::with_default_vhost(vhost)
-        };
+        }
+    }
+
+    /// Nobody is there.
+    pub(crate) fn empty() -> Self {
+        let config = Self::config();
         let wall = WallClock { unix_millis: 0 };
         Self {
             drive: Drive::new(Budget::default()),
@@ -85,6 +92,13 @@ impl Hall {
         let frame = frame(self.frames);
         self.frames += 1;
         self.put(&frame);
+    }
+
+    /// Gives the server another configuration.
+    pub(crate) fn reload(&mut self, config: &Arc<Config>) {
+        self.wires.configs.push(config.clone());
+        self.wires.ready.push(Ready::Config);
+        self.run();
     }
 
     /// Lets the server do all that there is to do.
@@ -194,6 +208,10 @@ impl Transport for Wires {
             slices.iter().for_each(|slice| wire.extend_from_slice(slice));
         }
         Ok(len)
+    }
+
+    fn receive_config(&mut self) -> Option<Arc<Config>> {
+        self.configs.pop()
     }
 
     fn perform(&mut self, _: Output) {}

@@ -1,7 +1,7 @@
 //! What a publisher sends, and when: a plan made into frames, each noted in the ledger.
 
 use crate::entropy::Entropy;
-use crate::media::{Ledger, Note, Stamp, frame};
+use crate::media::{Ledger, Note, Stamp, frame, muxable_frame};
 use crate::net::Micros;
 use crate::scenario::MediaPlan;
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
@@ -55,7 +55,8 @@ impl Publisher {
         mut send: impl FnMut(&Frame) -> u64,
     ) {
         let until = (now - self.started) / 1_000;
-        let mut out = Out { epoch: self.epoch, ledger, send: &mut send };
+        let make = if self.plan.muxable { muxable_frame } else { frame };
+        let mut out = Out { epoch: self.epoch, ledger, make, send: &mut send };
         loop {
             let video = (self.plan.video_ms > 0).then_some(self.video_at);
             let audio = (self.plan.audio_ms > 0).then_some(self.audio_at);
@@ -149,6 +150,7 @@ impl Publisher {
 struct Out<'a> {
     epoch: u32,
     ledger: &'a mut Ledger,
+    make: fn(FrameKind, FrameClass, Stamp, u32, usize) -> Frame,
     send: &'a mut dyn FnMut(&Frame) -> u64,
 }
 
@@ -163,7 +165,7 @@ impl Out<'_> {
     ) {
         let stream = self.ledger.epoch(self.epoch).stream;
         let stamp = Stamp { stream, epoch: self.epoch, serial: version, timestamp: 0 };
-        self.send(&frame(kind, class, stamp, time, 0), time, false, versions);
+        self.send(&(self.make)(kind, class, stamp, time, 0), time, false, versions);
     }
 
     fn coded(
@@ -181,7 +183,7 @@ impl Out<'_> {
             epoch.keyframe = Some(serial);
         }
         let stamp = Stamp { stream: epoch.stream, epoch: self.epoch, serial, timestamp: time };
-        self.send(&frame(kind, class, stamp, time, len), time, jumps, versions);
+        self.send(&(self.make)(kind, class, stamp, time, len), time, jumps, versions);
     }
 
     fn send(&mut self, frame: &Frame, time: u32, jumps: bool, versions: [u32; 2]) {

@@ -38,8 +38,8 @@ struct Chunks {
 }
 
 /// The request for a stream.
-pub(super) fn request(stream: &str) -> String {
-    format!("GET /live/{stream}.flv HTTP/1.1\r\nHost: simulated\r\n\r\n")
+pub(super) fn request(host: &str, stream: &str) -> String {
+    format!("GET /live/{stream}.flv HTTP/1.1\r\nHost: {host}\r\n\r\n")
 }
 
 impl Viewer {
@@ -62,7 +62,8 @@ impl Viewer {
             rest = &rest[end - begun..];
             self.head = None;
             if !text.starts_with("HTTP/1.1 200 ") {
-                let is_refusal = ["404", "503"].iter().any(|status| text[9..].starts_with(status));
+                let is_refusal =
+                    ["403", "404", "503"].iter().any(|status| text[9..].starts_with(status));
                 seen.push_back(Seen::Over);
                 self.is_over = true;
                 return if is_refusal {

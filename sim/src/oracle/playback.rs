@@ -4,7 +4,7 @@
 //! the player joined, was too slow, or had paused. In a run, video begins at a keyframe, coded
 //! frames follow the sequence headers that they need, and times keep their published distances.
 
-use super::slot;
+use super::{is_coded, slot};
 use crate::media::{Ledger, Note, Stamp, read_stamp};
 use crate::net::Micros;
 use millstream_core::config::TimeJitter;
@@ -38,10 +38,18 @@ pub struct Playback {
     floats_until: Micros,
     /// The newest keyframe that was sent when the player joined a live stream: it starts no later.
     first_max: Option<(u32, u32)>,
+    /// It plays from a server that the stream is forwarded to.
+    follows_chain: bool,
     follows_replica: bool,
     goes_back: bool,
     headers: [Option<(u32, u32)>; 2],
-    jitter: TimeJitter,
+    /// How often a server on the way began anew: each time the clock may be another one.
+    introductions: u32,
+    /// Times are mended in one way and then in another while it plays: it is not known where they
+    /// begin.
+    is_mixed: bool,
+    /// How the times of the publishing that it gets are mended.
+    jitter: Option<(u32, Option<TimeJitter>)>,
     joined: bool,
     /// Audio and video that it may have switched off: frames may be missing.
     optional: [bool; 2],
@@ -60,6 +68,8 @@ pub struct Playback {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Track {
     epoch: u32,
+    /// Introductions that there had been when the clock was learned.
+    introductions: u32,
     /// Received minus published; `None` while the clock is mended around a jump.
     offset: Option<u32>,
     published: u32,
@@ -70,7 +80,7 @@ struct Track {
 impl Playback {
     /// A player that has asked for `stream`.
     #[must_use]
-    pub const fn new(stream: u32, jitter: TimeJitter) -> Self {
+    pub const fn new(stream: u32) -> Self {
         Self {
             last_at: 0,
             awaits_keyframe: true,
@@ -81,10 +91,13 @@ impl Playback {
             floats: false,
             floats_until: 0,
             first_max: None,
+            follows_chain: false,
             follows_replica: false,
             goes_back: false,
             headers: [None; 2],
-            jitter,
+            introductions: 0,
+            is_mixed: false,
+            jitter: None,
             joined: false,
             optional: [false; 2],
             waits: false,
@@ -114,7 +127,8 @@ impl Playback {
         }
         if let Some((epoch, _)) = known.filter(|_| live && prompt) {
             // Where jumps are not mended, they end a GOP cache that is bounded by its time.
-            let is_mended = self.jitter == TimeJitter::Full || !ledger.epoch(epoch).jumped;
+            let is_mended =
+                ledger.epoch(epoch).jitter == Some(TimeJitter::Full) || !ledger.epoch(epoch).jumped;
             let keyframe = ledger.epoch(epoch).keyframe.filter(|_| is_mended);
             self.first_max = keyframe.map(|keyframe| (epoch, keyframe));
         }
@@ -130,11 +144,30 @@ impl Playback {
         self.first_max = None;
     }
 
+    /// It plays from a server that the stream is forwarded to.
+    pub const fn follow_chain(&mut self) {
+        self.follows_chain = true;
+        self.breaks += 1;
+    }
+
+    /// On the way to it, a server begins anew: from the newest keyframe, which may have come before,
+    /// and with another clock.
+    pub const fn reintroduce(&mut self) {
+        self.breaks += 1;
+        self.introductions += 1;
+        self.first_max = None;
+    }
+
     /// It is a viewer: it joins at the newest keyframe when there is one.
     pub const fn wait(&mut self) {
         self.breaks += 1;
         self.floats = true;
         self.waits = true;
+    }
+
+    /// How times are mended may change while it plays.
+    pub const fn mix(&mut self) {
+        self.is_mixed = true;
     }
 
     /// It switches frames of a kind off or on.
@@ -278,7 +311,7 @@ impl Playback {
         let was_off = between.is_some_and(|between| between.iter().any(is_video));
         self.awaits_keyframe = awaits_keyframe || (self.optional[1] && was_off);
         if !(follows && tail_is_whole) {
-            if between.is_none() && !self.goes_back {
+            if between.is_none() && !self.goes_back && !self.follows_chain {
                 let next = self.next;
                 return Err(format!("frame {stamp:?} comes again or late, {next} is next"));
             }
@@ -333,23 +366,25 @@ impl Playback {
         ledger: &Ledger,
     ) -> Result<(), String> {
         let Some(slot) = slot(note.kind) else { return Ok(()) };
-        if self.jitter == TimeJitter::Off {
+        let jitter = self.jitter_in(stamp.epoch, ledger);
+        if jitter == Some(TimeJitter::Off) && !self.is_mixed {
             if received.0 == note.timestamp {
                 return Ok(());
             }
             return Err(format!("{stamp:?} came with time {}", received.0));
         }
-        let is_full = self.jitter == TimeJitter::Full;
+        let Some(jitter) = jitter else { return Ok(()) };
+        let is_full = jitter == TimeJitter::Full;
         let last = self.tracks[slot];
         let Some(last) = last else {
             // What lies between its first header and its first frame is mended, or it is not.
             let has_jumped = ledger.epoch(stamp.epoch).jumped || self.began_in != Some(stamp.epoch);
             let is_first = self.tracks == [None; 2] && (is_full || !has_jumped);
-            let start_max = match self.follows_replica {
+            let start_max = match self.follows_replica || self.follows_chain {
                 true => START_OF_REPLICA_MAX_MS,
                 false => START_MAX_MS,
             };
-            if received.0 > start_max && is_first {
+            if received.0 > start_max && is_first && !self.is_mixed {
                 return Err(format!("{stamp:?} begins at {} ms", received.0));
             }
             self.tracks[slot] = Some(self.learn(slot, stamp, received, ledger)?);
@@ -378,6 +413,13 @@ impl Playback {
         let offset = last.offset.unwrap_or_else(|| last.received.wrapping_sub(last.published));
         let has_jumped = ledger.epoch(stamp.epoch).jumped;
         let expected = note.timestamp.wrapping_add(offset);
+        if received.0 != expected && last.introductions < self.introductions {
+            // Servers on the way may have begun anew several times before the first of it arrives.
+            let introductions = last.introductions + 1;
+            let track = self.learn(slot, stamp, received, ledger)?;
+            self.tracks[slot] = Some(Track { introductions, ..track });
+            return Ok(());
+        }
         if received.0 != expected && !has_jumped {
             let expected = Timestamp(expected);
             let off = received.delta(expected);
@@ -389,6 +431,7 @@ impl Playback {
         }
         let track = Track {
             epoch: stamp.epoch,
+            introductions: last.introductions,
             offset: Some(if has_jumped { received.0.wrapping_sub(note.timestamp) } else { offset }),
             published: note.timestamp,
             received: received.0,
@@ -396,6 +439,18 @@ impl Playback {
         };
         self.tracks[slot] = Some(track);
         Ok(())
+    }
+
+    /// How the times of a publishing are mended; where that is another way, or is not known, all
+    /// clocks begin anew.
+    fn jitter_in(&mut self, epoch: u32, ledger: &Ledger) -> Option<TimeJitter> {
+        let jitter = ledger.epoch(epoch).jitter;
+        let before = self.jitter.replace((epoch, jitter));
+        if jitter.is_none() || before.is_some_and(|(_, before)| before != jitter) {
+            self.is_mixed = true;
+            self.tracks = [None; 2];
+        }
+        jitter
     }
 
     /// A clock begins: where the epoch never jumped, audio and video share it.
@@ -408,6 +463,8 @@ impl Playback {
     ) -> Result<Track, String> {
         let offset = received.0.wrapping_sub(stamp.timestamp);
         let other = self.tracks[1 - slot].filter(|other| other.epoch == stamp.epoch);
+        // Which of the times belong to which introduction is not known.
+        let other = other.filter(|_| self.introductions == 0);
         if let Some(other) = other.and_then(|other| other.offset)
             && other != offset
             && !ledger.epoch(stamp.epoch).jumped
@@ -417,14 +474,11 @@ impl Playback {
         }
         Ok(Track {
             epoch: stamp.epoch,
+            introductions: 0,
             offset: Some(offset),
             published: stamp.timestamp,
             received: received.0,
             serial: stamp.serial,
         })
     }
-}
-
-const fn is_coded(note: &Note) -> bool {
-    matches!(note.class, FrameClass::Coded | FrameClass::Control | FrameClass::Keyframe)
 }

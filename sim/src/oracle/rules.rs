@@ -10,8 +10,9 @@
     reason = "the rules are about the events that they name"
 )]
 
+use super::admin::Admin;
 use crate::net::Micros;
-use crate::scenario::Scenario;
+use crate::scenario::{OWN_VHOST, Scenario, ServerPlan};
 use crate::transport::Told;
 use millstream_core::event::{CloseReason, Event, RefuseReason};
 use std::collections::BTreeMap;
@@ -22,27 +23,31 @@ const SLACK: Micros = 1_500_000;
 /// The model.
 #[derive(Debug)]
 pub struct Rules {
+    /// Which configuration is in force.
+    pub(super) admin: Admin,
     /// When a connection that publishes a stream has ended last. Its home may have granted what the
     /// connection never heard of: then its players saw a publisher come and go.
     attempts: BTreeMap<u32, Micros>,
     /// Files cannot always be written.
     files_fail: bool,
-    grace: Micros,
+    /// Streams are forwarded from here.
+    forwards: bool,
     /// How much later a shard may know what another one knows; 0 where there is one alone.
     lag: Micros,
     links: BTreeMap<usize, State>,
-    play_wait: Micros,
     publishings: u32,
     /// How often each rendition runs.
     renditions: BTreeMap<String, i32>,
     shut: bool,
     streams: BTreeMap<String, Stream>,
-    takeover: bool,
 }
 
 #[derive(Debug, Default)]
 struct State {
     closed: bool,
+    /// There were as many connections as there may be when it came.
+    is_too_many: bool,
+    shard: usize,
     refused: Option<RefuseReason>,
 }
 
@@ -77,19 +82,18 @@ impl Stream {
 impl Rules {
     /// The rules of a server as `scenario` configures it.
     #[must_use]
-    pub fn new(scenario: &Scenario) -> Self {
+    pub fn new(scenario: &Scenario, server: usize) -> Self {
         Self {
+            admin: Admin::new(scenario),
             attempts: BTreeMap::new(),
-            files_fail: scenario.server.failing_one_in > 0,
-            grace: scenario.server.grace,
-            lag: scenario.server.lag(),
+            files_fail: scenario.server.failing_one_in > 0 || scenario.failing.is_some(),
+            forwards: !scenario.peers.is_empty(),
+            lag: if server == 0 { scenario.server.lag() } else { 0 },
             links: BTreeMap::new(),
-            play_wait: scenario.server.play_wait,
             publishings: 0,
             renditions: BTreeMap::new(),
             shut: false,
             streams: BTreeMap::new(),
-            takeover: scenario.server.takeover,
         }
     }
 
@@ -102,12 +106,29 @@ impl Rules {
     /// The link that publishes a stream; `None` also while it is not known which one does.
     #[must_use]
     pub fn publisher(&self, stream: u32) -> Option<usize> {
-        let name = crate::actor::stream_name(stream);
-        let found = self.streams.iter().find(|(full, _)| full.ends_with(&format!("/{name}")));
-        match found?.1.publishers[..] {
-            [(link, _)] => Some(link),
+        let name = format!("/{}", crate::actor::stream_name(stream));
+        let all = self.streams.iter().filter(|(full, _)| full.ends_with(&name));
+        let mut publishers = all.flat_map(|(_, stream)| &stream.publishers);
+        match (publishers.next(), publishers.next()) {
+            (Some((link, _)), None) => Some(*link),
             _ => None,
         }
+    }
+
+    /// A link plays the very stream that another one publishes: a number may stand for streams of
+    /// two vhosts.
+    #[must_use]
+    pub fn follows(&self, player: usize, publisher: usize) -> bool {
+        let mut streams = self.streams.values();
+        streams.any(|stream| stream.publishes(publisher) && stream.since(player).is_some())
+    }
+
+    /// Renditions of a stream that run, by its number.
+    #[must_use]
+    pub fn renditions_of(&self, stream: u32) -> i32 {
+        let name = format!("/{} ", crate::actor::stream_name(stream));
+        let all = self.renditions.iter().filter(|(full, _)| full.contains(&name));
+        all.map(|(_, running)| *running).sum()
     }
 
     /// Somebody publishes a stream.
@@ -138,6 +159,15 @@ impl Rules {
                 Event::Codec { .. } | Event::Jumped { .. } | Event::StreamProgress { .. } => Ok(()),
                 Event::HlsWarning { .. } => Ok(()),
                 Event::HlsFailed { .. } if self.files_fail => Ok(()),
+                Event::Forwarding { .. }
+                | Event::ForwardFailed { .. }
+                | Event::ForwardEnded { .. }
+                | Event::ForwardSkipped { .. }
+                | Event::ForwardProgress { .. }
+                    if self.forwards =>
+                {
+                    Ok(())
+                }
                 Event::RenditionStarted { name, engine } => {
                     self.rendition(name.as_str(), engine, 1)
                 }
@@ -148,10 +178,7 @@ impl Rules {
             };
         };
         if matches!(told.event, Event::Accepted { .. }) {
-            return match self.links.insert(link, State::default()) {
-                None => Ok(()),
-                Some(_) => Err(format!("link {link} was accepted twice")),
-            };
+            return self.accepted(link, told);
         }
         match self.links.get(&link) {
             None => return Err(format!("link {link} was never accepted: {:?}", told.event)),
@@ -161,6 +188,19 @@ impl Rules {
             Some(State { closed: false, .. }) => {}
         }
         self.change(link, told)
+    }
+
+    /// A shard has as many connections as its configuration says, and refuses more.
+    fn accepted(&mut self, link: usize, told: &Told) -> Result<(), String> {
+        let shard = told.shard;
+        let here = self.links.values().filter(|state| state.shard == shard && !state.closed);
+        let max = self.admin.plan(told.config, "").connections_max as usize;
+        let is_too_many = max > 0 && here.count() >= max;
+        let state = State { is_too_many, shard, ..State::default() };
+        match self.links.insert(link, state) {
+            None => Ok(()),
+            Some(_) => Err(format!("link {link} was accepted twice")),
+        }
     }
 
     /// Each rendition of a stream runs once at most, and each begin has an end.
@@ -177,8 +217,8 @@ impl Rules {
         let at = told.at;
         match &told.event {
             Event::Published { name, players, .. } => {
+                let overlaps = self.may_be(at, name.vhost(), |plan| plan.takeover) && self.lag > 0;
                 let stream = self.streams.entry(name.as_str().to_owned()).or_default();
-                let overlaps = self.takeover && self.lag > 0;
                 if let Some((other, _)) = stream.publishers.first().filter(|_| !overlaps) {
                     return Err(format!("{name} is published by links {other} and {link}"));
                 }
@@ -242,12 +282,19 @@ impl Rules {
             RefuseReason::Busy => {
                 let stream = self.streams.get(subject);
                 let is_live = stream.is_some_and(|stream| !stream.publishers.is_empty());
-                if self.takeover || (!is_live && self.lag == 0) {
+                let may_refuse = self.may_be(at, vhost_of(subject), |plan| !plan.takeover);
+                if !may_refuse || (!is_live && self.lag == 0) {
                     return Err(format!("{subject} was refused as busy, and is not"));
                 }
             }
             RefuseReason::StreamNotFound => {
                 self.tired(link, at, |left, since| left.is_none_or(|left| left < since))?;
+            }
+            RefuseReason::ConnectionsMax => {
+                let state = self.links.get(&link);
+                if state.is_none_or(|state| !state.is_too_many) {
+                    return Err(format!("link {link} was refused, but it is not one too many"));
+                }
             }
             RefuseReason::Shutdown if !self.shut => {
                 return Err("refused for a shutdown that is none".to_owned());
@@ -262,10 +309,17 @@ impl Rules {
         if let Some((name, _)) = self.streams.iter().find(|(_, stream)| holds(stream)) {
             return Err(format!("link {link} is closed and still holds {name}"));
         }
+        let may_take = self.may_be(at, "", |plan| plan.takeover)
+            || self.may_be(at, OWN_VHOST, |plan| plan.takeover);
         let Some(state) = self.links.get_mut(&link) else { return Ok(()) };
         state.closed = true;
         match reason {
-            CloseReason::TakenOver if !self.takeover => Err("a takeover is not allowed".to_owned()),
+            CloseReason::TakenOver if !may_take => Err("a takeover is not allowed".to_owned()),
+            CloseReason::Refused(reason)
+                if state.is_too_many && reason != RefuseReason::ConnectionsMax && !self.shut =>
+            {
+                Err(format!("link {link} is one too many, and was refused for {reason:?}"))
+            }
             CloseReason::Refused(reason) if state.refused != Some(reason) => {
                 Err(format!("link {link} is closed as refused, and was not: {reason:?} at {at}"))
             }
@@ -285,11 +339,13 @@ impl Rules {
         let Some((name, stream, since)) = found else {
             return Err(format!("link {link} waited for nothing"));
         };
-        let mut until = self.patience(stream, since);
-        if self.lag > 0 {
+        let plans = self.admin.since(since.saturating_sub(self.lag), vhost_of(name));
+        let patience = |plan: ServerPlan| {
+            let until = patience(&plan, stream, since);
             // Where it plays the publisher may never have been heard of.
-            until = until.min(since + self.play_wait);
-        }
+            if self.lag > 0 { until.min(since + plan.play_wait) } else { until }
+        };
+        let until = plans.map(patience).min().unwrap_or(0);
         let is_live = stream.is_surely_live(at, self.lag);
         let is_right = self.lag > 0 || is_right(stream.left, since);
         if is_live || at + SLACK < until || !is_right {
@@ -298,11 +354,19 @@ impl Rules {
         Ok(())
     }
 
-    fn patience(&self, stream: &Stream, since: Micros) -> Micros {
-        match stream.left {
-            Some(left) if left >= since => left + self.grace,
-            Some(_) | None => since + self.play_wait,
+    /// Some shard had such a plan when it decided what shows now.
+    fn may_be(&self, at: Micros, vhost: &str, is_so: impl Fn(&ServerPlan) -> bool) -> bool {
+        self.admin.since(at.saturating_sub(self.lag), vhost).any(|plan| is_so(&plan))
+    }
+
+    /// The server was killed: it knows nobody, and only the count of publishings goes on.
+    pub fn forget(&mut self) {
+        for state in self.links.values_mut() {
+            state.closed = true;
         }
+        self.attempts.clear();
+        self.renditions.clear();
+        self.streams.clear();
     }
 
     /// The operator ends the server.
@@ -321,15 +385,20 @@ impl Rules {
         if let Some(stream) = self.streams.values().find(lasting) {
             return Err(format!("a stream has several publishers: {stream:?}"));
         }
+        let from = at.saturating_sub(self.lag + 3_000_000 + SLACK);
+        self.admin.check_unserved(from, self.streams.keys())?;
         for (name, stream) in self.streams.iter().filter(|(_, s)| s.publishers.is_empty()) {
             for &(link, since) in &stream.players {
                 // Who is sent away may take two seconds to read why.
-                let mut heard = self.patience(stream, since);
+                let plans = || self.admin.since(since.saturating_sub(self.lag), vhost_of(name));
+                let longest = plans().map(|plan| patience(&plan, stream, since)).max();
+                let mut heard = longest.unwrap_or(0);
                 if self.lag > 0 {
+                    let grace = plans().map(|plan| plan.grace).max().unwrap_or(0);
                     let attempts = self.attempts.iter();
                     let of_it = attempts.filter(|(other, _)| may_be(**other, name));
                     let last = of_it.map(|(_, at)| *at).max().unwrap_or(0);
-                    heard = heard.max(last + self.grace) + self.lag;
+                    heard = heard.max(last + grace) + self.lag;
                 }
                 if at > heard + 3_000_000 + SLACK {
                     return Err(format!("link {link} still waits for {name}"));
@@ -356,6 +425,24 @@ impl Rules {
             None => Ok(()),
         }
     }
+}
+
+/// When a player is sent away that has waited since a time.
+fn patience(plan: &ServerPlan, stream: &Stream, since: Micros) -> Micros {
+    match stream.left {
+        Some(left) if left >= since => left + plan.grace,
+        Some(_) | None => since + plan.play_wait,
+    }
+}
+
+/// The vhost of a stream's full name.
+fn vhost_of(name: &str) -> &str {
+    name.split('/').next().unwrap_or(name)
+}
+
+/// A stream's full name is one of a vhost.
+pub(super) fn name_is_of(name: &str, vhost: &str) -> bool {
+    vhost_of(name) == vhost
 }
 
 /// A stream is the one called `name`; attackers publish under any name that damage has made.

@@ -1,7 +1,12 @@
 //! Swarm testing: which dangers exist in a run, and how often, is drawn before anything else.
 
+mod reloads;
+mod segments;
+mod servers;
+
 use super::{
-    ActorPlan, AttackPlan, Fault, FaultKind, MediaPlan, PlayPlan, Role, Scenario, ServerPlan,
+    ATTACKED_STREAMS, ActorPlan, AttackPlan, Fault, FaultKind, MediaPlan, OWN_STREAMS, OwnVhost,
+    PlayPlan, Role, Scenario, ServerPlan,
 };
 use crate::entropy::Entropy;
 use crate::net::LinkProfile;
@@ -26,15 +31,21 @@ pub(super) fn draw(entropy: &mut Entropy) -> Scenario {
     let duration = entropy.range(6..=20) * SECOND;
     let swarm = draw_swarm(entropy);
     let mut server = draw_server(entropy);
-    if swarm.big_frames {
-        // Who may lag by less than a few frames may never get a whole one: no promise covers that.
-        server.lag_bytes_max = server.lag_bytes_max.max(LAG_OF_BIG_FRAMES);
-        server.gop_bytes_max = server.gop_bytes_max.max(LAG_OF_BIG_FRAMES);
-        server.lag_max = server.lag_max.max(10 * SECOND);
-    }
+    let tame = |server: &mut ServerPlan| {
+        if swarm.big_frames {
+            // Who may lag by less than a few frames may never get a whole one: no promise covers
+            // that.
+            server.lag_bytes_max = server.lag_bytes_max.max(LAG_OF_BIG_FRAMES);
+            server.gop_bytes_max = server.gop_bytes_max.max(LAG_OF_BIG_FRAMES);
+            server.lag_max = server.lag_max.max(10 * SECOND);
+        }
+    };
+    tame(&mut server);
     let streams = 1 + entropy.range(0..=2).saturating_sub(1) as u32;
     let mut actors = Vec::new();
+    let has_own = entropy.one_in(2);
     for stream in 0..streams {
+        let stream = own_or(stream, has_own);
         actors.push(publisher(entropy, &swarm, stream));
         actors.push(player(entropy, &swarm, stream, 0));
         for _ in 0..entropy.range(0..=3) {
@@ -55,19 +66,45 @@ pub(super) fn draw(entropy: &mut Entropy) -> Scenario {
         }
     }
     if entropy.one_in(3) {
-        actors.extend((0..=entropy.range(0..=2)).map(|_| attacker(entropy, &swarm, streams)));
+        let played = own_or(streams - 1, has_own);
+        actors.extend((0..=entropy.range(0..=2)).map(|_| attacker(entropy, &swarm, played)));
     }
     if entropy.one_in(4) {
         let link = draw_link(entropy, &swarm);
         let (role, chunk_size) = (Role::Idle, 128);
         let start = entropy.range(0..=duration);
-        actors.push(ActorPlan { role, stream: 0, start, stay: 0, again: 0, chunk_size, link });
+        actors.push(ActorPlan { role, start, chunk_size, link, ..ActorPlan::default() });
     }
     let faults = draw_faults(entropy, &swarm, duration, actors.len());
     let shutdown = entropy.one_in(12).then(|| entropy.range(0..=duration));
+    if has_own {
+        server.own_vhost = entropy.choose(&[OwnVhost::Served, OwnVhost::Absent]);
+    }
+    let reloads = reloads::draw_reloads(entropy, &server, duration, tame);
     let seed = entropy.range(0..=u64::from(u32::MAX));
     let entropy_len = if entropy.is_empty() { 0 } else { 1 << 18 };
-    Scenario { seed, entropy_len, duration, shutdown, server, actors, faults }
+    let mut scenario = Scenario {
+        seed,
+        entropy_len,
+        duration,
+        shutdown,
+        server,
+        actors,
+        faults,
+        reloads,
+        ..Scenario::default()
+    };
+    // What came later is drawn last, so that the rest of a seed stays what it was.
+    if scenario.reloads.is_empty() {
+        servers::draw(entropy, &swarm, streams, &mut scenario);
+        segments::draw(entropy, &swarm, streams, &mut scenario);
+    }
+    scenario
+}
+
+/// The last stream may be one of the other vhost.
+const fn own_or(stream: u32, has_own: bool) -> u32 {
+    if has_own && stream > 0 { OWN_STREAMS + stream } else { stream }
 }
 
 fn draw_swarm(entropy: &mut Entropy) -> Swarm {
@@ -116,6 +153,11 @@ fn draw_server(entropy: &mut Entropy) -> ServerPlan {
         hls: entropy.one_in(4),
         failing_one_in: entropy.choose(&[0, 1, 3]),
         stubborn_one_in: entropy.choose(&[0, 1, 3]),
+        connections_max: 0,
+        hls_fragment: entropy.choose(&[1, 2, 4]) * SECOND,
+        hls_window: entropy.choose(&[5, 9]) * SECOND,
+        own_vhost: OwnVhost::Absent,
+        pages: default.pages,
     }
 }
 
@@ -183,6 +225,7 @@ fn publisher(entropy: &mut Entropy, swarm: &Swarm, stream: u32) -> ActorPlan {
         again,
         chunk_size: entropy.choose(&[60_000, 128, 4_096]),
         link,
+        server: 0,
     }
 }
 
@@ -210,6 +253,7 @@ fn player(entropy: &mut Entropy, swarm: &Swarm, stream: u32, start: u64) -> Acto
         again,
         chunk_size: 60_000,
         link: draw_link(entropy, swarm),
+        server: 0,
     }
 }
 
@@ -222,18 +266,19 @@ fn leave_and_return(entropy: &mut Entropy, swarm: &Swarm) -> (u64, u64) {
     (0, again)
 }
 
-fn attacker(entropy: &mut Entropy, swarm: &Swarm, streams: u32) -> ActorPlan {
+fn attacker(entropy: &mut Entropy, swarm: &Swarm, played: u32) -> ActorPlan {
     let publishes = entropy.one_in(2);
     let damage_one_in = entropy.choose(&[10, 2, 4, 50]);
     ActorPlan {
         role: Role::Attack(AttackPlan { publishes, damage_one_in }),
         // An attacker that publishes has a stream of its own: a name belongs to who holds it.
-        stream: if publishes { 900 + entropy.range(0..=1) as u32 } else { streams - 1 },
+        stream: if publishes { ATTACKED_STREAMS + entropy.range(0..=1) as u32 } else { played },
         start: entropy.range(0..=5) * SECOND,
         stay: 0,
         again: 300 * MS,
         chunk_size: entropy.choose(&[128, 4_096]),
         link: draw_link(entropy, swarm),
+        server: 0,
     }
 }
 

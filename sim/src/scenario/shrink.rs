@@ -1,6 +1,7 @@
 //! Makes a failing scenario smaller, as long as it fails.
 
-use super::{ActorPlan, MediaPlan, PlayPlan, Role, Scenario, ServerPlan};
+use super::reload::DIRECTIVES;
+use super::{ActorPlan, MediaPlan, OwnVhost, PlayPlan, Reload, Role, Scenario, ServerPlan};
 use crate::net::LinkProfile;
 
 /// The smallest scenario found for which `fails` holds, with at most `tries` calls of it.
@@ -38,7 +39,7 @@ pub fn shrink(
 type Step = fn(&mut Scenario);
 type ActorStep = fn(&mut ActorPlan);
 
-const STEPS: [Step; 29] = [
+const STEPS: [Step; 37] = [
     |scenario| scenario.entropy_len = 0,
     |scenario| scenario.entropy_len /= 16,
     |scenario| scenario.entropy_len /= 2,
@@ -64,13 +65,25 @@ const STEPS: [Step; 29] = [
     |scenario| scenario.server.hls = false,
     |scenario| scenario.server.failing_one_in = 0,
     |scenario| scenario.server.stubborn_one_in = 0,
+    |scenario| scenario.server.hls_fragment = 1_000_000,
+    |scenario| scenario.server.hls_window = 5_000_000,
+    |scenario| scenario.server.own_vhost = OwnVhost::Absent,
+    |scenario| scenario.reloads.clear(),
     |scenario| scenario.duration /= 2,
     |scenario| scenario.duration = scenario.duration / 4 * 3,
+    |scenario| {
+        scenario.peers.clear();
+        scenario.server_faults.clear();
+        scenario.actors.iter_mut().for_each(|actor| actor.server = 0);
+    },
+    |scenario| scenario.peers.iter_mut().for_each(|peer| peer.link = LinkProfile::default()),
+    |scenario| scenario.peers.iter_mut().for_each(|peer| peer.returns = false),
+    |scenario| scenario.failing = None,
     |scenario| scenario.seed = 0,
     |scenario| scenario.seed /= 2,
 ];
 
-const ACTOR_STEPS: [ActorStep; 36] = [
+const ACTOR_STEPS: [ActorStep; 38] = [
     |actor| actor.link = LinkProfile::default(),
     |actor| actor.link.latency = 1_000,
     |actor| actor.link.jitter = 0,
@@ -100,6 +113,12 @@ const ACTOR_STEPS: [ActorStep; 36] = [
     |actor| media(actor, |media| media.jump_every = 0),
     |actor| media(actor, |media| media.repeat_every = 0),
     |actor| media(actor, |media| media.change_every = 0),
+    |actor| media(actor, |media| media.muxable = false),
+    |actor| {
+        if let Role::Segments(plan) = &mut actor.role {
+            plan.nonsense_one_in = 0;
+        }
+    },
     |actor| play(actor, |play| *play = PlayPlan::default()),
     |actor| play(actor, |play| play.rate = 0),
     |actor| play(actor, |play| play.ask_every = 0),
@@ -108,6 +127,10 @@ const ACTOR_STEPS: [ActorStep; 36] = [
     |actor| play(actor, |play| play.pause_after /= 2),
     |actor| play(actor, |play| play.pause_for /= 2),
 ];
+
+/// Times of a reload; what it changes becomes as it was before it, directive by directive.
+const RELOAD_STEPS: [fn(&mut Reload); 3] =
+    [|reload| reload.spread = 0, |reload| reload.at /= 2, |reload| reload.at = reload.at / 4 * 3];
 
 fn media(actor: &mut ActorPlan, step: fn(&mut MediaPlan)) {
     if let Role::Publish(plan) = &mut actor.role {
@@ -121,16 +144,45 @@ fn play(actor: &mut ActorPlan, step: fn(&mut PlayPlan)) {
     }
 }
 
-/// The candidate number `index`: without an actor, without a fault, or with one step taken.
+/// Without a peer, those who play there, and what breaks there.
+fn without_peer(mut scenario: Scenario, index: usize) -> Scenario {
+    let server = index as u32 + 1;
+    scenario.peers.remove(index);
+    let moved = |other: u32| other - u32::from(other > server);
+    for peer in &mut scenario.peers {
+        peer.from = if peer.from == server { 0 } else { moved(peer.from) };
+    }
+    scenario.server_faults.retain(|fault| fault.server != server);
+    scenario.server_faults.iter_mut().for_each(|fault| fault.server = moved(fault.server));
+    for actor in &mut scenario.actors {
+        actor.server = if actor.server == server { 0 } else { moved(actor.server) };
+    }
+    scenario
+}
+
+/// The candidate number `index`: without an actor, a fault or a reload, or with one step taken.
 fn candidate(scenario: &Scenario, index: usize) -> Option<Scenario> {
     let (actors, faults) = (scenario.actors.len(), scenario.faults.len());
     let mut candidate = scenario.clone();
+    if index < scenario.server_faults.len() {
+        candidate.server_faults.remove(index);
+        return Some(candidate);
+    }
+    let index = index - scenario.server_faults.len();
+    if index < scenario.peers.len() {
+        return Some(without_peer(candidate, index));
+    }
+    let index = index - scenario.peers.len();
     if let Some(index) = index.checked_sub(actors + faults) {
         if let Some(step) = STEPS.get(index) {
             step(&mut candidate);
+            agree_on_machine(&mut candidate);
             return Some(candidate);
         }
         let index = index - STEPS.len();
+        if let Some(index) = index.checked_sub(actors * ACTOR_STEPS.len()) {
+            return without_reload(candidate, index);
+        }
         let actor = candidate.actors.get_mut(index / ACTOR_STEPS.len())?;
         ACTOR_STEPS[index % ACTOR_STEPS.len()](actor);
         return Some(candidate);
@@ -145,6 +197,35 @@ fn candidate(scenario: &Scenario, index: usize) -> Option<Scenario> {
         candidate.faults.remove(index - actors);
     }
     Some(candidate)
+}
+
+/// The candidate number `index` of those that are about reloads.
+fn without_reload(mut candidate: Scenario, index: usize) -> Option<Scenario> {
+    let choices = 1 + RELOAD_STEPS.len() + DIRECTIVES.len();
+    let (which, choice) = (index / choices, index % choices);
+    let before = *candidate.plans().nth(which)?;
+    let reload = candidate.reloads.get_mut(which)?;
+    match choice.checked_sub(1) {
+        None => {
+            candidate.reloads.remove(which);
+        }
+        Some(step) => match RELOAD_STEPS.get(step) {
+            Some(step) => step(reload),
+            None => DIRECTIVES[step - RELOAD_STEPS.len()](&mut reload.plan, &before),
+        },
+    }
+    candidate.reloads.sort_by_key(|reload| reload.at);
+    Some(candidate)
+}
+
+/// Reloads say nothing of the machine.
+fn agree_on_machine(scenario: &mut Scenario) {
+    for reload in &mut scenario.reloads {
+        let wanted = std::mem::replace(&mut reload.plan, scenario.server);
+        for directive in DIRECTIVES {
+            directive(&mut reload.plan, &wanted);
+        }
+    }
 }
 
 #[cfg(test)]

@@ -1,9 +1,11 @@
 //! Scenarios as KDL: what is as usual is left out. Times are in microseconds, unless they say `ms`.
 
 use super::{
-    ActorPlan, AttackPlan, Fault, FaultKind, MediaPlan, PlayPlan, Role, Scenario, ServerPlan,
+    ActorPlan, AttackPlan, Fault, FaultKind, MediaPlan, OwnVhost, PeerKind, PeerPlan, PlayPlan,
+    Reload, Role, Scenario, SegmentsPlan, ServerFault, ServerFaultKind, ServerPlan,
 };
 use crate::net::LinkProfile;
+use crate::transport::{Failing, OPERATIONS};
 use kdl::{KdlDocument, KdlNode, KdlValue};
 use millstream_core::config::TimeJitter;
 use std::fmt::{self, Write as _};
@@ -77,18 +79,52 @@ impl Word for TimeJitter {
     }
 }
 
+const PEER_KINDS: [(PeerKind, &str); 4] = [
+    (PeerKind::Server, "server"),
+    (PeerKind::Refuse, "refuse"),
+    (PeerKind::BlackHole, "black-hole"),
+    (PeerKind::Mute, "mute"),
+];
+
+impl Word for PeerKind {
+    fn write(&self) -> String {
+        let known = PEER_KINDS.iter().find(|(kind, _)| kind == self);
+        format!("{:?}", known.map_or("server", |(_, name)| name))
+    }
+
+    fn read(value: &KdlValue) -> Option<Self> {
+        let name = value.as_string()?;
+        PEER_KINDS.iter().find(|(_, known)| *known == name).map(|(kind, _)| *kind)
+    }
+}
+
+const OWN_VHOSTS: [(OwnVhost, &str); 3] =
+    [(OwnVhost::Absent, "absent"), (OwnVhost::Disabled, "disabled"), (OwnVhost::Served, "served")];
+
+impl Word for OwnVhost {
+    fn write(&self) -> String {
+        let known = OWN_VHOSTS.iter().find(|(own, _)| own == self);
+        format!("{:?}", known.map_or("absent", |(_, name)| name))
+    }
+
+    fn read(value: &KdlValue) -> Option<Self> {
+        let name = value.as_string()?;
+        OWN_VHOSTS.iter().find(|(_, known)| *known == name).map(|(own, _)| *own)
+    }
+}
+
 /// Makes the writer and the reader of the properties of a plan, from one table of their names.
 macro_rules! properties {
-    ($($plan:ident, $write:ident, $set:ident: { $($field:ident = $name:literal),* $(,)? })*) => {$(
+    ($($plan:ident, $write:ident, $set:ident: { $($($field:ident).+ = $name:literal),* $(,)? })*) => {$(
         fn $write(plan: &$plan, usual: &$plan, out: &mut String) {
-            $(if plan.$field != usual.$field {
-                let _ = write!(out, concat!(" ", $name, "={}"), Word::write(&plan.$field));
+            $(if plan.$($field).+ != usual.$($field).+ {
+                let _ = write!(out, concat!(" ", $name, "={}"), Word::write(&plan.$($field).+));
             })*
         }
 
         fn $set(plan: &mut $plan, name: &str, value: &KdlValue) -> Option<()> {
             match name {
-                $($name => plan.$field = Word::read(value)?,)*
+                $($name => plan.$($field).+ = Word::read(value)?,)*
                 _ => return None,
             }
             Some(())
@@ -122,6 +158,13 @@ properties! {
         hls = "hls",
         failing_one_in = "failing-one-in",
         stubborn_one_in = "stubborn-one-in",
+        connections_max = "connections-max",
+        hls_fragment = "hls-fragment",
+        hls_window = "hls-window",
+        own_vhost = "own-vhost",
+        pages.all = "refer-all",
+        pages.play = "refer-play",
+        pages.publish = "refer-publish",
     }
     ActorPlan, write_actor, set_actor: {
         stream = "stream",
@@ -129,6 +172,7 @@ properties! {
         stay = "stay",
         again = "again",
         chunk_size = "chunk-size",
+        server = "server",
     }
     LinkProfile, write_link, set_link: {
         latency = "latency",
@@ -152,6 +196,7 @@ properties! {
         jump_ms = "jump-ms",
         repeat_every = "repeat-every",
         change_every = "change-every",
+        muxable = "muxable",
     }
     PlayPlan, write_play, set_play: {
         rate = "rate",
@@ -166,37 +211,25 @@ properties! {
     }
 }
 
+properties! {
+    SegmentsPlan, write_segments, set_segments: {
+        every = "every",
+        nonsense_one_in = "nonsense-one-in",
+    }
+    PeerPlan, write_peer, set_peer: {
+        kind = "kind",
+        from = "from",
+        returns = "returns",
+    }
+}
+
 const USUAL_ATTACK: AttackPlan = AttackPlan { publishes: false, damage_one_in: 0 };
-
-fn usual_actor() -> ActorPlan {
-    ActorPlan {
-        role: Role::Idle,
-        stream: 0,
-        start: 0,
-        stay: 0,
-        again: 0,
-        chunk_size: 60_000,
-        link: LinkProfile::default(),
-    }
-}
-
-fn usual_scenario() -> Scenario {
-    Scenario {
-        seed: 0,
-        entropy_len: 0,
-        duration: 0,
-        shutdown: None,
-        server: ServerPlan::default(),
-        actors: Vec::new(),
-        faults: Vec::new(),
-    }
-}
 
 /// A scenario as KDL.
 #[must_use]
 pub fn write(scenario: &Scenario) -> String {
     let mut out = String::from("scenario");
-    write_scenario(scenario, &usual_scenario(), &mut out);
+    write_scenario(scenario, &Scenario::default(), &mut out);
     out.push_str("\nserver");
     write_server(&scenario.server, &ServerPlan::default(), &mut out);
     out.push('\n');
@@ -206,10 +239,11 @@ pub fn write(scenario: &Scenario) -> String {
             Role::Play(_) => "player",
             Role::Attack(_) => "attacker",
             Role::View => "viewer",
+            Role::Segments(_) => "segments",
             Role::Idle => "idle",
         };
         out.push_str(name);
-        write_actor(actor, &usual_actor(), &mut out);
+        write_actor(actor, &ActorPlan::default(), &mut out);
         let mut inner = String::new();
         match &actor.role {
             Role::Publish(plan) => {
@@ -220,6 +254,10 @@ pub fn write(scenario: &Scenario) -> String {
             }
             Role::Attack(plan) => {
                 child("attack", |out| write_attack(plan, &USUAL_ATTACK, out), &mut inner);
+            }
+            Role::Segments(plan) => {
+                let usual = SegmentsPlan::default();
+                child("ask", |out| write_segments(plan, &usual, out), &mut inner);
             }
             Role::View | Role::Idle => {}
         }
@@ -245,7 +283,46 @@ pub fn write(scenario: &Scenario) -> String {
         }
         out.push('\n');
     }
+    for Reload { at, spread, plan } in &scenario.reloads {
+        // It says what it changes of the first configuration.
+        let _ = write!(out, "reload at={at} spread={spread}");
+        write_server(plan, &scenario.server, &mut out);
+        out.push('\n');
+    }
+    write_servers(scenario, &mut out);
     out
+}
+
+/// What there is besides the server under test and its clients.
+fn write_servers(scenario: &Scenario, out: &mut String) {
+    for peer in &scenario.peers {
+        out.push_str("peer");
+        write_peer(peer, &PeerPlan::default(), out);
+        let mut link = String::new();
+        child("link", |out| write_link(&peer.link, &LinkProfile::default(), out), &mut link);
+        if !link.is_empty() {
+            let _ = write!(out, " {{\n{link}}}");
+        }
+        out.push('\n');
+    }
+    for ServerFault { at, server, kind } in &scenario.server_faults {
+        let (name, lasts) = match kind {
+            ServerFaultKind::Part(lasts) => ("part", Some(lasts)),
+            ServerFaultKind::Reset => ("reset", None),
+            ServerFaultKind::Vanish => ("vanish", None),
+            ServerFaultKind::Restart(lasts) => ("restart", Some(lasts)),
+        };
+        let _ = write!(out, "server-fault \"{name}\" at={at} server={server}");
+        if let Some(lasts) = lasts {
+            let _ = write!(out, " lasts={lasts}");
+        }
+        out.push('\n');
+    }
+    if let Some(Failing { operation, after }) = scenario.failing {
+        let name = OPERATIONS.iter().find(|(known, _)| *known == operation);
+        let name = name.map_or("", |(_, name)| name);
+        let _ = writeln!(out, "failing \"{name}\" after={after}");
+    }
 }
 
 fn child(name: &str, write: impl FnOnce(&mut String), out: &mut String) {
@@ -262,33 +339,55 @@ fn child(name: &str, write: impl FnOnce(&mut String), out: &mut String) {
 /// The text is not KDL, or names something that scenarios do not have.
 pub fn read(text: &str) -> Result<Scenario, ParseError> {
     let document = KdlDocument::parse(text).map_err(|error| ParseError(error.to_string()))?;
-    let mut scenario = usual_scenario();
+    let mut scenario = Scenario::default();
     for node in document.nodes() {
         match node.name().value() {
             "scenario" => read_properties(node, &mut scenario, set_scenario)?,
             "server" => read_properties(node, &mut scenario.server, set_server)?,
             "fault" => scenario.faults.push(read_fault(node)?),
+            "peer" => scenario.peers.push(read_peer(node)?),
+            "server-fault" => scenario.server_faults.push(read_server_fault(node)?),
+            "failing" => scenario.failing = Some(read_failing(node)?),
+            "reload" => {
+                let mut reload = Reload { at: 0, spread: 0, plan: scenario.server };
+                read_properties(node, &mut reload, set_reload)?;
+                scenario.reloads.push(reload);
+            }
             _ => scenario.actors.push(read_actor(node)?),
         }
     }
     let count = scenario.actors.len();
     match scenario.faults.iter().find(|fault| fault.actor >= count) {
         Some(fault) => Err(ParseError(format!("there is no actor {}", fault.actor))),
+        None => check_servers(scenario),
+    }
+}
+
+/// What is said of servers is about those that there are.
+fn check_servers(scenario: Scenario) -> Result<Scenario, ParseError> {
+    let actors = scenario.actors.iter().map(|actor| actor.server);
+    let peers = scenario.peers.iter().map(|peer| peer.from);
+    let faults = scenario.server_faults.iter().map(|fault| fault.server);
+    let count = scenario.peers.len();
+    match actors.chain(peers).chain(faults).find(|server| *server as usize > count) {
+        Some(server) => Err(ParseError(format!("there is no server {server}"))),
         None => Ok(scenario),
     }
 }
 
 fn read_actor(node: &KdlNode) -> Result<ActorPlan, ParseError> {
-    let mut actor = usual_actor();
+    let mut actor = ActorPlan::default();
     read_properties(node, &mut actor, set_actor)?;
     let mut media = MediaPlan::default();
     let mut play = PlayPlan::default();
     let mut attack = USUAL_ATTACK;
+    let mut segments = SegmentsPlan::default();
     for inner in node.children().map_or(&[][..], KdlDocument::nodes) {
         match (node.name().value(), inner.name().value()) {
             (_, "link") => read_properties(inner, &mut actor.link, set_link)?,
             ("publisher", "media") => read_properties(inner, &mut media, set_media)?,
             ("player", "play") => read_properties(inner, &mut play, set_play)?,
+            ("segments", "ask") => read_properties(inner, &mut segments, set_segments)?,
             ("attacker", "attack") => read_properties(inner, &mut attack, set_attack)?,
             (outer, inner) => return Err(ParseError(format!("{outer} has no {inner}"))),
         }
@@ -298,27 +397,71 @@ fn read_actor(node: &KdlNode) -> Result<ActorPlan, ParseError> {
         "player" => Role::Play(play),
         "attacker" => Role::Attack(attack),
         "viewer" => Role::View,
+        "segments" => Role::Segments(segments),
         "idle" => Role::Idle,
         other => return Err(ParseError(format!("{other} is not known"))),
     };
     Ok(actor)
 }
 
-fn read_fault(node: &KdlNode) -> Result<Fault, ParseError> {
-    let mut fault = Fault { at: 0, actor: 0, kind: FaultKind::Reset };
-    let mut lasts = 0;
-    let mut name = "";
+fn read_peer(node: &KdlNode) -> Result<PeerPlan, ParseError> {
+    let mut peer = PeerPlan::default();
+    read_properties(node, &mut peer, set_peer)?;
+    for inner in node.children().map_or(&[][..], KdlDocument::nodes) {
+        match inner.name().value() {
+            "link" => read_properties(inner, &mut peer.link, set_link)?,
+            other => return Err(ParseError(format!("peer has no {other}"))),
+        }
+    }
+    Ok(peer)
+}
+
+/// The name that a node begins with, and its numbers: each is one of `known`.
+fn read_numbers<'a, const N: usize>(
+    node: &'a KdlNode,
+    known: [&str; N],
+) -> Result<(&'a str, [u64; N]), ParseError> {
+    let (mut name, mut numbers) = ("", [0; N]);
     for entry in node.entries() {
         let value = entry.value();
-        let known = match entry.name().map(|name| name.value()) {
+        let place = |name: &str| known.iter().position(|known| *known == name);
+        let read = match entry.name().map(|name| name.value()) {
             None => value.as_string().map(|value| name = value),
-            Some("at") => Word::read(value).map(|value| fault.at = value),
-            Some("actor") => Word::read(value).map(|value| fault.actor = value),
-            Some("lasts") => Word::read(value).map(|value| lasts = value),
-            Some(_) => None,
+            Some(property) => place(property).and_then(|at| {
+                numbers[at] = Word::read(value)?;
+                Some(())
+            }),
         };
-        known.ok_or_else(|| ParseError(format!("fault: {entry} is not known")))?;
+        let node = node.name().value();
+        read.ok_or_else(|| ParseError(format!("{node}: {entry} is not known")))?;
     }
+    Ok((name, numbers))
+}
+
+fn read_server_fault(node: &KdlNode) -> Result<ServerFault, ParseError> {
+    let (name, [at, server, lasts]) = read_numbers(node, ["at", "server", "lasts"])?;
+    let kind = match name {
+        "part" => ServerFaultKind::Part(lasts),
+        "reset" => ServerFaultKind::Reset,
+        "vanish" => ServerFaultKind::Vanish,
+        "restart" => ServerFaultKind::Restart(lasts),
+        other => return Err(ParseError(format!("the fault {other:?} is not known"))),
+    };
+    let server = u32::try_from(server).map_err(|error| ParseError(error.to_string()))?;
+    Ok(ServerFault { at, server, kind })
+}
+
+fn read_failing(node: &KdlNode) -> Result<Failing, ParseError> {
+    let (name, [after]) = read_numbers(node, ["after"])?;
+    let known = OPERATIONS.iter().find(|(_, known)| *known == name);
+    let (operation, _) = known.ok_or_else(|| ParseError(format!("{name:?} is no operation")))?;
+    Ok(Failing { operation: *operation, after })
+}
+
+fn read_fault(node: &KdlNode) -> Result<Fault, ParseError> {
+    let (name, [at, actor, lasts]) = read_numbers(node, ["at", "actor", "lasts"])?;
+    let actor = usize::try_from(actor).map_err(|error| ParseError(error.to_string()))?;
+    let mut fault = Fault { at, actor, kind: FaultKind::Reset };
     fault.kind = match name {
         "stall" => FaultKind::Stall(lasts),
         "reset" => FaultKind::Reset,
@@ -329,6 +472,15 @@ fn read_fault(node: &KdlNode) -> Result<Fault, ParseError> {
         other => return Err(ParseError(format!("the fault {other:?} is not known"))),
     };
     Ok(fault)
+}
+
+fn set_reload(reload: &mut Reload, name: &str, value: &KdlValue) -> Option<()> {
+    match name {
+        "at" => reload.at = Word::read(value)?,
+        "spread" => reload.spread = Word::read(value)?,
+        _ => set_server(&mut reload.plan, name, value)?,
+    }
+    Some(())
 }
 
 fn read_properties<P>(
@@ -367,6 +519,14 @@ mod tests {
             "player { media }",
             "fault \"flood\"",
             "fault \"reset\" actor=1\nplayer",
+            "player server=1",
+            "peer from=2",
+            "peer kind=\"ghost\"",
+            "server-fault \"reset\" server=1",
+            "server-fault \"flood\"",
+            "failing \"hope\"",
+            "reload after=3",
+            "reload own-vhost=\"rented\"",
             "{",
         ];
         for text in texts {

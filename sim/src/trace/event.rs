@@ -42,11 +42,11 @@ pub fn describe(event: &Event, name: &mut dyn FnMut(ConnId) -> String) -> String
             forward.0,
             name(*conn)
         ),
-        Event::ForwardFailed { forward, name: stream, destination, failure, words, retry_at } => {
-            let retry_at = retry_at.map_or("never".to_owned(), |at| at.as_micros().to_string());
+        Event::ForwardFailed { forward, name: stream, destination, failure, words, retry_in } => {
+            let retry_in = retry_in.map_or("never".to_owned(), |wait| format!("{wait:?}"));
             format!(
                 "forward-failed forward={} stream={stream} to={destination} reason={} \
-                 words={words:?} retry_at={retry_at}",
+                 words={words:?} retry_in={retry_in}",
                 forward.0,
                 failure.as_str()
             )

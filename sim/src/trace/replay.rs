@@ -1,18 +1,22 @@
 //! A trace fed back into the server: it must do the same again.
 
+use super::config::read_config;
 use super::shard::read_message;
+use super::words::unescape;
 use super::{
     Detail, FAILURES, Names, Setup, deadline_line, failure_name, output_line, ready_line,
     write_line,
 };
+use millstream_core::config::{Config, Page};
 use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Service, Transport};
 use millstream_core::id::{ConnId, DialId, JobId, ListenerId};
-use millstream_core::job::{Exit, JobResult};
+use millstream_core::job::{Exit, JobNews, JobResult};
 use millstream_core::shard::{ShardId, ShardMessage};
 use millstream_core::time::{Deadline, Instant};
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::Lines;
+use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
 /// What is told of a line that is damaged.
@@ -48,27 +52,29 @@ pub struct Replayed<'a> {
     lines: Lines<'a>,
     names: Names,
     next: Option<&'a str>,
+    pages: Arc<[Page]>,
     start: Instant,
 }
 
 /// Feeds a full trace into a new server; gives the number of lines that were the same. A trace may
-/// be cut short anywhere: what is left of a last line without its end is passed over.
+/// be cut short anywhere: what is left of a last line without its end is passed over. `pages` are
+/// those that this program serves.
 ///
 /// # Errors
 /// Says where the server did something else, or that the text is no full trace.
-pub fn replay(trace: &str) -> Result<usize, Divergence> {
+pub fn replay(trace: &str, pages: &Arc<[Page]>) -> Result<usize, Divergence> {
     let trace = trace.rfind('\n').map_or(trace, |end| &trace[..end]);
     let mut lines = trace.lines();
-    let Some(setup) = Setup::read(&mut lines) else {
+    let Some(setup) = Setup::read(&mut lines, pages) else {
         let recorded = trace.lines().next().unwrap_or_default().to_owned();
-        let replayed = "this is no full trace of this version".to_owned();
+        let replayed = "this is no full trace of this version, with its pages".to_owned();
         return Err(Divergence { line: 1, recorded, replayed });
     };
     // Lines of the setup may be left out: they then say what is usual.
     let line = trace.lines().count() - lines.clone().count();
     let mut server = setup.server();
     let mut drive = Drive::new(Budget::default());
-    let mut replayed = Replayed::new(lines, line, setup.start);
+    let mut replayed = Replayed::new(lines, line, setup.start, pages.clone());
     replayed.names.own = setup.placement.own;
     let mut cx = Context::from_waker(Waker::noop());
     while replayed.next.is_some() && replayed.divergence.is_none() {
@@ -83,10 +89,18 @@ pub fn replay(trace: &str) -> Result<usize, Divergence> {
 }
 
 impl<'a> Replayed<'a> {
-    fn new(mut lines: Lines<'a>, line: usize, start: Instant) -> Self {
-        let next = lines.next();
-        let (conns, names) = (BTreeMap::new(), Names::new());
-        Self { clock: start, conns, divergence: None, line: line + 1, lines, names, next, start }
+    fn new(mut lines: Lines<'a>, line: usize, start: Instant, pages: Arc<[Page]>) -> Self {
+        Self {
+            clock: start,
+            conns: BTreeMap::new(),
+            divergence: None,
+            line: line + 1,
+            next: lines.next(),
+            lines,
+            names: Names::new(),
+            pages,
+            start,
+        }
     }
 
     /// The first difference.
@@ -168,6 +182,7 @@ impl<'a> Replayed<'a> {
                 let failure = FAILURES.iter().find(|(_, name)| *name == failure)?.0;
                 Some(Ready::DialFailed { dial: DialId(dial.parse().ok()?), failure })
             }
+            "config" => Some(Ready::Config),
             "jobs" => Some(Ready::Jobs),
             "readable" => Some(Ready::Readable(self.conn(subject)?)),
             "writable" => Some(Ready::Writable(self.conn(subject)?)),
@@ -280,8 +295,22 @@ impl Transport for Replayed<'_> {
         said
     }
 
+    fn receive_job_news(&mut self) -> Option<(JobId, JobNews)> {
+        // There is no line where there is no news.
+        let rest = self.next.and_then(|next| next.strip_prefix("told "))?;
+        let told = job_news(rest);
+        match told {
+            Some(_) => self.take(),
+            None => {
+                self.differs(UNREADABLE);
+                None
+            }
+        };
+        told
+    }
+
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
-        let rest = self.rest("job ")?;
+        let rest = self.next.and(self.rest("job "))?;
         let ended = match job_result(rest) {
             Some(ended) => ended,
             None => {
@@ -291,6 +320,24 @@ impl Transport for Replayed<'_> {
         };
         self.take();
         ended
+    }
+
+    fn receive_config(&mut self) -> Option<Arc<Config>> {
+        // A trace that was cut short ends here.
+        let rest = self.next.and(self.rest("config "))?;
+        if rest == "none" {
+            self.take();
+            return None;
+        }
+        let config = read_config(rest, &self.pages);
+        match config {
+            Some(_) => self.take(),
+            None => {
+                self.differs(UNREADABLE);
+                None
+            }
+        };
+        config.map(Arc::new)
     }
 
     fn perform(&mut self, output: Output) {
@@ -327,6 +374,19 @@ fn read_result(rest: &str, scratch: &mut [u8]) -> Option<Result<Read, IoFailure>
     }
 }
 
+/// What is told of a job, as the rest of its line says it.
+fn job_news(rest: &str) -> Option<(JobId, JobNews)> {
+    let (job, news) = rest.split_once(' ')?;
+    let (what, rest) = news.split_once(' ')?;
+    let news = match what {
+        "began" => JobNews::Began { process: rest.parse().ok()? },
+        // The words are for people only: they may stay escaped.
+        "said" => JobNews::Said { last_words: rest.into() },
+        _ => return None,
+    };
+    Some((JobId(job.parse().ok()?), news))
+}
+
 /// The end of a job, as the rest of its line says it; `Some(None)` when no other one is over.
 fn job_result(rest: &str) -> Option<Option<(JobId, JobResult)>> {
     if rest == "none" {
@@ -336,13 +396,15 @@ fn job_result(rest: &str) -> Option<Option<(JobId, JobResult)>> {
     let job = JobId(job.parse().ok()?);
     match result.split_once(' ') {
         None if result == "done" => Some(Some((job, JobResult::Done))),
-        // The words are for the log only: they may stay escaped.
-        Some(("failed", reason)) => Some(Some((job, JobResult::Failed { reason: reason.into() }))),
+        Some(("failed", reason)) => {
+            let reason = unescape(reason)?.into();
+            Some(Some((job, JobResult::Failed { reason })))
+        }
         Some(("exited", rest)) => {
             let mut words = rest.splitn(4, ' ');
             let (code, signal) = (number(words.next()?)?, number(words.next()?)?);
             let was_silent = words.next()?.parse().ok()?;
-            let last_words = words.next()?.into();
+            let last_words = unescape(words.next()?)?.into();
             let exit = Exit { code, signal, was_silent, last_words };
             Some(Some((job, JobResult::Exited(exit))))
         }

@@ -4,22 +4,18 @@
 //! brief one has the number of frames and a hash of them in their place.
 
 use super::replay::unhex;
+use super::words::{LIMITS, read_words, write_words};
 use super::{Detail, HASH_START, Names, hash, hex};
 use millstream_core::api::Scope;
-use millstream_core::event::RefuseReason;
 use millstream_core::forward::Route;
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::id::{ConnId, MessageStreamId};
-use millstream_core::name::{NameLimits, StreamName};
+use millstream_core::name::StreamName;
 use millstream_core::shard::{
     Claim, Fetch, Found, HlsPart, ShardId, ShardMessage, Subscription, SurveyId,
 };
 use millstream_core::time::Timestamp;
 use std::fmt::Write as _;
-
-/// Names in a trace were legal once: no limit refuses them now.
-const LIMITS: NameLimits =
-    NameLimits { app_len_max: 1 << 16, stream_len_max: 1 << 16, tc_url_len_max: 1 << 16 };
 
 const KINDS: [(FrameKind, char); 3] =
     [(FrameKind::Audio, 'a'), (FrameKind::Data, 'd'), (FrameKind::Video, 'v')];
@@ -30,20 +26,6 @@ const CLASSES: [(FrameClass, char); 5] = [
     (FrameClass::Keyframe, 'k'),
     (FrameClass::Metadata, 'm'),
     (FrameClass::SequenceHeader, 'h'),
-];
-
-const REASONS: [RefuseReason; 11] = [
-    RefuseReason::BadName,
-    RefuseReason::Busy,
-    RefuseReason::ConnectRate,
-    RefuseReason::ConnectionsMax,
-    RefuseReason::ConnectionsPerIp,
-    RefuseReason::Loop,
-    RefuseReason::Refer,
-    RefuseReason::Shutdown,
-    RefuseReason::SourcesMax,
-    RefuseReason::StreamNotFound,
-    RefuseReason::Vhost,
 ];
 
 /// Between which shards a message goes.
@@ -77,9 +59,12 @@ pub(super) fn write_message(
         };
     };
     match message {
-        ShardMessage::Claim { claim, name, is_rendition, route } => {
+        ShardMessage::Claim { claim, name, is_rendition, route, server } => {
             words(if *is_rendition { "claim-rendition" } else { "claim" }, claim);
             let _ = write!(line, " {name}");
+            if let Some(server) = server {
+                let _ = write!(line, " from {server}");
+            }
             if route.hops() > 0 {
                 let _ = write!(line, " via {route}");
             }
@@ -99,17 +84,14 @@ pub(super) fn write_message(
             write_frames(line, frames, detail);
         }
         ShardMessage::Fetch { fetch, name, part } => {
+            fetch_words(line, "fetch", *fetch, detail, &mut |conn| names.name_on(way.from, conn));
             let _ = match part {
-                HlsPart::Playlist => {
-                    write!(line, "fetch {}/{} playlist {name}", fetch.conn, fetch.serial)
-                }
-                HlsPart::Segment(sequence) => {
-                    write!(line, "fetch {}/{} {sequence} {name}", fetch.conn, fetch.serial)
-                }
+                HlsPart::Playlist => write!(line, " playlist {name}"),
+                HlsPart::Segment(sequence) => write!(line, " {sequence} {name}"),
             };
         }
         ShardMessage::Fetched { fetch, found } => {
-            let _ = write!(line, "fetched {}/{}", fetch.conn, fetch.serial);
+            fetch_words(line, "fetched", *fetch, detail, &mut |conn| names.name_on(way.to, conn));
             write_found(line, found.as_ref(), detail);
         }
         ShardMessage::Subscribe { name, subscription } => {
@@ -128,9 +110,15 @@ pub(super) fn write_message(
         ShardMessage::Survey { survey, scope } => {
             let _ = write!(line, "survey {} {scope:?}", survey.0);
         }
-        // What the API shows is no part of a replay: such a trace can be read up to here.
-        ShardMessage::Surveyed { survey, .. } => {
-            let _ = write!(line, "surveyed {}", survey.0);
+        ShardMessage::Surveyed { survey, snapshot } => {
+            let words = write_words(&**snapshot);
+            let _ = match detail {
+                Detail::Full => write!(line, "surveyed {} {words}", survey.0),
+                Detail::Brief | Detail::None => {
+                    let sum = hash(HASH_START, words.as_bytes());
+                    write!(line, "surveyed {} {sum:08x}", survey.0)
+                }
+            };
         }
     }
 }
@@ -157,11 +145,15 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
             let is_rendition = what == "claim-rendition";
             let (name, route) = rest.split_once(" via ").unwrap_or((rest, ""));
             let route = Route::parse(route.as_bytes(), usize::MAX);
-            ShardMessage::Claim { claim: claim()?, name: read_name(name)?, is_rendition, route }
+            let (name, server) = match name.split_once(" from ") {
+                Some((name, server)) => (read_name(name)?, Some(server.parse().ok()?)),
+                None => (read_name(name)?, None),
+            };
+            ShardMessage::Claim { claim: claim()?, name, is_rendition, route, server }
         }
         "granted" => ShardMessage::Granted { claim: claim()?, players: rest.parse().ok()? },
         "denied" => {
-            let reason = REASONS.into_iter().find(|reason| reason.as_str() == rest)?;
+            let reason = read_words(rest)?;
             ShardMessage::Denied { claim: claim()?, reason }
         }
         "revoked" => ShardMessage::Revoked { claim: claim()? },
@@ -191,6 +183,10 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
                 "Clients" => Scope::Clients,
                 _ => return None,
             },
+        },
+        "surveyed" => ShardMessage::Surveyed {
+            survey: SurveyId(subject.parse().ok()?),
+            snapshot: Box::new(read_words(rest)?),
         },
         "frames" => {
             let frames = read_frames(rest)?.into();
@@ -222,6 +218,22 @@ fn read_found(text: &str) -> Option<Option<Found>> {
     let tag = words.next()?.parse().ok()?;
     let part = |word: &str| Some(unhex(word.strip_prefix('.')?)?.into());
     Some(Some(Found { tag, bytes: words.map(part).collect::<Option<_>>()? }))
+}
+
+/// A question of a connection: by its name, or in a full trace by its id, to be read again.
+fn fetch_words(
+    line: &mut String,
+    what: &str,
+    fetch: Fetch,
+    detail: Detail,
+    name: &mut dyn FnMut(ConnId) -> String,
+) {
+    let _ = match detail {
+        Detail::Full => write!(line, "{what} {}/{}", fetch.conn, fetch.serial),
+        Detail::Brief | Detail::None => {
+            write!(line, "{what} {}/{}", name(fetch.conn), fetch.serial)
+        }
+    };
 }
 
 fn write_frames(line: &mut String, frames: &[Frame], detail: Detail) {
@@ -272,7 +284,20 @@ fn read_name(text: &str) -> Option<StreamName> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::trace::words::REASONS;
+    use millstream_core::api::{
+        AudioState, ClientId, ClientRole, ClientState, GopState, Protocol, ServerState, Snapshot,
+        StreamState, Totals, VideoState,
+    };
+    use millstream_core::event::RefuseReason;
+    use millstream_core::event::RenditionEnd;
+    use millstream_core::flv::tag::Codec;
+    use millstream_core::forward::{ForwardFailure, ForwardState, ForwardStatus};
+    use millstream_core::id::ForwardId;
+    use millstream_core::rendition::{RenditionState, RenditionStatus};
+    use millstream_core::time::WallClock;
     use pretty_assertions::assert_eq;
+    use std::time::Duration;
 
     #[test]
     fn messages_are_read_as_they_were_written() {
@@ -295,8 +320,20 @@ mod tests {
         let fetch = Fetch { conn, serial: 12 };
         let found = Some(Found { bytes: [&b"a"[..], b"", b"bc"].map(Into::into).into(), tag: 9 });
         let mut messages = vec![
-            ShardMessage::Claim { is_rendition: true, claim, name: name.clone(), route: none },
-            ShardMessage::Claim { is_rendition: false, claim, name: name.clone(), route },
+            ShardMessage::Claim {
+                is_rendition: true,
+                claim,
+                name: name.clone(),
+                route: none,
+                server: Some("2001:db8::1".parse().unwrap()),
+            },
+            ShardMessage::Claim {
+                is_rendition: false,
+                claim,
+                name: name.clone(),
+                route,
+                server: None,
+            },
             ShardMessage::Fetch { fetch, name: name.clone(), part: HlsPart::Playlist },
             ShardMessage::Fetch { fetch, name: name.clone(), part: HlsPart::Segment(77) },
             ShardMessage::Fetched { fetch, found },
@@ -310,6 +347,8 @@ mod tests {
             ShardMessage::Unsubscribe { name, subscription },
             ShardMessage::Live { subscription, live: true },
             ShardMessage::Frames { subscription, frames: frames.into() },
+            ShardMessage::Surveyed { survey: SurveyId(4), snapshot: Box::default() },
+            ShardMessage::Surveyed { survey: SurveyId(5), snapshot: Box::new(snapshot()) },
         ];
         messages.extend(REASONS.map(|reason| ShardMessage::Denied { claim, reason }));
         for message in messages {
@@ -318,6 +357,108 @@ mod tests {
             write_message(&mut line, &message, Detail::Full, way, &mut Names::new());
             assert_eq!(read_message(&line).as_ref(), Some(&message), "{line}");
             assert!(!line.contains('\n'));
+        }
+    }
+
+    fn exited(code: Option<i32>, signal: Option<i32>) -> RenditionEnd {
+        RenditionEnd::Exited { code, signal, was_silent: true, last_words: "".into() }
+    }
+
+    /// Every field has something that is not usual.
+    fn snapshot() -> Snapshot {
+        let name = StreamName::new("a.example", "live/inst", "a-b", LIMITS).unwrap();
+        let conn = ConnId { slot: 3, generation: 9 };
+        let id = ClientId { shard: ShardId(2), conn };
+        let second = Duration::from_secs(1);
+        let totals = Totals {
+            accepted: 1,
+            refused: [(RefuseReason::Refer, 3), (RefuseReason::Busy, u64::MAX)].into(),
+            ..Totals::default()
+        };
+        let wall = WallClock { unix_millis: u64::MAX };
+        let server = ServerState { shards: 2, uptime: second, wall, totals, ..Default::default() };
+        let video = VideoState {
+            codec: Codec::UnknownFourCc(*b"abcd"),
+            description: "H.264 \"Main\"".into(),
+            size: Some((640, 360)),
+            millihertz: Some(25_000),
+            gop: Some(GopState { millis: 2_000, frames: 50 }),
+        };
+        let states = [
+            ForwardState::Connecting,
+            ForwardState::Ending { conn },
+            ForwardState::Forwarding { conn, age: second },
+            ForwardState::Waiting { left: second },
+        ];
+        let forwards = states.map(|state| ForwardStatus {
+            forward: ForwardId(7),
+            name: name.clone(),
+            destination: "rtmp://h/live".into(),
+            state,
+            age: second,
+            failures: 2,
+            last_failure: Some((ForwardFailure::DialTimeout, "no answer".into())),
+            sent: 3,
+            skipped: 4,
+        });
+        let stream = StreamState {
+            name: name.clone(),
+            is_home: true,
+            publisher: Some(id),
+            age: Some(second),
+            hls_viewers: 8,
+            players: 1,
+            video: Some(video),
+            audio: Some(AudioState { codec: Codec::UnknownId(9), description: "".into() }),
+            skew_millis: Some(-40),
+            received_bytes: 1,
+            sent_bytes: 2,
+            received_bits_per_second: 3,
+            sent_bits_per_second: 4,
+            tape_bytes: 5,
+            jumps: 6,
+            skips: 7,
+            forwards: forwards.into(),
+        };
+        let client = ClientState {
+            id,
+            protocol: Protocol::HttpTs,
+            role: ClientRole::Player,
+            stream: Some(name),
+            peer: "[::1]:5".parse().unwrap(),
+            program: Some("a\tprogram".into()),
+            age: second,
+            bits_per_second: 1,
+            lag_bytes: 2,
+            received_bytes: 3,
+            sent_bytes: 4,
+        };
+        let (process, age) = (Some(77), second);
+        let ends = [
+            (RenditionState::Ending { process: None, age }, None),
+            (RenditionState::Running { process, age }, Some(exited(Some(1), None))),
+            (RenditionState::Waiting { left: age }, Some(exited(None, Some(9)))),
+            (
+                RenditionState::Waiting { left: age },
+                Some(RenditionEnd::Failed { reason: "no such file".into() }),
+            ),
+        ];
+        let renditions = ends.map(|(state, last_end)| RenditionStatus {
+            name: client.stream.clone().unwrap(),
+            scope: "live".into(),
+            engine: "sd".into(),
+            state,
+            age,
+            restarts: 5,
+            failures: 6,
+            last_end,
+            last_words: "a line\nand \"another\"".into(),
+        });
+        Snapshot {
+            server,
+            streams: vec![stream],
+            clients: vec![client],
+            renditions: renditions.into(),
         }
     }
 

@@ -4,7 +4,12 @@ use crate::scenario::Scenario;
 use crate::transport::{Due, SimTransport, SlotOrder};
 use crate::world::{Origin, run};
 use bytes::BytesMut;
-use millstream_core::config::{PublishPolicy, Refer, SendDelay, TimeJitter, Vhost};
+use millstream_core::config::transcode::{
+    Audio, AudioEncoder, Engine, FfmpegOption, Fps, Output, Scope, Transcode, Video, VideoEncoder,
+};
+use millstream_core::config::{
+    Forward, Hls, HlsStorage, Page, PublishPolicy, Refer, SendDelay, TimeJitter, Vhost,
+};
 use millstream_core::drive::{Budget, Drive, Service};
 use millstream_core::rng::Rng;
 use millstream_core::session::{ClientRequest, Intent, Session, SessionConfig};
@@ -25,9 +30,13 @@ fn setup() -> Setup {
         refer: Refer { play: vec!["a.example".into(), "b.example".into()], ..Refer::default() },
         send_delay: SendDelay::Fixed(Duration::from_millis(7)),
         time_jitter: TimeJitter::Zero,
+        forwards: vec![Forward::parse("rtmp://h:1936/{app}/key?a=b c").unwrap()],
+        hls: Hls { storage: HlsStorage::Disk { path: "/a b".into() }, ..Hls::default() },
+        transcodes: vec![transcode()],
         ..Vhost::default()
     };
     config.vhosts.insert("other.example".into(), Arc::new(vhost));
+    config.pages = pages();
     let wall = WallClock { unix_millis: 1_700_000_000_000 };
     Setup {
         config,
@@ -38,15 +47,69 @@ fn setup() -> Setup {
     }
 }
 
+/// Every field has something that is not usual.
+fn transcode() -> Transcode {
+    let option = || FfmpegOption { name: "x".into(), value: "y \"z\"\n".into() };
+    let video = VideoEncoder {
+        bitrate: Some(300_000),
+        codec: "libx264".into(),
+        fps: Some(Fps(2_997)),
+        params: vec![option(), option()],
+        preset: Some("fast".into()),
+        profile: None,
+        size: Some((640, 360)),
+        threads: Some(2),
+    };
+    let audio = AudioEncoder {
+        bitrate: None,
+        channels: Some(1),
+        codec: "aac".into(),
+        params: vec![option()],
+        sample_rate: Some(44_100),
+    };
+    let engine = |audio, video| Engine {
+        audio,
+        input_format: Some("flv".into()),
+        name: "sd".into(),
+        output: Output("rtmp://127.0.0.1/é".into()),
+        output_format: None,
+        video,
+        video_filter: vec![option()],
+    };
+    let engines =
+        vec![engine(Audio::Encode(audio), Video::Encode(video)), engine(Audio::Off, Video::Copy)];
+    let scope = Scope::parse("live/cam");
+    Transcode { engines, ffmpeg: "/opt/ffmpeg".into(), log_directory: Some("".into()), scope }
+}
+
+/// What the program serves that replays.
+fn pages() -> Arc<[Page]> {
+    let fields = &[("Content-Security-Policy", "default-src 'self'")];
+    let (path, content_type, bytes, etag) = ("/", "text/html", b"<p>", "\"7\"");
+    Arc::new([Page { path, content_type, bytes, etag, fields }])
+}
+
+fn replay(trace: &str) -> Result<usize, Divergence> {
+    super::replay(trace, &pages())
+}
+
 /// The full trace of a client that connects, is damaged or not, and leaves.
 fn record(damage: Option<usize>) -> String {
     let setup = setup();
     let start = setup.start.as_micros();
     let net = SimTransport::new(7, start, SlotOrder::Shifted, Entropy::empty());
     let mut traced = Traced::with_setup(net, Vec::new(), &setup);
+    let mut reloaded = setup.config.clone();
+    reloaded.chunk_size = 4_000;
+    let configs = vec![Arc::new(setup.config.clone()), Arc::new(reloaded)];
+    let plan = crate::scenario::ServerPlan::default();
+    let reload = |at| crate::scenario::Reload { at, spread: 0, plan };
+    let reloads = [reload(2_000), reload(400_000)];
+    traced.inner_mut().plan_reloads(configs, &reloads, &mut Entropy::empty());
     let mut server = setup.server();
     let mut drive = Drive::new(Budget::default());
-    let link = traced.inner_mut().connect(0, Service::Rtmp, Default::default(), Entropy::empty());
+    let link =
+        traced.inner_mut().connect(0, 0, Service::Rtmp, Default::default(), Entropy::empty());
     let request = ClientRequest {
         intent: Intent::Publish,
         app: Arc::from("live"),
@@ -87,6 +150,7 @@ fn a_full_trace_replays_to_its_last_line() {
     for damage in [None, Some(2), Some(5), Some(9)] {
         let trace = record(damage);
         assert!(trace.contains("event closed"), "{trace}");
+        assert!(trace.contains(" chunk_size 4000 "), "{trace}");
         assert_eq!(replay(&trace), Ok(trace.lines().count()));
     }
 }
@@ -137,7 +201,7 @@ fn a_server_that_does_something_else_is_found_out() {
         ("seed 5", "seed 6", "write c1"),
         ("stream=__defaultVhost__/live/one", "stream=__defaultVhost__/live/two", "event"),
         ("do close c1", "do reading c1 off", "do "),
-        ("limit handshake_timeout 10000000", "limit handshake_timeout 10000001", "deadline"),
+        ("handshake_timeout 10000000", "handshake_timeout 10000001", "deadline"),
     ];
     for (from, to, begin) in cases {
         let other = trace.replacen(from, to, 1);
@@ -149,15 +213,20 @@ fn a_server_that_does_something_else_is_found_out() {
 
 #[test]
 fn what_is_no_trace_is_refused() {
-    for text in ["", "millstream-trace 3\n", "millstream-trace 2\nlimit many 3\nbegin\n"] {
+    for text in ["", "millstream-trace 4\n", "millstream-trace 3\nlimit many 3\nbegin\n"] {
         assert!(replay(text).is_err());
     }
+    // What this program serves is not what was served.
+    let trace = record(None);
+    assert!(super::replay(&trace, &pages()).is_ok());
+    let found = super::replay(&trace, &Arc::default()).unwrap_err();
+    assert!(found.replayed.ends_with("with its pages"), "{found}");
 }
 
 #[test]
 fn the_setup_is_read_as_it_was_written() {
     let text = setup().write();
-    assert_eq!(Setup::read(&mut text.lines()), Some(setup()));
+    assert_eq!(Setup::parse(&text, &pages()), Some(setup()));
 }
 
 #[test]

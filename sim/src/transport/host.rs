@@ -2,8 +2,10 @@
 //! written.
 
 use super::SimTransport;
+use super::failing::reason;
 use crate::entropy::Entropy;
 use crate::net::Micros;
+use millstream_core::drive::IoFailure;
 use millstream_core::id::JobId;
 use millstream_core::job::{Exit, Job, JobResult, Signal};
 use std::collections::BTreeMap;
@@ -55,7 +57,12 @@ impl Host {
     }
 
     /// Begins a job; gives after what time it ends by itself.
-    pub(super) fn start(&mut self, key: JobKey, work: Job) -> Option<Micros> {
+    pub(super) fn start(
+        &mut self,
+        key: JobKey,
+        work: Job,
+        failure: Option<IoFailure>,
+    ) -> Option<Micros> {
         let fails = self.entropy.one_in(self.plan.failing_one_in);
         let (argv, after) = match work {
             Job::Run { argv, .. } => {
@@ -73,6 +80,10 @@ impl Host {
             (None, true, _) => JobResult::Failed { reason: "No space left on device".into() },
             (Some(_), _, Some(0)) => JobResult::Failed { reason: "No such file".into() },
             (Some(_), ..) => exited(Some(1), None),
+        };
+        let (result, after) = match failure {
+            None => (result, after),
+            Some(failure) => (JobResult::Failed { reason: reason(failure).into() }, Some(0)),
         };
         let is_stubborn = self.entropy.one_in(self.plan.stubborn_one_in);
         if self.running.insert(key, Running { argv, is_stubborn, result }).is_some() {
@@ -96,6 +107,11 @@ impl Host {
                 Some(self.entropy.range(0..=dying_max))
             }
         }
+    }
+
+    /// All jobs of a shard go with it.
+    pub(super) fn forget(&mut self, port: usize) {
+        self.running.retain(|(of, _), _| *of != port);
     }
 
     /// A job is over, if it was not before.

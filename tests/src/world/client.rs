@@ -15,6 +15,9 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// Pictures from one keyframe to the next.
 const GOP: u32 = 10;
 
+/// The time from one picture to the next.
+const PICTURE_MS: u32 = 40;
+
 /// A publisher or player.
 #[derive(Debug)]
 pub struct Client {
@@ -39,13 +42,16 @@ impl Client {
 
     /// The same, with no more than `piece_len` bytes sent at a time.
     pub fn in_pieces(world: &mut World, intent: Intent, stream: &str, piece_len: usize) -> Self {
+        Self::asking(world, request("127.0.0.1", intent, stream), piece_len)
+    }
+
+    /// Connects and begins to ask for a stream of `live` on a vhost.
+    pub fn on_vhost(world: &mut World, vhost: &str, intent: Intent, stream: &str) -> Self {
+        Self::asking(world, request(vhost, intent, stream), usize::MAX)
+    }
+
+    fn asking(world: &mut World, request: ClientRequest, piece_len: usize) -> Self {
         let mut out = BytesMut::new();
-        let request = ClientRequest {
-            intent,
-            app: "live".into(),
-            tc_url: "rtmp://127.0.0.1/live".into(),
-            stream: stream.into(),
-        };
         let config = Arc::new(SessionConfig::default());
         let session =
             Session::client(config, request, Instant::from_micros(1), Rng::new(3), &mut out);
@@ -78,6 +84,12 @@ impl Client {
             }
             None
         })
+    }
+
+    /// It has been refused, or its stream has ended, or its connection.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        self.is_over || self.end_code().is_some()
     }
 
     /// The connection, for what is no RTMP.
@@ -134,6 +146,28 @@ impl Client {
         }
     }
 
+    /// Publishes a tone: a sequence header, once, and for each number two frames of AAC.
+    pub fn publish_audio(&mut self, world: &mut World, numbers: Range<u32>) {
+        for number in numbers {
+            let frame = |class, time, payload: &'static [u8]| Frame {
+                kind: FrameKind::Audio,
+                class,
+                timestamp: Timestamp(time),
+                payload: Bytes::from_static(payload),
+            };
+            let at = number * PICTURE_MS;
+            if number == 0 {
+                let header = frame(FrameClass::SequenceHeader, at, &[0xAF, 0, 0x12, 0x10]);
+                self.session.send(&header, &mut self.out).expect("it publishes");
+            }
+            for at in [at, at + PICTURE_MS / 2] {
+                let tone = frame(FrameClass::Coded, at, &[0xAF, 1, 0x21, 0x10, 5]);
+                self.session.send(&tone, &mut self.out).expect("it publishes");
+            }
+        }
+        self.flush(world);
+    }
+
     /// Ends the stream and the connection in order.
     pub fn finish(mut self, world: &mut World) {
         self.session.finish(&mut self.out);
@@ -142,7 +176,8 @@ impl Client {
     }
 
     fn take(&mut self, frame: &Frame) {
-        if matches!(frame.class, FrameClass::Coded | FrameClass::Keyframe) {
+        let is_coded = matches!(frame.class, FrameClass::Coded | FrameClass::Keyframe);
+        if is_coded && frame.kind == FrameKind::Video {
             let number = frame.payload.get(5..9).and_then(|bytes| bytes.try_into().ok());
             let number = u32::from_be_bytes(number.expect("one of ours"));
             self.pictures.push((number, frame.timestamp));
@@ -157,6 +192,11 @@ impl Client {
     }
 }
 
+fn request(vhost: &str, intent: Intent, stream: &str) -> ClientRequest {
+    let (app, tc_url) = ("live".into(), format!("rtmp://{vhost}/live").into());
+    ClientRequest { intent, app, tc_url, stream: stream.into() }
+}
+
 /// H.264 as its FLV tag says; what a decoder would make of it is no matter here.
 fn picture(number: u32, class: FrameClass, len: usize) -> Frame {
     let mut payload = BytesMut::with_capacity(len);
@@ -165,6 +205,6 @@ fn picture(number: u32, class: FrameClass, len: usize) -> Frame {
     payload.put_slice(&[u8::from(!is_header), 0, 0, 0]);
     payload.put_u32(number);
     payload.resize(len.max(payload.len()), 0x5a);
-    let (kind, timestamp) = (FrameKind::Video, Timestamp(number * 40));
+    let (kind, timestamp) = (FrameKind::Video, Timestamp(number * PICTURE_MS));
     Frame { kind, class, timestamp, payload: Bytes::from(payload) }
 }

@@ -4,12 +4,14 @@ use crate::server::Server;
 use crate::transport::Transport;
 use socket2::SockRef;
 use std::io::{ErrorKind, Read as _, Write as _};
-use std::net::{Shutdown, TcpStream};
+use std::net::{Shutdown, SocketAddr, TcpStream};
 use std::time::Duration;
 
 #[derive(Debug)]
 pub(super) struct Sockets {
-    server: Server,
+    address: SocketAddr,
+    /// `None` when somebody else has started it.
+    server: Option<Server>,
     /// `None` once reset.
     streams: Vec<Option<TcpStream>>,
 }
@@ -17,11 +19,16 @@ pub(super) struct Sockets {
 impl Sockets {
     pub(super) fn start(transport: Transport) -> Self {
         assert_eq!(Transport::under_test(), transport, "the program is another one");
-        Self { server: Server::start(), streams: Vec::new() }
+        let server = Server::start();
+        Self { address: server.address(), server: Some(server), streams: Vec::new() }
+    }
+
+    pub(super) const fn at(address: SocketAddr) -> Self {
+        Self { address, server: None, streams: Vec::new() }
     }
 
     pub(super) fn connect(&mut self) -> usize {
-        let stream = TcpStream::connect(self.server.address()).expect("the server accepts");
+        let stream = TcpStream::connect(self.address).expect("the server accepts");
         stream.set_nodelay(true).expect("a socket");
         self.streams.push(Some(stream));
         self.streams.len() - 1
@@ -68,6 +75,6 @@ impl Sockets {
     }
 
     pub(super) fn shut_down(&self) {
-        self.server.program().signal("TERM");
+        self.server.as_ref().expect("a server of its own").program().signal("TERM");
     }
 }

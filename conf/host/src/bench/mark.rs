@@ -30,6 +30,9 @@ const PAYLOAD_TYPE: u8 = 5;
 /// Frame type and codec, packet type, composition time: what precedes the NAL units.
 const TAG_HEADER_LEN: usize = 5;
 
+/// Bytes at the begin of a picture among which its mark is looked for.
+const FIND_LEN_MAX: usize = 1 << 10;
+
 /// When a frame was sent, and which one of its publisher it was.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Mark {
@@ -88,6 +91,17 @@ impl Mark {
         if usize::from(*len) != PAYLOAD_LEN || uuid != UUID {
             return None;
         }
+        let (time, number) = digits.split_at_checked(TIME_LEN)?;
+        let number = u32::try_from(number_of(number)?).ok()?;
+        Some(Self { unix_micros: number_of(time)?, number })
+    }
+
+    /// The mark of a picture in a transport stream, if it has one: it stands behind the access unit
+    /// delimiter and the parameter sets.
+    pub(crate) fn find(picture: &[u8]) -> Option<Self> {
+        let begin = picture.get(..picture.len().min(FIND_LEN_MAX))?;
+        let at = begin.windows(UUID.len()).position(|bytes| bytes == UUID)?;
+        let digits = picture.get(at + UUID.len()..at + PAYLOAD_LEN)?;
         let (time, number) = digits.split_at_checked(TIME_LEN)?;
         let number = u32::try_from(number_of(number)?).ok()?;
         Some(Self { unix_micros: number_of(time)?, number })

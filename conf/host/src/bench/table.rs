@@ -19,7 +19,13 @@ pub(super) fn human(head: &Head<'_>, tally: &Tally) -> String {
     let mut text = format!("{} {}\n", head.what, head.url);
     let _ = writeln!(text, "{:<14}{:>12}{:>12}{:>12}{:>12}", "", "min", "median", "p99", "max");
     row(&mut text, "set-up time", &tally.setup_micros, time);
-    row(&mut text, "first frame", &tally.first_frame_micros, time);
+    let is_hls = head.what == "hls";
+    let first = if is_hls { "first segment" } else { "first frame" };
+    row(&mut text, first, &tally.first_frame_micros, time);
+    if is_hls {
+        row(&mut text, "playlist", &tally.playlist_micros, time);
+        row(&mut text, "segment", &tally.segment_micros, time);
+    }
     row(&mut text, "latency", &tally.latency_micros, time);
     row(&mut text, "bit rate", &tally.bits_per_second, bit_rate);
     let (failed, lost) = (sum(&tally.failures), sum(&tally.losses));
@@ -31,15 +37,24 @@ pub(super) fn human(head: &Head<'_>, tally: &Tally) -> String {
         head.clients,
         byte_count(tally.bytes),
     );
-    if head.what == "play" {
+    if matches!(head.what, "flv" | "hls" | "play") {
+        let unit = if is_hls { "segment" } else { "frame" };
         let _ = writeln!(
             text,
-            "{} stalls (longest gap {}), {} frames lost, {} players without a frame",
+            "{} stalls (longest {} {}), {} frames lost, {} {} without a {unit}",
             tally.stalls,
+            if is_hls { "wait" } else { "gap" },
             time(tally.longest_gap_micros),
             tally.lost_frames,
-            tally.silent
+            tally.silent,
+            head.clients,
         );
+        if is_hls {
+            let (came, lost) = (tally.segments, tally.lost_segments);
+            let _ = writeln!(text, "{came} segments, {lost} lost, {} faults in them", tally.faults);
+        } else if tally.faults > 0 {
+            let _ = writeln!(text, "{} faults in what came", tally.faults);
+        }
         if tally.latency_micros.count() == 0 {
             text.push_str(
                 "latency needs a publisher with marks: --publish FILE, or `bench publish`, \
@@ -75,6 +90,11 @@ pub(super) fn json(head: &Head<'_>, tally: &Tally) -> String {
         "stalls": tally.stalls,
         "longest_gap_us": tally.longest_gap_micros,
         "lost_frames": tally.lost_frames,
+        "playlist_us": quantiles(&tally.playlist_micros),
+        "segment_us": quantiles(&tally.segment_micros),
+        "segments": tally.segments,
+        "lost_segments": tally.lost_segments,
+        "faults": tally.faults,
         "bytes": tally.bytes,
         "failures": tally.failures,
         "losses": tally.losses,
@@ -133,6 +153,22 @@ mod tests {
             text.lines().last(),
             Some("1 x the server refused: NetStream.Play.StreamNotFound")
         );
+    }
+
+    #[test]
+    fn of_hls_segments_are_told() {
+        let head = Head { what: "hls", url: "http://h/a/s.m3u8", clients: "viewers" };
+        let mut tally = Tally { segments: 40, lost_segments: 1, stalls: 2, ..tally() };
+        tally.segment_micros.record(2_000);
+        let text = human(&head, &tally);
+        for line in [
+            "first segment            -           -           -           -",
+            "segment            2.00 ms     2.00 ms     2.00 ms     2.00 ms",
+            "2 stalls (longest wait 0 us), 0 frames lost, 0 viewers without a segment",
+            "40 segments, 1 lost, 0 faults in them",
+        ] {
+            assert!(text.contains(line), "{text}");
+        }
     }
 
     #[test]

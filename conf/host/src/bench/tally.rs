@@ -12,7 +12,7 @@ pub(super) const STALL: Duration = Duration::from_secs(1);
 pub(crate) struct Tally {
     /// Clients whose stream started.
     pub(crate) started: u64,
-    /// Clients that never got a frame after their start.
+    /// Clients that never got a frame, or a segment, after their start.
     pub(crate) silent: u64,
     /// Clients that did not start, by reason.
     pub(crate) failures: BTreeMap<String, u64>,
@@ -22,15 +22,25 @@ pub(crate) struct Tally {
     pub(crate) setup_micros: Histogram,
     /// From Play.Start to the first coded frame.
     pub(crate) first_frame_micros: Histogram,
-    /// From the publisher's send to the player's receive, for frames sent after Play.Start.
+    /// From the publisher's send to the player's receive, for frames sent after Play.Start. Of HLS,
+    /// of the last picture of each segment.
     pub(crate) latency_micros: Histogram,
     /// Of each client over its time.
     pub(crate) bits_per_second: Histogram,
-    /// Times of more than [`STALL`] without media.
+    /// Times of more than [`STALL`] without media; of HLS, segments that came after their turn.
     pub(crate) stalls: u64,
     pub(crate) longest_gap_micros: u64,
     /// Marked frames that did not come, between some that came.
     pub(crate) lost_frames: u64,
+    /// Of HLS: from the request for a playlist to the whole of it.
+    pub(crate) playlist_micros: Histogram,
+    /// Of HLS: from the request for a segment to the whole of it.
+    pub(crate) segment_micros: Histogram,
+    pub(crate) segments: u64,
+    /// Segments that had left before they were fetched.
+    pub(crate) lost_segments: u64,
+    /// What is wrong in transport streams and playlists.
+    pub(crate) faults: u64,
     pub(crate) bytes: u64,
 }
 
@@ -76,6 +86,11 @@ impl Tally {
         self.stalls += other.stalls;
         self.longest_gap_micros = self.longest_gap_micros.max(other.longest_gap_micros);
         self.lost_frames += other.lost_frames;
+        self.playlist_micros.merge(&other.playlist_micros);
+        self.segment_micros.merge(&other.segment_micros);
+        self.segments += other.segments;
+        self.lost_segments += other.lost_segments;
+        self.faults += other.faults;
         self.bytes += other.bytes;
     }
 }

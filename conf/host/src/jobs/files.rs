@@ -35,12 +35,24 @@ fn replace(path: &Path, beside: &Path, bytes: &[bytes::Bytes]) -> io::Result<()>
     if let Some(folder) = path.parent() {
         fs::create_dir_all(folder)?;
     }
-    let mut file = File::create(beside)?;
+    let mut file = create(beside)?;
     for part in bytes {
         file.write_all(part)?;
     }
     drop(file);
     fs::rename(beside, path)
+}
+
+/// A file that was not there before: what lies in its place, left by a crash or put there as a link to
+/// some other file, is taken away and never written to.
+fn create(path: &Path) -> io::Result<File> {
+    match File::create_new(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            fs::remove_file(path)?;
+            File::create_new(path)
+        }
+        other => other,
+    }
 }
 
 /// Where a file is written before it takes its place: in the same folder, or the rename would copy.

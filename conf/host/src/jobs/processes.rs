@@ -3,17 +3,21 @@
 //! The thread starts the program, so that the program lives no longer than the thread, and the thread
 //! no longer than the server. It hears what the program says, lest a full pipe stop it.
 
-use super::JobSink;
+mod log;
+mod output;
+
 use super::ring::Ring;
+use super::{JobSink, Report};
 use crate::exec;
+use log::Log;
 use millstream_core::id::JobId;
-use millstream_core::job::{Exit, JobResult, Signal};
+use millstream_core::job::{Exit, JobNews, JobResult, Signal};
+pub(crate) use output::{Excess, output_of};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process_group, waitid};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read, Write as _};
-use std::os::fd::AsFd as _;
+use std::io::{self, Read};
+use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
 use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,8 +26,8 @@ use std::time::{Duration, Instant};
 /// How often a program that says nothing is looked after.
 const LOOK: Timespec = Timespec { tv_sec: 0, tv_nsec: 200_000_000 };
 
-/// How much of a program's words go into its log file in a second; a flood must not fill the disk.
-const LOG_BYTES_PER_SECOND: usize = 64 << 10;
+/// How often it is told what a program has said.
+const TELL_INTERVAL_MIN: Duration = Duration::from_secs(1);
 
 /// What to run: see `Job::Run`.
 #[derive(Debug)]
@@ -57,7 +61,8 @@ impl Processes {
         lock(&self.running).insert(job, Group::default());
         let (running, sink) = (self.running.clone(), self.sink.clone());
         let thread = std::thread::Builder::new().name("process".into()).spawn(move || {
-            let result = match run(&running, job, &command) {
+            let tell = |news| sink(job, Report::Told(news));
+            let result = match run(&running, job, &command, tell) {
                 Ok(exit) => JobResult::Exited(exit),
                 Err(error) => {
                     let program = command.argv.first().map_or("", |program| program);
@@ -66,7 +71,7 @@ impl Processes {
                 }
             };
             lock(&running).remove(&job);
-            sink(job, result);
+            sink(job, Report::Done(result));
         });
         if thread.is_err() {
             lock(&self.running).remove(&job);
@@ -105,10 +110,16 @@ impl Group {
 }
 
 /// Runs a program to its end.
-fn run(running: &Mutex<BTreeMap<JobId, Group>>, job: JobId, command: &Command) -> io::Result<Exit> {
-    let mut log = command.log.as_deref().map(open_log).transpose()?;
+fn run(
+    running: &Mutex<BTreeMap<JobId, Group>>,
+    job: JobId,
+    command: &Command,
+    tell: impl Fn(JobNews),
+) -> io::Result<Exit> {
+    let mut log = command.log.as_deref().map(Log::open).transpose()?;
     let mut child = spawn(&command.argv)?;
     let id = Pid::from_child(&child);
+    tell(JobNews::Began { process: child.id() });
     if let Some(group) = lock(running).get_mut(&job) {
         group.id = Some(id);
         if let Some(signal) = group.told {
@@ -119,6 +130,9 @@ fn run(running: &Mutex<BTreeMap<JobId, Group>>, job: JobId, command: &Command) -
     let mut was_silent = false;
     while !has_ended(id) {
         ears.hear(log.as_mut())?;
+        if let Some(last_words) = ears.news() {
+            tell(JobNews::Said { last_words });
+        }
         let silence = ears.heard.elapsed();
         if !was_silent && command.silence_max.is_some_and(|max| silence > max) {
             was_silent = true;
@@ -154,14 +168,6 @@ fn spawn(argv: &[Arc<str>]) -> io::Result<Child> {
         .spawn()
 }
 
-fn open_log(path: &str) -> io::Result<Log> {
-    if let Some(folder) = std::path::Path::new(path).parent() {
-        std::fs::create_dir_all(folder)?;
-    }
-    let file = File::options().create(true).append(true).open(path)?;
-    Ok(Log { file, since: Instant::now(), len: 0 })
-}
-
 /// True once the program is over; its number stays its own.
 fn has_ended(id: Pid) -> bool {
     let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
@@ -177,35 +183,20 @@ fn lock(running: &Mutex<BTreeMap<JobId, Group>>) -> MutexGuard<'_, BTreeMap<JobI
     running.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A log file that takes so much in a second, and no more.
-#[derive(Debug)]
-struct Log {
-    file: File,
-    len: usize,
-    since: Instant,
-}
-
-impl Log {
-    fn write(&mut self, bytes: &[u8]) {
-        if self.since.elapsed() >= Duration::from_secs(1) {
-            (self.since, self.len) = (Instant::now(), 0);
-        }
-        if self.len < LOG_BYTES_PER_SECOND {
-            self.len = self.len.saturating_add(bytes.len());
-            // A full disk ends no program.
-            let _ = self.file.write_all(bytes);
-        }
-    }
-}
-
 /// What a program says.
 struct Ears {
     errors: Option<ChildStderr>,
     /// When standard output was heard last.
     heard: Instant,
+    /// The begin of what was heard on standard output: so much of it as is wanted.
+    listing: Vec<u8>,
+    listing_len_max: usize,
     output: Option<ChildStdout>,
     scratch: Vec<u8>,
+    /// When it was told what was said; nothing when all of it was.
+    told: Option<Instant>,
     words: Ring,
+    words_are_new: bool,
 }
 
 impl Ears {
@@ -213,15 +204,30 @@ impl Ears {
         Self {
             errors: child.stderr.take(),
             heard: Instant::now(),
+            listing: Vec::new(),
+            listing_len_max: 0,
             output: child.stdout.take(),
             scratch: vec![0; 8 << 10],
+            told: None,
             words: Ring::default(),
+            words_are_new: false,
         }
+    }
+
+    /// What was said, if it is time to tell it.
+    fn news(&mut self) -> Option<Arc<str>> {
+        let is_time = self.told.is_none_or(|told| told.elapsed() >= TELL_INTERVAL_MIN);
+        if !self.words_are_new || !is_time {
+            return None;
+        }
+        self.words_are_new = false;
+        self.told = Some(Instant::now());
+        Some(self.words.text())
     }
 
     /// Waits a moment for something to hear.
     fn hear(&mut self, log: Option<&mut Log>) -> io::Result<()> {
-        let Self { errors, heard, output, scratch, words } = self;
+        let Self { errors, output, .. } = self;
         let mut pipes = Vec::with_capacity(2);
         pipes.extend(errors.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
         pipes.extend(output.as_ref().map(|pipe| PollFd::new(pipe, PollFlags::IN)));
@@ -234,16 +240,30 @@ impl Ears {
         let output_ready = output.is_some() && ready.next().unwrap_or(false);
         drop(pipes);
         if errors_ready {
-            let len = read(errors, scratch);
-            words.push(scratch.get(..len).unwrap_or_default());
-            if let Some(log) = log {
-                log.write(scratch.get(..len).unwrap_or_default());
-            }
+            self.hear_words(log);
         }
-        if output_ready && read(output, scratch) > 0 {
-            *heard = Instant::now();
+        if output_ready && self.hear_output() {
+            self.heard = Instant::now();
         }
         Ok(())
+    }
+
+    fn hear_words(&mut self, log: Option<&mut Log>) {
+        let len = read(&mut self.errors, &mut self.scratch);
+        let bytes = self.scratch.get(..len).unwrap_or_default();
+        self.words.push(bytes);
+        self.words_are_new |= len > 0;
+        if let Some(log) = log {
+            log.write(bytes);
+        }
+    }
+
+    /// False at the end of it.
+    fn hear_output(&mut self) -> bool {
+        let len = read(&mut self.output, &mut self.scratch);
+        let room = self.listing_len_max.saturating_sub(self.listing.len());
+        self.listing.extend_from_slice(self.scratch.get(..len.min(room)).unwrap_or_default());
+        len > 0
     }
 
     /// Hears what is left when the program is over. Somebody else may hold the pipe open still: that
@@ -251,19 +271,20 @@ impl Ears {
     fn hear_rest(&mut self, mut log: Option<&mut Log>) {
         let now = Timespec { tv_sec: 0, tv_nsec: 0 };
         for _ in 0..64 {
-            let Some(pipe) = &self.errors else { return };
-            let mut pipes = [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)];
-            if !matches!(poll(&mut pipes, Some(&now)), Ok(1)) {
-                return;
+            if !is_readable(&self.errors, &now) {
+                break;
             }
-            let len = read(&mut self.errors, &mut self.scratch);
-            let bytes = self.scratch.get(..len).unwrap_or_default();
-            self.words.push(bytes);
-            if let Some(log) = log.as_deref_mut() {
-                log.write(bytes);
-            }
+            self.hear_words(log.as_deref_mut());
+        }
+        while self.listing.len() < self.listing_len_max && is_readable(&self.output, &now) {
+            self.hear_output();
         }
     }
+}
+
+fn is_readable(pipe: &Option<impl AsFd>, wait: &Timespec) -> bool {
+    let Some(pipe) = pipe else { return false };
+    matches!(poll(&mut [PollFd::from_borrowed_fd(pipe.as_fd(), PollFlags::IN)], Some(wait)), Ok(1))
 }
 
 /// One read; a pipe that is at its end is closed.

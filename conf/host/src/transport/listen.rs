@@ -37,13 +37,15 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct ListenOptions {
     /// The flag that asks for them, for the words of an error.
     pub flag: &'static str,
+    /// An address for all of IPv6 leaves IPv4 to other listeners.
+    pub is_v6_only: bool,
     /// Several listeners (of one user) may share an address; the kernel spreads connections.
     pub reuse_port: bool,
 }
 
 impl Default for ListenOptions {
     fn default() -> Self {
-        Self { flag: "--rtmp", reuse_port: false }
+        Self { flag: "--rtmp", is_v6_only: false, reuse_port: false }
     }
 }
 
@@ -52,31 +54,23 @@ impl Default for ListenOptions {
 /// # Errors
 /// Names the first address that could not be bound, why, and what to do.
 pub fn bind(listen: &[Listen], options: ListenOptions) -> Result<Vec<TcpListener>, BindError> {
-    bind_beside(listen, listen, options)
-}
-
-/// Binds all addresses, or none; `beside` are all that there are in the end.
-///
-/// # Errors
-/// Names the first address that could not be bound, why, and what to do.
-pub fn bind_beside(
-    listen: &[Listen],
-    beside: &[Listen],
-    options: ListenOptions,
-) -> Result<Vec<TcpListener>, BindError> {
-    let flag = options.flag;
-    let failed = |listen: &Listen, error| BindError { listen: *listen, error, flag };
-    let bind_one = |address: &Listen| match *address {
-        Listen::Any { port } => bind_any(port, options).map_err(|error| failed(address, error)),
-        Listen::At(at) => {
-            // With an IPv4 listener of the same port beside it, [::] is for IPv6 alone.
-            let is_beside_v4 = beside.iter().any(
-                |other| matches!(other, Listen::At(v4) if v4.is_ipv4() && v4.port() == at.port()),
-            );
-            bind_at(at, is_beside_v4, options).map_err(|error| failed(address, error))
-        }
+    let bind_one = |address: &Listen| {
+        let is_v6_only = options.is_v6_only || address.is_v6_only(listen);
+        bind_one(*address, ListenOptions { is_v6_only, ..options })
     };
     listen.iter().map(bind_one).collect()
+}
+
+/// Binds one address.
+///
+/// # Errors
+/// Says why it could not be bound, and what to do.
+pub fn bind_one(listen: Listen, options: ListenOptions) -> Result<TcpListener, BindError> {
+    let bound = match listen {
+        Listen::Any { port } => bind_any(port, options),
+        Listen::At(at) => bind_at(at, options.is_v6_only, options),
+    };
+    bound.map_err(|error| BindError { listen, error, flag: options.flag })
 }
 
 /// Why an address could not be bound.
@@ -202,12 +196,17 @@ struct Open<A> {
     is_closing: bool,
     service: Service,
     socket: A,
+    /// Dropped after the socket, for who waits until it is closed.
+    gone: Option<Gone>,
 }
+
+/// Held by all that is still to be closed.
+pub(super) type Gone = std::sync::mpsc::Sender<()>;
 
 impl<A: Accept> Open<A> {
     fn new<R: Runtime<Listener = A>>(id: ListenerId, listener: Listener) -> io::Result<Self> {
         let Listener { service, socket } = listener;
-        Ok(Self { id, is_closing: false, service, socket: R::listen(socket)? })
+        Ok(Self { id, is_closing: false, service, socket: R::listen(socket)?, gone: None })
     }
 }
 
@@ -247,10 +246,11 @@ impl<A: Accept> Acceptor<A> {
         }
     }
 
-    /// Accepts who waits at a listener, then closes it.
-    pub(super) fn close_one(&mut self, id: ListenerId) {
+    /// Accepts who waits at a listener, then closes it and drops `gone`.
+    pub(super) fn close_one(&mut self, id: ListenerId, gone: Option<&Gone>) {
         for open in self.listeners.iter_mut().filter(|open| open.id == id) {
             open.is_closing = true;
+            open.gone = gone.cloned();
         }
     }
 

@@ -2,12 +2,13 @@
 //! the shutdown flag.
 
 use super::Listener;
+use crate::jobs::Report;
 use millstream_core::config::Config;
 use millstream_core::id::{DialId, JobId, ListenerId};
-use millstream_core::job::JobResult;
 use millstream_core::shard::{ShardId, ShardMessage};
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Sender;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Wake, Waker};
 
@@ -95,10 +96,8 @@ pub(crate) enum News {
     Dial(DialId),
     /// The operator has changed the configuration.
     Changed(Box<Change>),
-    JobDone {
-        job: JobId,
-        result: JobResult,
-    },
+    /// A job goes on, or is over.
+    Job(JobId, Report),
 }
 
 /// What a reload changes of a shard.
@@ -106,8 +105,10 @@ pub(crate) enum News {
 pub struct Change {
     /// Listeners that accept no more; who waits there is still accepted.
     pub closed: Vec<ListenerId>,
-    /// The configuration from now on.
-    pub config: Arc<Config>,
+    /// The configuration from now on, if it is another one.
+    pub config: Option<Arc<Config>>,
+    /// Dropped when all of `closed` are.
+    pub gone: Option<Sender<()>>,
     /// Listeners that are new.
     pub opened: Vec<(ListenerId, Listener)>,
 }

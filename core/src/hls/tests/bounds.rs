@@ -67,6 +67,47 @@ fn row_078_a_day_of_audio_takes_no_more_memory_than_a_minute() {
 }
 
 #[test]
+fn a_day_of_44_100_hz_lasts_a_day_and_no_frame_is_off() {
+    const RATE: u64 = 44_100;
+    let mut hls = HlsMuxer::new(HlsConfig::default(), "a", 0);
+    let wall = WallClock { unix_millis: WALL_MS };
+    let frames = 24 * 3_600 * RATE / 1_024;
+    let (mut total_ms, mut segments, mut numbers) = (0, 0, 0..frames);
+    hls.push(Instant::from_micros(0), wall, &aac_header(0));
+    loop {
+        let next = numbers.next();
+        if let Some(number) = next {
+            // As FLV has it: cut to milliseconds. The frame is its own number.
+            let at = (number * 1_024 * 1_000 / RATE) as u32;
+            let now = Instant::from_micros(u64::from(at) * 1_000);
+            hls.push(now, wall, &aac(at, &number.to_be_bytes()));
+        } else {
+            hls.finish(Instant::from_micros(24 * 3_600 * 1_000_000), Ending::EndList);
+        }
+        while let Some(output) = hls.poll_output() {
+            let HlsOutput::Segment(segment) = output else { continue };
+            let found = Found::of(&segment.blocks.concat());
+            let first = found.on(AUDIO_PID).next().expect("it begins with sound");
+            let raw = adts_frames(first.payload.clone()).remove(0);
+            let number = u64::from_be_bytes(raw[..8].try_into().expect("eight bytes"));
+            let due = number * 1_024 * 90_000 / RATE + ZERO_TICKS as u64;
+            let pts = first.pts.expect("a time");
+            assert!(pts.abs_diff(due) <= 1, "frame {number} at {pts}, due at {due}");
+            // What the playlist says so far is what has really passed, to a frame.
+            let passed_ms = number * 1_024 * 1_000 / RATE;
+            assert!(passed_ms.abs_diff(total_ms) <= 24, "{total_ms} of {passed_ms} ms");
+            total_ms += segment.duration_ms();
+            segments += 1;
+        }
+        if next.is_none() {
+            break;
+        }
+    }
+    assert!((24 * 3_600 * 1_000_u64).abs_diff(total_ms) <= 24, "{total_ms} ms");
+    assert!(segments > 40_000, "{segments}");
+}
+
+#[test]
 fn a_segment_has_a_greatest_length() {
     let mut world = World::with(HlsConfig { segment_len_max: 100_000, ..HlsConfig::default() });
     world.push_all(&[avc_header(0), key(0)]);

@@ -53,9 +53,21 @@ fn row_85_paths_that_lead_elsewhere_are_nobodys() {
 
 #[test]
 fn targets_that_are_none_are_refused() {
-    for target in
-        ["", "live/x", "ftp://h/x", "/%", "/%2", "/%zz", "/%ff", "/x#y", "*?x", "h:80", "/%+1"]
-    {
+    for target in [
+        "",
+        "http://",
+        "http:///x",
+        "live/x",
+        "ftp://h/x",
+        "/%",
+        "/%2",
+        "/%zz",
+        "/%ff",
+        "/x#y",
+        "*?x",
+        "h:80",
+        "/%+1",
+    ] {
         assert_eq!(Target::parse(target), Err(HttpError::Target), "{target}");
     }
     check_refused("GET /%zz HTTP/1.1\r\nHost: h\r\n\r\n", HttpError::Target, 400);

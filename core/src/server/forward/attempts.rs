@@ -104,12 +104,12 @@ impl Server {
         let now = self.now;
         let Some(forward) = self.forwards.forwards.get_mut(&id) else { return };
         let is_ending = matches!(forward.state, State::Ending { .. });
-        let retry = (!is_ending).then_some(now.after(wait));
+        let retry = (!is_ending).then_some(wait);
         let event = forward.failed(failure, words.clone(), retry);
         forward.last_failure = Some((failure, words));
         forward.failures = forward.failures.saturating_add(1);
-        if let Some(until) = retry {
-            forward.state = State::Waiting { until };
+        if let Some(wait) = retry {
+            forward.state = State::Waiting { until: now.after(wait) };
         }
         self.event(event);
         if is_ending {

@@ -4,8 +4,11 @@
 //! A file that cannot be written is tried again, later and later. Meanwhile segments that expire are
 //! not written at all, and of playlists only the newest is; so what waits is bounded by what is kept
 //! in memory anyway.
+//!
+//! When the operator names another directory, what is kept is written there before it is removed
+//! here, so both are whole at each moment for who reads them.
 
-use crate::hls::{HlsOutput, segment_name};
+use crate::hls::{HlsOutput, Segment, segment_name};
 use crate::job::{Job, JobResult};
 use crate::name::StreamName;
 use crate::time::Instant;
@@ -20,12 +23,16 @@ use core::time::Duration;
 const RETRY_MIN: Duration = Duration::from_secs(5);
 const RETRY_MAX: Duration = Duration::from_secs(60);
 
+/// Steps that wait when the files move; of what they leave behind, more is not removed.
+const STEPS_MAX: usize = 4_096;
+
 #[derive(Debug)]
 pub(super) struct Disk {
-    /// What the job under way is about.
-    busy: Option<Step>,
+    /// What the job under way is about, and its file.
+    busy: Option<(Step, Arc<str>)>,
     failures: u32,
-    folder: Arc<str>,
+    /// Where files go; none once they are in memory alone.
+    folder: Option<Arc<str>>,
     playlist: Option<Bytes>,
     queue: VecDeque<Step>,
     retry_at: Option<Instant>,
@@ -34,6 +41,8 @@ pub(super) struct Disk {
 
 #[derive(Clone, PartialEq, Debug)]
 enum Step {
+    /// A file where none are written any more is removed.
+    Discard(Arc<str>),
     Playlist,
     Remove(u64),
     Segment(u64, Vec<Bytes>),
@@ -42,22 +51,55 @@ enum Step {
 }
 
 impl Disk {
-    pub(super) fn new(directory: &str, name: &StreamName) -> Self {
-        let vhost = match name.vhost() {
-            // As SRS has it, the default vhost is no part of the path.
-            crate::name::DEFAULT_VHOST => String::new(),
-            vhost => alloc::format!("/{vhost}"),
-        };
-        let directory = directory.trim_end_matches('/');
+    /// No files yet: `go_to` says where.
+    pub(super) fn new(name: &StreamName) -> Self {
         Self {
             busy: None,
             failures: 0,
-            folder: Arc::from(alloc::format!("{directory}{vhost}/{}", name.app())),
+            folder: None,
             playlist: None,
             queue: VecDeque::new(),
             retry_at: None,
             stream: Arc::from(name.stream()),
         }
+    }
+
+    /// From now on files lie below this directory, or nowhere: what is kept is written there, and
+    /// what lies elsewhere is removed then.
+    pub(super) fn go_to<'a>(
+        &mut self,
+        directory: Option<&str>,
+        name: &StreamName,
+        playlist: &Bytes,
+        kept: impl Iterator<Item = &'a Segment> + Clone,
+    ) {
+        let folder = directory.map(|directory| folder_of(directory, name));
+        if folder == self.folder {
+            return;
+        }
+        let mut left: Vec<Arc<str>> = Vec::new();
+        for step in core::mem::take(&mut self.queue) {
+            match step {
+                Step::Discard(path) => self.queue.push_back(Step::Discard(path)),
+                Step::Remove(_) | Step::Unlist => left.extend(self.path(&step)),
+                // They are written where they belong now.
+                Step::Playlist | Step::Segment(..) => {}
+            }
+        }
+        left.extend(self.path(&Step::Unlist));
+        left.extend(kept.clone().filter_map(|segment| self.path(&Step::Remove(segment.sequence))));
+        self.retry_at = None;
+        self.failures = 0;
+        self.folder = folder;
+        if self.folder.is_some() {
+            for segment in kept {
+                self.queue.push_back(Step::Segment(segment.sequence, segment.blocks.clone()));
+            }
+            self.playlist = (!playlist.is_empty()).then(|| playlist.clone());
+            self.queue.extend(self.playlist.iter().map(|_| Step::Playlist));
+        }
+        let room = STEPS_MAX.saturating_sub(self.queue.len());
+        self.queue.extend(left.into_iter().take(room).map(Step::Discard));
     }
 
     pub(super) const fn retry_at(&self) -> Option<Instant> {
@@ -75,6 +117,9 @@ impl Disk {
 
     /// The playlist goes before the segments that it names.
     pub(super) fn dispose(&mut self) {
+        if self.folder.is_none() {
+            return;
+        }
         self.playlist = None;
         self.queue.retain(|step| *step != Step::Playlist);
         self.queue.push_front(Step::Unlist);
@@ -82,6 +127,9 @@ impl Disk {
 
     /// Follows the muxer.
     pub(super) fn push(&mut self, output: HlsOutput) {
+        if self.folder.is_none() {
+            return;
+        }
         match output {
             HlsOutput::Segment(segment) => {
                 self.queue.push_back(Step::Segment(segment.sequence, segment.blocks));
@@ -110,13 +158,16 @@ impl Disk {
         }
         self.retry_at = None;
         let step = self.queue.pop_front()?;
-        let path = self.path(&step);
+        let path = self.path(&step)?;
         let job = match &step {
-            Step::Segment(_, blocks) => Job::Write { path, bytes: blocks.clone() },
-            Step::Playlist => Job::Write { path, bytes: self.playlist.iter().cloned().collect() },
-            Step::Remove(_) | Step::Unlist => Job::Remove { path },
+            Step::Segment(_, blocks) => Job::Write { path: path.clone(), bytes: blocks.clone() },
+            Step::Playlist => {
+                let bytes = self.playlist.iter().cloned().collect();
+                Job::Write { path: path.clone(), bytes }
+            }
+            Step::Discard(_) | Step::Remove(_) | Step::Unlist => Job::Remove { path: path.clone() },
         };
-        self.busy = Some(step);
+        self.busy = Some((step, path));
         Some(job)
     }
 
@@ -126,12 +177,15 @@ impl Disk {
         now: Instant,
         result: &JobResult,
     ) -> Option<(Arc<str>, Arc<str>)> {
-        let step = self.busy.take()?;
+        let (step, path) = self.busy.take()?;
         let JobResult::Failed { reason } = result else {
             self.failures = 0;
             return None;
         };
-        let path = self.path(&step);
+        if self.path(&step).as_ref() != Some(&path) {
+            // The files have moved meanwhile.
+            return None;
+        }
         match &step {
             Step::Playlist if !self.queue.contains(&step) => self.queue.push_front(step),
             // What has expired meanwhile is not written any more.
@@ -139,7 +193,11 @@ impl Disk {
                 self.queue.push_front(step);
             }
             // A file too many does no harm.
-            Step::Playlist | Step::Segment(..) | Step::Remove(_) | Step::Unlist => {}
+            Step::Discard(_)
+            | Step::Playlist
+            | Step::Segment(..)
+            | Step::Remove(_)
+            | Step::Unlist => {}
         }
         let factor = 1_u32.checked_shl(self.failures).unwrap_or(u32::MAX);
         self.retry_at = Some(now.after(RETRY_MIN.saturating_mul(factor).min(RETRY_MAX)));
@@ -147,13 +205,25 @@ impl Disk {
         (self.failures == 1).then(|| (path, reason.clone()))
     }
 
-    fn path(&self, step: &Step) -> Arc<str> {
+    fn path(&self, step: &Step) -> Option<Arc<str>> {
         let name = match step {
+            Step::Discard(path) => return Some(path.clone()),
             Step::Segment(sequence, _) | Step::Remove(sequence) => {
                 segment_name(&self.stream, *sequence)
             }
             Step::Playlist | Step::Unlist => alloc::format!("{}.m3u8", self.stream),
         };
-        Arc::from(alloc::format!("{}/{name}", self.folder))
+        let folder = self.folder.as_ref()?;
+        Some(Arc::from(alloc::format!("{folder}/{name}")))
     }
+}
+
+fn folder_of(directory: &str, name: &StreamName) -> Arc<str> {
+    let vhost = match name.vhost() {
+        // As SRS has it, the default vhost is no part of the path.
+        crate::name::DEFAULT_VHOST => String::new(),
+        vhost => alloc::format!("/{vhost}"),
+    };
+    let directory = directory.trim_end_matches('/');
+    Arc::from(alloc::format!("{directory}{vhost}/{}", name.app()))
 }

@@ -93,17 +93,18 @@ impl Server {
         };
         let page_url = request.field("referer").unwrap_or_default();
         let found = self.admit(&vhost.to_ascii_lowercase(), page_url, |vhost| &vhost.refer.play);
-        let vhost = match (found, asked) {
-            // Whoever names a vhost means a world of its own, as RTMP players do.
-            (Ok(_), Some(asked)) => alloc::string::String::from(asked),
-            (Ok(found), None) => alloc::string::String::from(&*found),
-            (Err(RefuseReason::Refer), _) => {
-                let words = "Clients of this page may not play here.";
-                return Err(Response::words(Status::Forbidden, words));
+        let found = found.map_err(|reason| {
+            if reason != RefuseReason::Refer {
+                return nothing_here();
             }
-            (Err(_), _) => return Err(nothing_here()),
+            Response::words(Status::Forbidden, "Clients of this page may not play here.")
+        })?;
+        let name = |vhost: &str| {
+            StreamName::new(vhost, app, stream, self.name_limits()).map_err(|_| nothing_here())
         };
-        StreamName::new(&vhost, app, stream, self.name_limits()).map_err(|_| nothing_here())
+        // Unknown names are one world with the default vhost, if they are names at all.
+        asked.map_or(Ok(()), |asked| name(&asked).map(drop))?;
+        name(&found)
     }
 
     fn page(&self, path: &str) -> Option<Response> {

@@ -3,7 +3,8 @@
 use super::super::Server;
 use super::super::conn::Conn;
 use super::{Asked, Awaited};
-use crate::api::{self, Answer, Endpoint, Scheme, Snapshot};
+use crate::api::{self, Answer, Endpoint, Failure, Scheme, Snapshot};
+use crate::config::access::words_for;
 use crate::drive::Service;
 use crate::http::{Request, Response, Status};
 use crate::id::ConnId;
@@ -18,6 +19,9 @@ const SURVEY_WAIT: Duration = Duration::from_secs(2);
 impl Server {
     /// A request for a document.
     pub(super) fn serve_document(&mut self, conn: &mut Conn, request: Request) {
+        if let Some(failure) = self.refuse_document(conn, &request) {
+            return self.http_respond(conn, &request, document(failure.answer()));
+        }
         let target = request.target.as_sent();
         let wanted = match api::Request::parse(request.method.as_str(), target) {
             Ok(wanted) => wanted,
@@ -38,6 +42,23 @@ impl Server {
             let (request, waits_for) = (Box::new(request), Awaited::Survey(wanted));
             http.asked = Some(Asked { give_up_at, request, waits_for });
         }
+    }
+
+    /// Why a peer gets no document, if it does not.
+    fn refuse_document(&self, conn: &Conn, request: &Request) -> Option<Failure> {
+        let access = &self.config.api;
+        if !access.enabled {
+            return Some(Failure::NotFound);
+        }
+        let peer = conn.peer.ip();
+        if !access.allows(peer, request.last_field("x-forwarded-for")) {
+            return Some(Failure::Forbidden(words_for(peer)));
+        }
+        // What asks without a host is no browser.
+        let is_known = |host: &str| {
+            access.knows(host) || self.config.vhosts.contains_key(&*host.to_ascii_lowercase())
+        };
+        (!request.host().is_none_or(is_known)).then_some(Failure::Host)
     }
 
     /// All shards have answered.
@@ -75,6 +96,7 @@ pub(super) fn document(answer: Answer) -> Response {
     let status = match answer.status {
         200 => Status::Ok,
         400 => Status::BadRequest,
+        403 => Status::Forbidden,
         404 => Status::NotFound,
         405 => Status::MethodNotAllowed,
         503 => Status::ServiceUnavailable,

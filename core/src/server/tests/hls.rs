@@ -4,6 +4,7 @@ use super::http::{answers, ask, get};
 use super::shards::Cluster;
 use super::world::World;
 use super::*;
+use crate::api::Scope;
 use crate::config::{Hls, HlsStorage, Listener};
 use crate::drive::{Input, Output, Service};
 use crate::frame::{Frame, FrameClass, FrameKind};
@@ -85,6 +86,28 @@ fn a_stream_is_there_in_segments_as_soon_as_the_first_is_whole() {
     let [.., part, unchanged] = &answers[..] else { panic!("{answers:?}") };
     assert_eq!((part.status, part.body.len(), part.body[0]), (206, 188, 0x47));
     assert_eq!(unchanged.status, 304);
+}
+
+#[test]
+fn who_fetches_segments_watches() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish_frames(publisher, &audio(0..300));
+    let viewers = |world: &World| {
+        let streams = world.server.snapshot(Scope::Streams);
+        (streams.server.hls_viewers, streams.streams[0].hls_viewers, streams.streams[0].players)
+    };
+    let peer = get(&mut world, "/live/a.m3u8");
+    let names = segments(&text(&world, peer));
+    assert_eq!(viewers(&world), (0, 0, 0), "who only looks does not watch");
+    for _ in 0..3 {
+        // One after the other on one connection, as through a proxy.
+        ask(&mut world, peer, &format!("/live/{}", names[0]));
+    }
+    ask(&mut world, peer, "/live/a-7.ts");
+    assert_eq!(viewers(&world), (3, 3, 0));
+    world.sleep(Duration::from_secs(12));
+    assert_eq!(viewers(&world), (0, 0, 0), "they have gone");
 }
 
 #[test]
@@ -245,4 +268,70 @@ fn row_111_files_follow_the_playlist_and_a_full_disk_ends_nothing() {
         work(&mut world, &mut files, |_| false);
     }
     assert_eq!(files.len(), 0, "{files:?}");
+}
+
+#[test]
+fn files_move_with_their_directory_and_none_is_left_behind() {
+    let at = |path: &str| HlsStorage::Disk { path: Arc::from(path) };
+    for (before, after) in [
+        (HlsStorage::Memory, at("/one")),
+        (at("/one"), at("/two")),
+        (at("/one"), at("/two/")),
+        (at("/one"), HlsStorage::Memory),
+    ] {
+        // The move comes while the disk works, while it does not, and while a job is under way.
+        for moment in 0..3 {
+            let mut world = World::new(served(before.clone()));
+            let mut files = std::collections::BTreeMap::new();
+            let publisher = world.client(Intent::Publish, "live", "a");
+            world.publish_frames(publisher, &audio(0..900));
+            work(&mut world, &mut files, |_| moment == 1);
+            if moment == 2 {
+                world.publish_frames(publisher, &audio(900..1_000)[1..]);
+            }
+            world.input(Input::Reload(Arc::new(served(after.clone()))));
+            work(&mut world, &mut files, |_| false);
+            for second in 0..20 {
+                let frames = 1_000 + second * 43..1_043 + second * 43;
+                world.publish_frames(publisher, &audio(frames)[1..]);
+                world.sleep(Duration::from_secs(1));
+                work(&mut world, &mut files, |_| false);
+            }
+            let playlist = get(&mut world, "/live/a.m3u8");
+            let playlist = text(&world, playlist);
+            let folder = match &after {
+                HlsStorage::Disk { path } => std::format!("{}/live/", path.trim_end_matches('/')),
+                HlsStorage::Memory => {
+                    assert!(files.is_empty(), "{before:?}, {moment}: {files:?}");
+                    continue;
+                }
+            };
+            let case = std::format!("{before:?} -> {after:?}, {moment}: {files:?}");
+            assert!(files.keys().all(|path| path.starts_with(&folder)), "{case}");
+            assert_eq!(files.get(&(folder.clone() + "a.m3u8")), Some(&playlist.len()), "{case}");
+            for name in segments(&playlist) {
+                assert!(files.contains_key(&(folder.clone() + &name)), "{case}: {name}");
+            }
+            // What was there before the move is no new period.
+            assert!(!playlist.contains("#EXT-X-DISCONTINUITY\n"), "{playlist}");
+        }
+    }
+}
+
+#[test]
+fn a_stream_that_comes_back_after_a_reload_is_cut_as_it_says() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish_frames(publisher, &audio(0..400));
+    world.hang_up(publisher);
+    let mut next = served(HlsStorage::Memory);
+    let mut changed = Vhost::clone(&next.vhosts["__defaultVhost__"]);
+    changed.hls.fragment = Duration::from_secs(5);
+    next.vhosts.insert(Arc::from("__defaultVhost__"), Arc::new(changed));
+    world.input(Input::Reload(Arc::new(next)));
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish_frames(publisher, &audio(0..1_000));
+    let playlist = get(&mut world, "/live/a.m3u8");
+    let playlist = text(&world, playlist);
+    assert!(playlist.contains("#EXTINF:5.0"), "{playlist}");
 }

@@ -95,7 +95,7 @@ fn take_chunks(rest: &mut &[u8], body: &mut Vec<u8>) -> bool {
 }
 
 pub(super) fn get(world: &mut World, target: &str) -> usize {
-    let peer = world.http("198.51.100.9");
+    let peer = world.http("10.0.0.9");
     ask(world, peer, target);
     peer
 }
@@ -321,6 +321,28 @@ fn requests_are_answered_in_order_and_not_kept_without_end() {
 }
 
 #[test]
+fn who_has_said_all_is_answered_before_the_end() {
+    let mut world = world();
+    let publisher = world.client(Intent::Publish, "live", "a");
+    let peer = get(&mut world, "/live/a.m3u8");
+    world.send(peer, b"GET /1 HTTP/1.1\r\nHost: h\r\n\r\nGET /2 HTTP/1.1\r\nHo");
+    world.hang_up(peer);
+    assert_eq!((statuses(&world, peer), world.peers[peer].is_read), (Vec::new(), false));
+    world.publish(publisher, 0..100);
+    world.sleep(Duration::from_secs(11));
+    let statuses = statuses(&world, peer);
+    assert_eq!(statuses.len(), 2, "{statuses:?}");
+    assert_eq!(closed(&world, world.peers[peer].id), Some(CloseReason::Peer));
+    // Who has asked for nothing, or for a body without end, has left.
+    for text in ["", "GET / HTTP/1.1\r\nHo", "GET /live/a.flv HTTP/1.1\r\nHost: h\r\n\r\n"] {
+        let peer = world.http("198.51.100.9");
+        world.send(peer, text.as_bytes());
+        world.hang_up(peer);
+        assert_eq!(closed(&world, world.peers[peer].id), Some(CloseReason::Peer), "{text}");
+    }
+}
+
+#[test]
 fn row_081_slow_and_idle_connections_are_closed() {
     let mut world = World::watched(config());
     let slow = world.http("198.51.100.9");
@@ -400,6 +422,8 @@ fn hosts_name_vhosts_where_they_are_configured() {
         ("a.example", "", Some(20)),
         ("A.example:8080", "", Some(20)),
         ("b.example", "?vhost=a.example", Some(20)),
+        ("b.example", "?vhost=A.example", Some(20)),
+        ("b.example", "?vhost=c.example", Some(30)),
         ("b.example", "", Some(30)),
         ("127.0.0.1:8080", "", Some(30)),
         ("[::1]:8080", "", Some(30)),
@@ -415,6 +439,22 @@ fn hosts_name_vhosts_where_they_are_configured() {
         let found = (answer.status == 200).then(|| answer.frames()[0].0);
         assert_eq!(found, first, "{host} {query}");
     }
+}
+
+#[test]
+fn a_viewer_that_asks_for_an_unknown_vhost_does_not_notice_a_reload() {
+    let mut world = world();
+    let publisher = world.client(Intent::Publish, "live", "s");
+    world.publish(publisher, 0..25);
+    let viewer = get(&mut world, "/live/s.flv?vhost=nobody.example");
+    world.input(Input::Reload(Arc::new(config())));
+    world.publish(publisher, 25..35);
+    assert!(world.peers[viewer].is_open);
+    let frames = answers(&world.peers[viewer])[0].frames();
+    assert_eq!(
+        frames.iter().map(|frame| frame.0).collect::<Vec<_>>(),
+        (20..35).collect::<Vec<_>>()
+    );
 }
 
 #[test]

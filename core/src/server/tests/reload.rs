@@ -3,6 +3,7 @@
 use super::*;
 use crate::config::{PithyPrint, QueueLength, TimeJitter};
 use crate::rng::Rng;
+use crate::time::Instant;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use pretty_assertions::assert_eq;
@@ -230,6 +231,48 @@ fn timestamps_are_mended_in_the_new_way_from_the_next_publisher_on() {
     world.publish(publisher, 5..10);
     let player = world.client(Intent::Play, "live", "a");
     assert_eq!(world.peers[player].frames[0].timestamp.0, 0, "as it was");
+}
+
+/// When the player got each picture, in virtual time, with a reload in so many milliseconds.
+fn arrivals(send_delay: SendDelay, reload_each_ms: Option<u64>) -> Vec<u64> {
+    let base = || Vhost { send_delay, ..vhost() };
+    let mut world = World::new(Config::with_default_vhost(base()));
+    let publisher = world.client(Intent::Publish, "live", "a");
+    let player = world.client(Intent::Play, "live", "a");
+    let mut arrivals = Vec::new();
+    for millis in 0..2_000 {
+        if millis % 20 == 0 {
+            let serial = u32::try_from(millis / 20).unwrap();
+            world.publish(publisher, serial..serial + 1);
+        }
+        if reload_each_ms.is_some_and(|each| millis % each == 0) {
+            let mut next = Config::with_default_vhost(Vhost {
+                gop_cache: millis % 2 == 0,
+                grace: Duration::from_millis(1_000 + millis),
+                ..base()
+            });
+            next.chunk_size = 1_000 + u32::try_from(millis).unwrap();
+            reload(&mut world, next);
+        }
+        world.sleep_until(Instant::from_micros((millis + 1) * 1_000 + 100_000));
+        arrivals.resize(world.peers[player].frames.len(), millis);
+    }
+    arrivals
+}
+
+#[test]
+fn no_picture_comes_later_because_of_a_reload() {
+    for send_delay in [
+        SendDelay::Fixed(Duration::ZERO),
+        SendDelay::Fixed(Duration::from_millis(90)),
+        SendDelay::Adaptive(Duration::from_millis(100)),
+    ] {
+        let calm = arrivals(send_delay, None);
+        assert!(calm.len() >= 95, "{calm:?}");
+        for each in [1, 7, 50] {
+            assert_eq!(arrivals(send_delay, Some(each)), calm, "{send_delay:?}, each {each} ms");
+        }
+    }
 }
 
 #[test]

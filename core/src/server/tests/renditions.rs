@@ -6,10 +6,12 @@ use crate::config::transcode::{Audio, Engine, Output as Destination, Scope, Tran
 use crate::drive::{Output, Service};
 use crate::event::{RenditionEnd, RenditionRefusal};
 use crate::id::JobId;
-use crate::job::{Exit, Job, JobResult, Signal};
+use crate::job::{Exit, Job, JobNews, JobResult, Signal};
+use crate::rendition::{RenditionState, RenditionStatus};
 use crate::shard::{Placement, ShardMessage};
 use alloc::vec::Vec;
 use pretty_assertions::assert_eq;
+use std::format;
 use std::string::String;
 use std::vec;
 
@@ -166,6 +168,105 @@ fn neither_events_nor_their_words_hold_the_key_of_an_output() {
     assert_eq!(ends.collect::<Vec<_>>(), [("the output: refused", Some(SECOND))]);
     let events = format!("{:?}", world.events);
     assert!(!events.contains("secret"), "{events}");
+}
+
+fn tell(world: &mut World, job: u32, news: JobNews) {
+    world.input(Input::JobTold { job: JobId(job), news });
+}
+
+/// The only rendition there is.
+fn only(world: &mut World) -> RenditionStatus {
+    // Time is what the last input says.
+    world.input(Input::Timeout);
+    let mut renditions = world.server.snapshot(crate::api::Scope::Streams).renditions;
+    let only = renditions.pop().expect("a rendition");
+    assert_eq!(renditions, []);
+    only
+}
+
+/// `running 77 3`: what it does, its process, and seconds.
+fn state(rendition: &RenditionStatus) -> String {
+    let word = rendition.state.as_str();
+    match rendition.state {
+        RenditionState::Ending { process, age } | RenditionState::Running { process, age } => {
+            format!("{word} {process:?} {:.1}", age.as_secs_f32())
+        }
+        RenditionState::Waiting { left } => format!("{word} {:.1}", left.as_secs_f32()),
+    }
+}
+
+#[test]
+fn the_state_of_a_process_is_told() {
+    let mut world = World::new(config("live", &["sd"]));
+    let publisher = world.client(Intent::Publish, "live", "cam");
+    world.sleep(3 * SECOND);
+    let unknown = only(&mut world);
+    assert_eq!(state(&unknown), "running None 3.0");
+    assert_eq!((&*unknown.scope, &*unknown.engine, unknown.restarts), ("live", "sd", 0));
+    tell(&mut world, 0, JobNews::Began { process: 77 });
+    let words = "a\nto rtmp://127.0.0.1:1935/live/cam_sd?key=secret";
+    tell(&mut world, 0, JobNews::Said { last_words: words.into() });
+    // Nobody has asked for this one.
+    tell(&mut world, 9, JobNews::Began { process: 78 });
+    let running = only(&mut world);
+    assert_eq!(state(&running), "running Some(77) 3.0");
+    assert_eq!(&*running.last_words, "a\nto the output");
+    exit(&mut world, 0, 1);
+    let waiting = only(&mut world);
+    assert_eq!(state(&waiting), "waiting 1.0");
+    assert_eq!((&*waiting.last_words, waiting.failures), ("the output: refused", 1));
+    assert!(matches!(waiting.last_end, Some(RenditionEnd::Exited { code: Some(1), .. })));
+    world.sleep(2 * SECOND);
+    let again = only(&mut world);
+    assert_eq!(state(&again), "running None 1.0");
+    assert_eq!((again.restarts, again.age.as_secs()), (1, 5));
+    assert_eq!(&*again.last_words, "the output: refused", "until it says something itself");
+    tell(&mut world, 1, JobNews::Began { process: 79 });
+    world.hang_up(publisher);
+    assert_eq!(state(&only(&mut world)), "ending Some(79) 1.0");
+    exit(&mut world, 1, 255);
+    let snapshot = world.server.snapshot(crate::api::Scope::Streams);
+    assert_eq!(snapshot.renditions, []);
+    assert_eq!(snapshot.server.totals.rendition_restarts, 1, "an end that was asked for is none");
+}
+
+#[test]
+fn last_words_that_are_shown_are_few_and_whole_lines() {
+    let mut world = World::new(config("", &["sd"]));
+    let _publisher = world.client(Intent::Publish, "live", "cam");
+    let check = |world: &mut World, said: &str, expected: &str| {
+        tell(world, 0, JobNews::Said { last_words: said.into() });
+        assert_eq!(&*only(world).last_words, expected);
+    };
+    let line = |letter: &str| letter.repeat(99) + "\n";
+    check(&mut world, "", "");
+    check(&mut world, "one\ntwo", "one\ntwo");
+    let lines: String = ["a", "b", "c"].map(|letter| line(letter).repeat(5)).concat();
+    let kept = line("b").repeat(5) + &line("c").repeat(5);
+    check(&mut world, &lines, &kept);
+    check(&mut world, &"\u{e9}".repeat(2_000), &"\u{e9}".repeat(512));
+}
+
+#[test]
+fn what_may_be_a_key_is_hidden_in_whatever_a_process_says() {
+    let shown = |output: &str, said: &str| {
+        let mut config = config("", &["sd"]);
+        let vhost = Arc::make_mut(config.vhosts.values_mut().next().unwrap());
+        vhost.transcodes[0].engines[0].output = Destination(output.into());
+        let mut world = World::new(config);
+        let _publisher = world.client(Intent::Publish, "live", "cam");
+        tell(&mut world, 0, JobNews::Said { last_words: said.into() });
+        String::from(&*only(&mut world).last_words)
+    };
+    let check = |output: &str, said: &str, expected: &str| {
+        assert_eq!(shown(output, said), expected, "{output}");
+    };
+    check("rtmp://a/live/k3y-1?t=s3cret", "no k3y-1, t=s3cret", "no .., ..");
+    check("rtmp://a/live/k3y-1?t=s3cret", "rtmp://a/live/k3y-1?t=s3cret: gone", "the output: gone");
+    check("rtmp://a/live?vhost=b.example/[stream]_hd", "b.example cam_hd", "b.example cam_hd");
+    check("rtmp://a/live/[stream]?key=abc", "cam key=abc", "cam ..");
+    // Short words are parts of others.
+    check("rtmp://a/live/x", "an example", "an example");
 }
 
 #[test]

@@ -6,6 +6,9 @@ use super::world::World;
 use super::*;
 use crate::amf::Value;
 use crate::api::{ClientRole, Protocol, Request, Scope, Snapshot};
+use crate::config::Network;
+use crate::drive::Input;
+use alloc::sync::Arc;
 use pretty_assertions::assert_eq;
 use std::string::{String, ToString as _};
 
@@ -131,6 +134,42 @@ fn documents_are_answered_over_http() {
     check(&mut world, "/api/v1/streams?count=x", 400, json, "bad_number");
     check(&mut world, "/api/v1/none.flv", 404, json, "not_found");
     check(&mut world, "/metrics", 200, text, "millstream_publishers 1\n");
+}
+
+#[test]
+fn row_095_the_api_is_for_those_who_may_see_it() {
+    let mut world = World::new(Config::default());
+    let check = |world: &mut World, peer: &str, fields: &str, status: u16| {
+        let conn = world.http(peer);
+        let text = format!("GET /api/v1/clients HTTP/1.1\r\n{fields}\r\n");
+        world.send(conn, text.as_bytes());
+        let given = answers(&world.peers[conn]).remove(0);
+        assert_eq!(given.status, status, "{peer} {fields}");
+        let body = String::from_utf8(given.body).unwrap();
+        assert_eq!(body.contains("\"total\""), status == 200, "{body}");
+    };
+    check(&mut world, "127.0.0.1", "Host: localhost:8080\r\n", 200);
+    check(&mut world, "192.168.0.7", "Host: 192.168.0.2\r\n", 200);
+    check(&mut world, "8.8.8.8", "Host: 192.0.2.1\r\n", 403);
+    check(&mut world, "127.0.0.1", "Host: evil.test\r\n", 403);
+    let proxied = "Host: 127.0.0.1\r\nX-Forwarded-For: 127.0.0.1\r\nX-Forwarded-For: 8.8.8.8\r\n";
+    check(&mut world, "127.0.0.1", proxied, 403);
+    let streams = world.http("8.8.8.8");
+    world.send(streams, b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(answers(&world.peers[streams])[0].status, 403);
+
+    // A reload changes it at once, also for connections that are there.
+    let mut config = Config::default();
+    config.api.allow = [Network::parse("8.8.0.0/16").unwrap()].into();
+    config.api.hosts = ["evil.test".into()].into();
+    world.input(Input::Reload(Arc::new(config.clone())));
+    check(&mut world, "8.8.8.8", "Host: evil.test\r\n", 200);
+    check(&mut world, "127.0.0.1", "Host: evil.test\r\n", 403);
+    world.send(streams, b"GET /metrics HTTP/1.1\r\nHost: h\r\n\r\n");
+    assert_eq!(answers(&world.peers[streams])[1].status, 200);
+    config.api.enabled = false;
+    world.input(Input::Reload(Arc::new(config)));
+    check(&mut world, "8.8.8.8", "Host: evil.test\r\n", 404);
 }
 
 #[test]

@@ -221,7 +221,8 @@ impl World {
         self.open(ip, Via::Listener { listener: ListenerId(1), service: Service::Http })
     }
 
-    fn open(&mut self, ip: &str, via: Via) -> usize {
+    /// A socket that came about in this way.
+    pub(super) fn open(&mut self, ip: &str, via: Via) -> usize {
         let index = self.peers.len();
         let id = ConnId { slot: u32::try_from(index).unwrap(), generation: 1 };
         self.peers.push(Peer {

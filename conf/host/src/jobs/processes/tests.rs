@@ -2,21 +2,26 @@ use super::super::{JobSink, Jobs};
 use super::*;
 use millstream_core::job::Job;
 use pretty_assertions::assert_eq;
-use std::fs;
+use std::fs::{self, File};
 use std::sync::mpsc::{Receiver, channel};
 
 struct Shell {
     ended: Receiver<(JobId, JobResult)>,
     jobs: Jobs,
+    told: Receiver<(JobId, JobNews)>,
 }
 
 impl Shell {
     fn new() -> Self {
         let (sender, ended) = channel();
-        let sink: JobSink = Arc::new(move |job, result| {
-            let _ = sender.send((job, result));
+        let (tell, told) = channel();
+        let sink: JobSink = Arc::new(move |job, report| {
+            let _ = match report {
+                Report::Done(result) => sender.send((job, result)).is_ok(),
+                Report::Told(news) => tell.send((job, news)).is_ok(),
+            };
         });
-        Self { ended, jobs: Jobs::new(sink) }
+        Self { ended, jobs: Jobs::new(sink), told }
     }
 
     fn start(&mut self, job: u32, script: &str) {
@@ -50,6 +55,37 @@ fn the_end_and_the_last_words_are_told() {
     let exit = shell.exit(7);
     let last_words = "first\nlast".into();
     assert_eq!(exit, Exit { code: Some(3), signal: None, was_silent: false, last_words });
+}
+
+#[test]
+fn what_a_program_does_is_told_while_it_runs() {
+    let mut shell = Shell::new();
+    shell.start(3, "echo first >&2; echo $$ >&2; read nothing; exec sleep 1000");
+    let patience = Duration::from_secs(20);
+    let (id, news) = shell.told.recv_timeout(patience).expect("its begin");
+    let JobNews::Began { process } = news else { panic!("{news:?}") };
+    assert_eq!(id, JobId(3));
+    // What was said a moment later is told a second later.
+    let words = wait_for(|| match shell.told.recv_timeout(patience) {
+        Ok((JobId(3), JobNews::Said { last_words })) => {
+            last_words.contains('\n').then_some(last_words)
+        }
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(*words, *format!("first\n{process}"));
+    shell.jobs.signal(JobId(3), Signal::Kill);
+    assert_eq!(shell.exit(3).signal, Some(9));
+}
+
+#[test]
+fn a_flood_of_words_is_told_once_a_second() {
+    let mut shell = Shell::new();
+    shell.start(1, "head -c 30000000 /dev/zero | tr '\\0' '\\n' >&2");
+    let began = Instant::now();
+    shell.exit(1);
+    let seconds = usize::try_from(began.elapsed().as_secs()).expect("few");
+    let told = shell.told.try_iter().count();
+    assert!(told <= 3 + seconds, "{told} in {seconds} s");
 }
 
 #[test]
@@ -92,7 +128,7 @@ fn row_117_a_flood_of_words_fills_neither_memory_nor_disk() {
     let exit = shell.exit(1);
     assert_eq!((exit.code, &*exit.last_words), (Some(0), "end"));
     let len = fs::metadata(&log).expect("a log").len();
-    assert!(len < 20 * (LOG_BYTES_PER_SECOND as u64), "{len}");
+    assert!(len < 20 * (log::BYTES_PER_SECOND as u64), "{len}");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! Streams that would come back to a server that they have passed.
 
 use super::*;
+use crate::amf::Value;
 use pretty_assertions::assert_eq;
 
 const LOOP: &str = "cam loop, again";
@@ -97,4 +98,101 @@ fn row_125_a_server_with_another_limit_is_refused() {
     moment(&mut net);
     assert_eq!(net.servers[0].lines(), [LOOP]);
     assert_eq!(super::super::refusals(&net.servers[1].events), [RefuseReason::Loop]);
+}
+
+/// A program that publishes `live/cam` from an address, and calls itself so.
+fn publishes(world: &mut World, ip: &str, program: &str) -> usize {
+    let peer = world.raw(ip);
+    let properties = wire::object(&[
+        ("app", wire::text("live")),
+        ("tcUrl", wire::text("rtmp://any.name/live")),
+        ("flashVer", wire::text(program)),
+    ]);
+    world.send(peer, &wire::handshake());
+    world.send(peer, &wire::command(0, "connect", 1.0, &[properties]));
+    world.send(peer, &wire::command(0, "createStream", 2.0, &[Value::Null]));
+    let publish = [Value::Null, wire::text("cam"), wire::text("live")];
+    world.send(peer, &wire::command(1, "publish", 3.0, &publish));
+    peer
+}
+
+const NGINX: &str = "LNX.11,1,102,55";
+const OBS: &str = "FMLE/3.0 (compatible; FMSc/1.0)";
+
+/// A server whose `live/cam` is on its way to 192.0.2.9, and its publisher.
+fn on_its_way(policy: PublishPolicy) -> (World, usize) {
+    let vhost = Vhost { publish_policy: policy, ..forwarding_vhost(&["b"]) };
+    let mut world = World::new(Config::with_default_vhost(vhost));
+    let publisher = world.client(Intent::Publish, "live", "cam");
+    world.sleep(Duration::from_millis(1));
+    let dials = world.asked.drain(..).filter_map(|output| match output {
+        Output::Dial { dial, .. } => Some(dial),
+        _ => None,
+    });
+    let dial = dials.last().unwrap();
+    world.open("192.0.2.9", Via::Dial(dial));
+    world.events.clear();
+    (world, publisher)
+}
+
+#[test]
+fn row_125_what_comes_back_without_a_route_takes_no_stream_over() {
+    let check = |policy, ip: &str, program: &str, expected: Option<RefuseReason>| {
+        let (mut world, publisher) = on_its_way(policy);
+        let newcomer = publishes(&mut world, ip, program);
+        let refused = world.events.iter().find_map(|event| match event {
+            Event::Refused { reason, .. } => Some(*reason),
+            _ => None,
+        });
+        assert_eq!(refused, expected, "{policy:?} {ip} {program}");
+        let stays = if expected.is_some() { publisher } else { newcomer };
+        let publishers = world.server.snapshot(Scope::Streams).streams;
+        assert_eq!(publishers[0].publisher.unwrap().conn, world.peers[stays].id);
+    };
+    let (looped, busy) = (Some(RefuseReason::Loop), Some(RefuseReason::Busy));
+    for ip in ["192.0.2.9", "::ffff:192.0.2.9"] {
+        check(PublishPolicy::Takeover, ip, NGINX, looped);
+        check(PublishPolicy::Takeover, ip, "", looped);
+        check(PublishPolicy::Busy, ip, NGINX, looped);
+        // An encoder may live behind the same address.
+        check(PublishPolicy::Takeover, ip, OBS, None);
+        check(PublishPolicy::Busy, ip, OBS, busy);
+    }
+    check(PublishPolicy::Takeover, "192.0.2.10", NGINX, None);
+    check(PublishPolicy::Busy, "192.0.2.10", NGINX, busy);
+}
+
+#[test]
+fn row_125_a_stream_may_come_from_where_it_does_not_go() {
+    // It is on its way to nobody yet, and later nowhere any more.
+    let vhost = Vhost { publish_policy: PublishPolicy::Takeover, ..forwarding_vhost(&["b"]) };
+    let mut world = World::new(Config::with_default_vhost(vhost));
+    let first = publishes(&mut world, "192.0.2.9", NGINX);
+    let second = publishes(&mut world, "192.0.2.9", NGINX);
+    assert_eq!((world.peers[first].is_open, world.peers[second].is_open), (false, true));
+}
+
+#[test]
+fn row_125_what_comes_back_by_another_shard_is_known_too() {
+    let answer = |server: Option<&str>| {
+        let (mut world, _) = on_its_way(PublishPolicy::Takeover);
+        let name = world.server.snapshot(Scope::Streams).streams[0].name.clone();
+        let claim = crate::shard::Claim {
+            conn: ConnId { slot: 77, generation: 1 },
+            stream: crate::id::MessageStreamId(1),
+        };
+        let message = crate::shard::ShardMessage::Claim {
+            claim,
+            name,
+            is_rendition: false,
+            route: crate::forward::Route::default(),
+            server: server.map(|ip| ip.parse().unwrap()),
+        };
+        world.input(Input::Shard { from: crate::shard::ShardId(1), message });
+        std::format!("{:?}", world.said.remove(0).1)
+    };
+    assert!(answer(Some("192.0.2.9")).contains("Denied"));
+    assert!(answer(Some("192.0.2.9")).contains("Loop"));
+    assert!(answer(Some("192.0.2.10")).contains("Granted"));
+    assert!(answer(None).contains("Granted"), "an encoder");
 }

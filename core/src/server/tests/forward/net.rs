@@ -466,8 +466,8 @@ fn line(event: &Event) -> Option<String> {
         Event::Forwarding { name, destination, .. } => {
             format!("{} -> {destination}", name.stream())
         }
-        Event::ForwardFailed { name, failure, words, retry_at, .. } => {
-            let next = if retry_at.is_some() { "again" } else { "never" };
+        Event::ForwardFailed { name, failure, words, retry_in, .. } => {
+            let next = if retry_in.is_some() { "again" } else { "never" };
             let said = if words.is_empty() { String::new() } else { format!(" ({words})") };
             format!("{} {}{said}, {next}", name.stream(), failure.as_str())
         }

@@ -1,0 +1,245 @@
+//! What one who plays segments gets, against what was published.
+//!
+//! Playlists keep the rules of RFC 8216, each by itself and one after the other. A segment is a
+//! transport stream without faults that begins with a keyframe and its parameter sets; its media
+//! are a run of published frames, and continue those of the segment before it unless a
+//! discontinuity is told. Who looks again finds what the playlist had.
+
+use super::{is_coded, slot};
+use crate::media::muxable::stamps;
+use crate::media::{Ledger, Note, Stamp};
+use crate::net::Micros;
+use millstream_core::frame::{FrameClass, FrameKind};
+use millstream_core::hls::reader::{Entry, MediaPlaylist, Playlist, Rule, compare, read};
+use millstream_core::ts::reader::{Pes, TsEvent, TsReader};
+
+/// `stream_type` of H.264.
+const H264: u8 = 0x1B;
+/// A sequence parameter set behind its start code.
+const PARAMETER_SETS: [u8; 5] = [0, 0, 0, 1, 0x67];
+/// How far `EXTINF` may be from the time to the next segment: one is in milliseconds.
+const DURATION_SLACK: Micros = 60_000;
+
+/// What a player of segments has got.
+#[derive(Debug)]
+pub(super) struct Segments {
+    /// When the last segment came, or the player.
+    pub(super) last_at: Micros,
+    before: Option<MediaPlaylist>,
+    last: Option<Last>,
+    /// A segment that was not there when it was asked for.
+    lost: Option<u64>,
+    /// The first number of the playlist before; they never go back.
+    sequence: u64,
+    stream: u32,
+}
+
+/// The end of the segment that came last.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    sequence: u64,
+    /// Its first picture, in ticks of 90 kHz.
+    began: Option<u64>,
+    ends: [Option<Stamp>; 2],
+}
+
+impl Segments {
+    pub(super) const fn new(stream: u32, at: Micros) -> Self {
+        Self { last_at: at, before: None, last: None, lost: None, sequence: 0, stream }
+    }
+
+    /// There is no playlist: the next one has nothing to do with those before it.
+    pub(super) fn forget(&mut self) {
+        self.before = None;
+        self.last = None;
+        self.lost = None;
+    }
+
+    /// A segment was not there; it should not be in the next playlist.
+    pub(super) const fn missed(&mut self, sequence: u64) {
+        self.lost = Some(sequence);
+    }
+
+    /// Takes a playlist.
+    pub(super) fn on_playlist(&mut self, text: &[u8]) -> Result<(), String> {
+        let (Playlist::Media(list), complaints) = read(text) else {
+            return Err("a master playlist, and there is one rendition only".to_owned());
+        };
+        if let Some(complaint) = complaints.first() {
+            return Err(format!("line {} of a playlist: {}", complaint.line, complaint.rule));
+        }
+        if list.media_sequence < self.sequence {
+            let (now, before) = (list.media_sequence, self.sequence);
+            return Err(format!("a playlist begins with {now}, after one with {before}"));
+        }
+        self.sequence = list.media_sequence;
+        let until = list.media_sequence + list.segments.len() as u64;
+        if let Some(lost) = self.lost.take()
+            && (list.media_sequence..until).contains(&lost)
+        {
+            return Err(format!("segment {lost} is listed, but was not there"));
+        }
+        if let Some(before) = self.before.take().filter(|before| !before.is_ended) {
+            let is_other =
+                before.media_sequence + before.segments.len() as u64 <= list.media_sequence;
+            let broken = compare(&before, &list).into_iter().find(|rule| match rule {
+                Rule::TargetChange => list.target_secs < before.target_secs && !is_other,
+                // All that was listed has gone, perhaps with all that was known.
+                Rule::DiscontinuityCount => !is_other,
+                _ => true,
+            });
+            if let Some(rule) = broken {
+                return Err(format!("from one playlist to the next: {rule}"));
+            }
+        }
+        self.before = Some(list);
+        Ok(())
+    }
+
+    /// Takes a segment.
+    pub(super) fn on_segment(
+        &mut self,
+        sequence: u64,
+        bytes: &[u8],
+        ledger: &Ledger,
+        at: Micros,
+    ) -> Result<(), String> {
+        let fail = |what: String| format!("segment {sequence}: {what}");
+        let content = Content::read(bytes).map_err(fail)?;
+        let (entry, before) = self.entries(sequence);
+        let is_new = entry.as_ref().is_none_or(|entry| entry.is_discontinuity);
+        let follows = self.last.filter(|last| last.sequence + 1 == sequence);
+        let mut ends = [None; 2];
+        if let Some(last) = follows.filter(|_| !is_new) {
+            ends = last.ends;
+        }
+        for stamp in &content.stamps {
+            self.take(*stamp, &mut ends, ledger).map_err(fail)?;
+        }
+        let ended = follows.and_then(|last| last.ends.into_iter().flatten().next());
+        let begun = content.stamps.first();
+        if let (Some(ended), Some(begun), false, true) = (ended, begun, is_new, before.is_some())
+            && ended.epoch != begun.epoch
+        {
+            return Err(fail(format!("{begun:?} follows {ended:?} without a discontinuity")));
+        }
+        if let (Some(began), Some(next), Some(before), false) =
+            (follows.and_then(|last| last.began), content.began, before, is_new)
+        {
+            let lasted = next.wrapping_sub(began) & ((1 << 33) - 1);
+            let lasted = lasted * 100 / 9;
+            if lasted.abs_diff(before.duration_micros) > DURATION_SLACK {
+                let told = before.duration_micros;
+                return Err(fail(format!("it begins {lasted} us after one of {told} us")));
+            }
+        }
+        self.last = Some(Last { sequence, began: content.began, ends });
+        self.last_at = at;
+        Ok(())
+    }
+
+    /// What the playlist says of a segment, and of the one before it.
+    fn entries(&self, sequence: u64) -> (Option<Entry>, Option<Entry>) {
+        let entry = |sequence: u64| {
+            let list = self.before.as_ref()?;
+            let index = usize::try_from(sequence.checked_sub(list.media_sequence)?).ok()?;
+            list.segments.get(index).cloned()
+        };
+        (entry(sequence), sequence.checked_sub(1).and_then(entry))
+    }
+
+    /// A frame continues the run of its kind.
+    fn take(
+        &self,
+        stamp: Stamp,
+        ends: &mut [Option<Stamp>; 2],
+        ledger: &Ledger,
+    ) -> Result<(), String> {
+        if stamp.stream != self.stream || stamp.epoch as usize >= ledger.epochs.len() {
+            return Err(format!("a frame of another stream: {stamp:?}"));
+        }
+        let notes = &ledger.epoch(stamp.epoch).notes;
+        let note = notes.get(stamp.serial as usize);
+        let Some((note, slot)) = note.and_then(|note| Some((note, slot(note.kind)?))) else {
+            return Err(format!("a frame that was never published: {stamp:?}"));
+        };
+        if let Some(last) = ends[slot].replace(stamp) {
+            let is_of_it = |other: &Note| other.kind == note.kind && is_coded(other);
+            let between = notes.get(last.serial as usize + 1..stamp.serial as usize);
+            let is_next = between.is_some_and(|between| !between.iter().any(is_of_it));
+            if last.epoch != stamp.epoch || !is_next {
+                return Err(format!("{stamp:?} follows {last:?}"));
+            }
+            if notes.get(last.serial as usize).is_some_and(|before| {
+                before.versions[1] != note.versions[1] && note.kind == FrameKind::Video
+            }) {
+                return Err(format!("{stamp:?} has other parameters than {last:?}"));
+            }
+        }
+        let other = ends[1 - slot];
+        match other.filter(|other| other.epoch != stamp.epoch) {
+            Some(other) => Err(format!("{stamp:?} is beside {other:?}")),
+            None if note.class == FrameClass::SequenceHeader => {
+                Err(format!("a header as a frame: {stamp:?}"))
+            }
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a segment holds.
+#[derive(Debug, Default)]
+struct Content {
+    began: Option<u64>,
+    stamps: Vec<Stamp>,
+}
+
+impl Content {
+    fn read(bytes: &[u8]) -> Result<Self, String> {
+        let (mut reader, mut input) = (TsReader::new(), bytes);
+        let mut content = Self::default();
+        let mut video = None;
+        let mut is_told = false;
+        while let Some(event) = reader.read(&mut input).or_else(|| reader.finish()) {
+            match event {
+                TsEvent::Fault { fault, offset, .. } => {
+                    return Err(format!("at byte {offset}: {fault:?}"));
+                }
+                TsEvent::Map(map) => {
+                    is_told = true;
+                    let mut streams = map.streams.iter();
+                    let found = streams.find(|stream| stream.stream_type == H264);
+                    video = found.map(|stream| stream.pid);
+                }
+                TsEvent::Pes(pes) => {
+                    if !is_told {
+                        return Err("media before the tables".to_owned());
+                    }
+                    content.take(&pes, video == Some(pes.pid))?;
+                }
+                _ => {}
+            }
+        }
+        if video.is_some() && content.began.is_none() {
+            return Err("no picture".to_owned());
+        }
+        Ok(content)
+    }
+
+    fn take(&mut self, pes: &Pes, is_video: bool) -> Result<(), String> {
+        if is_video && self.began.is_none() {
+            self.began = pes.dts;
+            let has_sets =
+                pes.payload.windows(PARAMETER_SETS.len()).any(|part| part == PARAMETER_SETS);
+            if !pes.is_random_access || !has_sets {
+                return Err("it begins without a keyframe, or without its parameters".to_owned());
+            }
+        }
+        let found = stamps(&pes.payload).ok_or("a frame is damaged")?;
+        if found.is_empty() {
+            return Err("media that nobody published".to_owned());
+        }
+        self.stamps.extend(found);
+        Ok(())
+    }
+}
