@@ -149,12 +149,14 @@ impl Pipe {
         }
         // Long writes are cut into longer segments: time is better spent on other runs.
         let longest = self.profile.segment_len_max.max(rest.len() / SEGMENTS_MAX);
-        let longest = if self.profile.segment_len_max == 0 { 0 } else { longest };
+        // What a link carries slowly arrives bit by bit.
+        let steady = if self.profile.rate == 0 { usize::MAX } else { self.steady_len() };
         while !rest.is_empty() {
-            let cut = match longest {
+            let cut = match self.profile.segment_len_max {
                 0 => rest.len(),
-                max => (max - entropy.range(0..=max as u64 - 1) as usize).min(rest.len()),
+                _ => longest - entropy.range(0..=longest as u64 - 1) as usize,
             };
+            let cut = cut.min(steady).min(rest.len());
             let part = rest.split_to(cut);
             let at = self.arrival(now, part.len(), entropy);
             first.get_or_insert(at);
@@ -162,6 +164,11 @@ impl Pipe {
             self.segments.push_back(Segment { at, bytes: part });
         }
         first.unwrap_or(now)
+    }
+
+    /// What the link carries within a tenth of a second.
+    fn steady_len(&self) -> usize {
+        usize::try_from(self.profile.rate / 10).unwrap_or(usize::MAX).max(1)
     }
 
     /// Sends the end: `reset` also loses what is on its way. Gives when it arrives.

@@ -37,8 +37,6 @@ const ANSWER_MAX: Micros = 12_000_000;
 const KNOWN_FOR: Micros = 1_500_000;
 /// A GOP, a segment and a look at the playlist take less.
 const SEGMENT_PATIENCE: Micros = 20_000_000;
-/// A group of pictures lasts no longer.
-const GOP_MAX: Micros = 20_000_000;
 /// Armed deadlines of one connection or stream, outdated ones included.
 const TIMERS_MAX: usize = 8;
 
@@ -279,17 +277,21 @@ impl Oracle {
                 }
             }
             Event::Played { live, name, .. } => {
+                // Who plays by HTTP has asked for a vhost, and is of it from here on.
+                self.links[link].vhost = Some(name.vhost().to_owned());
                 let known = self.known_now(net, self.links[link].stream);
                 let publishings = self.rules[0].publishings();
                 let is_far = told.server > 0;
                 let ledger = &self.ledger;
                 let admin = &self.rules[0].admin;
-                let plan = admin.plan(told.config, name.vhost());
-                let mut recent = admin.since(told.at.saturating_sub(GOP_MAX), name.vhost());
-                let bounds_gop = recent.any(|plan| plan.gop_bytes_max < 1 << 20);
+                // A cache has what came since it is on and its bounds are wide.
+                let newest = known.and_then(|(epoch, _)| ledger.epoch(epoch).keyframe);
+                let since = newest.map_or(told.at, |(_, at)| at);
+                let mut recent = admin.since(since, name.vhost());
+                let keeps_gop = recent.all(|plan| plan.gop_cache && plan.gop_bytes_max >= 1 << 20);
                 let is_mixed = admin.jitter(0, name.vhost()).is_none();
                 if let Some(playback) = self.playbacks.get_mut(&link) {
-                    let prompt = plan.gop_cache && !bounds_gop && !told.is_full && !is_far;
+                    let prompt = keeps_gop && !told.is_full && !is_far;
                     let known = known.filter(|_| !is_far);
                     if is_mixed && (!live || self.scenario.server.shards > 1) {
                         playback.mix();

@@ -130,7 +130,7 @@ impl Playback {
             let is_mended =
                 ledger.epoch(epoch).jitter == Some(TimeJitter::Full) || !ledger.epoch(epoch).jumped;
             let keyframe = ledger.epoch(epoch).keyframe.filter(|_| is_mended);
-            self.first_max = keyframe.map(|keyframe| (epoch, keyframe));
+            self.first_max = keyframe.map(|(keyframe, _)| (epoch, keyframe));
         }
     }
 

@@ -37,10 +37,20 @@ pub(super) struct Segments {
 /// The end of the segment that came last.
 #[derive(Clone, Copy, Debug)]
 struct Last {
+    /// The number of its period.
+    period: u64,
     sequence: u64,
     /// Its first picture, in ticks of 90 kHz.
     began: Option<u64>,
     ends: [Option<Stamp>; 2],
+}
+
+/// A segment as a playlist has it.
+#[derive(Clone, Debug)]
+struct Listed {
+    before: Option<Entry>,
+    /// Discontinuities before it.
+    period: u64,
 }
 
 impl Segments {
@@ -106,9 +116,12 @@ impl Segments {
     ) -> Result<(), String> {
         let fail = |what: String| format!("segment {sequence}: {what}");
         let content = Content::read(bytes).map_err(fail)?;
-        let (entry, before) = self.entries(sequence);
-        let is_new = entry.as_ref().is_none_or(|entry| entry.is_discontinuity);
+        let listed = self.listed(sequence);
+        let Some(Listed { before, period }) = listed else {
+            return Err(fail("it is fetched, and not listed".to_owned()));
+        };
         let follows = self.last.filter(|last| last.sequence + 1 == sequence);
+        let is_new = follows.is_none_or(|last| last.period != period);
         let mut ends = [None; 2];
         if let Some(last) = follows.filter(|_| !is_new) {
             ends = last.ends;
@@ -118,7 +131,7 @@ impl Segments {
         }
         let ended = follows.and_then(|last| last.ends.into_iter().flatten().next());
         let begun = content.stamps.first();
-        if let (Some(ended), Some(begun), false, true) = (ended, begun, is_new, before.is_some())
+        if let (Some(ended), Some(begun), false) = (ended, begun, is_new)
             && ended.epoch != begun.epoch
         {
             return Err(fail(format!("{begun:?} follows {ended:?} without a discontinuity")));
@@ -133,19 +146,20 @@ impl Segments {
                 return Err(fail(format!("it begins {lasted} us after one of {told} us")));
             }
         }
-        self.last = Some(Last { sequence, began: content.began, ends });
+        self.last = Some(Last { period, sequence, began: content.began, ends });
         self.last_at = at;
         Ok(())
     }
 
-    /// What the playlist says of a segment, and of the one before it.
-    fn entries(&self, sequence: u64) -> (Option<Entry>, Option<Entry>) {
-        let entry = |sequence: u64| {
-            let list = self.before.as_ref()?;
-            let index = usize::try_from(sequence.checked_sub(list.media_sequence)?).ok()?;
-            list.segments.get(index).cloned()
-        };
-        (entry(sequence), sequence.checked_sub(1).and_then(entry))
+    /// What the playlist says of a segment and of the one before it.
+    fn listed(&self, sequence: u64) -> Option<Listed> {
+        let list = self.before.as_ref()?;
+        let index = usize::try_from(sequence.checked_sub(list.media_sequence)?).ok()?;
+        // A discontinuity that has left the list, or stood at its head, is in the sum.
+        let upto = list.segments.get(..=index)?;
+        let told = upto.iter().filter(|entry| entry.is_discontinuity).count() as u64;
+        let before = index.checked_sub(1).and_then(|index| list.segments.get(index)).cloned();
+        Some(Listed { before, period: list.discontinuity_sequence + told })
     }
 
     /// A frame continues the run of its kind.
