@@ -257,7 +257,9 @@ impl SimTransport {
                     }
                 }
                 Due::Readable(link, side) => {
-                    let Some(seat) = self.links[link].seat_mut(side) else { continue };
+                    // Who has been woken earlier has looked when to look again.
+                    let seat = self.links[link].seat_mut(side);
+                    let Some(seat) = seat.filter(|seat| seat.wake_at == Some(at)) else { continue };
                     seat.wake_at = None;
                     if let (Some(_), Some(port)) = (seat.conn, seat.port) {
                         self.ports[port].readable.insert((link, side));
@@ -270,8 +272,10 @@ impl SimTransport {
                     }
                 }
                 Due::Client(link) => {
-                    self.links[link].client_at = None;
-                    return Some(due);
+                    if self.links[link].client_at == Some(at) {
+                        self.links[link].client_at = None;
+                        return Some(due);
+                    }
                 }
                 Due::Job(shard, job) => {
                     let ended = self.host.end((shard, job));

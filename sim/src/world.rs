@@ -238,7 +238,7 @@ impl World {
             operations: self.transport.inner().operations(),
         };
         let bytes = self.transport.into_output();
-        let mut trace = String::from_utf8_lossy(&bytes).into_owned();
+        let mut trace = String::from_utf8(bytes).unwrap_or_default();
         if let (Some(failure), false) = (&self.oracle.failure, trace.is_empty()) {
             let _ = writeln!(trace, "failed {}", failure.what);
         }
