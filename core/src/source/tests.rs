@@ -494,6 +494,29 @@ fn off_keeps_the_publishers_times_and_breaks_where_they_run_back() {
 }
 
 #[test]
+fn who_stays_while_times_are_mended_in_another_way_gets_both_kinds_at_their_new_times() {
+    let mut source = Source::new(config(TimeJitter::Full));
+    source.publish(conn(0)).unwrap();
+    publish(&mut source, &stream(0, 15, 10, 20));
+    // Its zero is a later keyframe.
+    let mut player = Player::attach(&mut source, 1, 1);
+    player.drain(&mut source);
+    source.unpublish();
+    source.configure(config(TimeJitter::Off));
+    for start in [100_000, 99_990] {
+        player.got.clear();
+        source.publish(conn(0)).unwrap();
+        let frames = stream(start, 5, 5, 20);
+        publish(&mut source, &frames);
+        player.drain(&mut source);
+        let times: Vec<u32> = player.media()[1..].iter().map(|got| got.1).collect();
+        let published: Vec<u32> = frames[1..].iter().map(|frame| frame.timestamp.0).collect();
+        assert_eq!(times, published);
+        source.unpublish();
+    }
+}
+
+#[test]
 fn a_further_player_of_a_connection_has_chunk_streams_of_its_own() {
     let mut source = Source::new(config(TimeJitter::Full));
     source.publish(conn(0)).unwrap();
