@@ -62,6 +62,8 @@ pub struct Oracle {
     /// When it was known.
     known_at: Micros,
     forwards: Forwards,
+    /// Where servers began anew: which server, the stream, and what the first server had then.
+    introductions: Vec<(usize, u32, Option<(u32, u32)>)>,
     links: Vec<LinkNote>,
     playbacks: BTreeMap<usize, Playback>,
     /// Of the server under test, and of those that it forwards to.
@@ -99,6 +101,7 @@ impl Oracle {
             known: BTreeMap::new(),
             known_at: 0,
             forwards: Forwards::new(scenario),
+            introductions: Vec::new(),
             links: Vec::new(),
             playbacks: BTreeMap::new(),
             rules: (0..=scenario.peers.len()).map(|server| Rules::new(scenario, server)).collect(),
@@ -144,6 +147,12 @@ impl Oracle {
             let mut playback = Playback::new(plan.stream);
             if plan.server > 0 {
                 playback.follow_chain();
+                // What began anew before it came may still be on its way.
+                for &(from, stream, newest) in &self.introductions {
+                    if stream == plan.stream && self.forwards.leads(from, plan.server as usize) {
+                        playback.reintroduce(newest);
+                    }
+                }
             }
             self.playbacks.insert(link, playback);
         }
@@ -257,7 +266,7 @@ impl Oracle {
         match self.forwards.take(told) {
             Err(what) => self.fail(told.at, format!("forwards: {what}")),
             Ok(None) => {}
-            Ok(Some(name)) => self.reintroduce(told.server, name.stream()),
+            Ok(Some(name)) => self.reintroduce(net, told.server, name.stream()),
         }
         let Some(link) = told.link else {
             return self.on_stream_event(told);
@@ -316,12 +325,16 @@ impl Oracle {
     }
 
     /// A stream goes from a server to others by a new connection, or from a later keyframe on.
-    fn reintroduce(&mut self, from: usize, stream: &str) {
+    fn reintroduce(&mut self, net: &SimTransport, from: usize, stream: &str) {
+        let Some(number) = stream.strip_prefix("stream-").and_then(|it| it.parse().ok()) else {
+            return;
+        };
+        let newest = self.known_now(net, number);
+        self.introductions.push((from, number, newest));
         for (&link, playback) in &mut self.playbacks {
             let note = &self.links[link];
-            let is_it = crate::actor::stream_name(note.stream) == stream;
-            if is_it && self.forwards.leads(from, note.plan.server as usize) {
-                playback.reintroduce();
+            if note.stream == number && self.forwards.leads(from, note.plan.server as usize) {
+                playback.reintroduce(newest);
             }
         }
     }
