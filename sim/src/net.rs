@@ -127,6 +127,12 @@ impl Pipe {
         self.profile.capacity.saturating_sub(self.queued)
     }
 
+    /// A writer that waits for room is told of it: as with real sockets, not of each byte.
+    #[must_use]
+    pub const fn is_roomy(&self) -> bool {
+        self.room() >= self.profile.capacity / 3
+    }
+
     /// How many of `len` bytes a write takes: all that there is room for, or fewer on a whim; after
     /// the end all, for nothing.
     pub fn accept_len(&self, len: usize, entropy: &mut Entropy) -> usize {

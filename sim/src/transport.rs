@@ -472,6 +472,7 @@ impl Transport for SimTransport {
             scratch[at..at + part.len()].copy_from_slice(part);
             at += part.len();
         });
+        let is_roomy = pipe.is_roomy();
         match arrival {
             Arrival::Bytes(len) => {
                 if side == Side::Accepting {
@@ -479,6 +480,9 @@ impl Transport for SimTransport {
                 }
                 self.idle_turns = 0;
                 let at = clock + link.profile.latency;
+                if !is_roomy {
+                    return Ok(Read::Bytes(len));
+                }
                 if std::mem::take(&mut link.client_waits) {
                     self.wake_client(index, at);
                 } else if link.seat(side.other()).is_some_and(|seat| seat.is_full) {
