@@ -566,7 +566,7 @@ impl Transport for SimTransport {
                     let began = JobNews::Began { process: 1_000 + job.0 };
                     self.ports[self.own].goings_on.push_back((job, began));
                 }
-                let failure = self.failing.next(Operation::of(&work));
+                let failure = self.failing.next(Operation::of(&work), self.clock);
                 if let Some(after) = self.host.start(key, work, failure) {
                     self.schedule(self.clock + after, Due::Job(key.0, key.1));
                 }

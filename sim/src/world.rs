@@ -171,6 +171,9 @@ impl World {
     pub fn live(&mut self) {
         let calm = self.calm();
         self.run_until(self.scenario.duration + calm);
+        // What fails while it is calm takes as long to be well again.
+        let failed_at = self.net().failed_at().unwrap_or_default();
+        self.run_until(self.net().clock().max(failed_at + calm));
         if !self.shut {
             self.oracle.check_alive(self.net().clock(), &self.actors);
         }

@@ -26,7 +26,7 @@ impl SimTransport {
 
     /// An operation on a connection is the one that fails.
     pub(super) fn fails(&mut self, index: usize, operation: Operation) -> Option<IoFailure> {
-        let failure = self.failing.next(operation)?;
+        let failure = self.failing.next(operation, self.clock)?;
         self.hit.push(index);
         Some(failure)
     }
