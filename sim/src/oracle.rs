@@ -62,14 +62,23 @@ pub struct Oracle {
     /// When it was known.
     known_at: Micros,
     forwards: Forwards,
-    /// Where servers began anew: which server, the stream, and what the first server had then.
-    introductions: Vec<(usize, u32, Option<(u32, u32)>)>,
+    /// Where servers began anew.
+    introductions: Vec<Begun>,
     links: Vec<LinkNote>,
     playbacks: BTreeMap<usize, Playback>,
     /// Of the server under test, and of those that it forwards to.
     rules: Vec<Rules>,
     scenario: Scenario,
     segments: BTreeMap<usize, Segments>,
+}
+
+/// A server has begun anew to send a stream to another one.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    from: usize,
+    /// What the first server had then.
+    newest: Option<(u32, u32)>,
+    stream: u32,
 }
 
 /// What is known of a link.
@@ -148,7 +157,7 @@ impl Oracle {
             if plan.server > 0 {
                 playback.follow_chain();
                 // What began anew before it came may still be on its way.
-                for &(from, stream, newest) in &self.introductions {
+                for &Begun { from, newest, stream } in &self.introductions {
                     if stream == plan.stream && self.forwards.leads(from, plan.server as usize) {
                         playback.reintroduce(newest);
                     }
@@ -330,7 +339,7 @@ impl Oracle {
             return;
         };
         let newest = self.known_now(net, number);
-        self.introductions.push((from, number, newest));
+        self.introductions.push(Begun { from, newest, stream: number });
         for (&link, playback) in &mut self.playbacks {
             let note = &self.links[link];
             if note.stream == number && self.forwards.leads(from, note.plan.server as usize) {

@@ -91,6 +91,8 @@ pub enum SlotOrder {
 pub struct SimTransport {
     /// Events that nobody has taken yet.
     pub told: Vec<Told>,
+    /// Configurations that a shard has taken, and when, and nobody has taken note of yet.
+    pub taken: Vec<(Micros, usize)>,
     /// All links that ever were.
     pub links: Vec<Link>,
     /// Attempts of servers to connect to another one that nobody has taken note of yet.
@@ -123,6 +125,7 @@ impl SimTransport {
     pub fn new(step: Micros, epoch: Micros, order: SlotOrder, entropy: Entropy) -> Self {
         Self {
             told: Vec::new(),
+            taken: Vec::new(),
             links: Vec::new(),
             dialled_count: 0,
             hit: Vec::new(),

@@ -315,12 +315,16 @@ impl World {
                 self.oracle.dialled(now);
             }
             let told = std::mem::take(&mut self.net_mut().told);
+            let mut taken = std::mem::take(&mut self.net_mut().taken).into_iter().peekable();
             for told in &told {
-                self.oracle.in_force(told.at, own, told.config);
+                while let Some((at, config)) = taken.next_if(|taken| taken.1 <= told.config) {
+                    self.oracle.in_force(at, own, config);
+                }
                 self.oracle.on_event(self.transport.inner(), told);
             }
-            let (clock, config) = (self.net().clock(), self.net().config_in_force(own));
-            self.oracle.in_force(clock, own, config);
+            for (at, config) in taken {
+                self.oracle.in_force(at, own, config);
+            }
         }
     }
 
