@@ -302,6 +302,9 @@ impl Oracle {
                 let is_far = told.server > 0;
                 let ledger = &self.ledger;
                 let admin = &self.rules[0].admin;
+                let current = known.filter(|_| *live);
+                let current = current.and_then(|(epoch, _)| ledger.epoch(epoch).jitter);
+                let plan = admin.plan(told.config, name.vhost());
                 // A cache has what came since it is on and its bounds are wide.
                 let newest = known.and_then(|(epoch, _)| ledger.epoch(epoch).keyframe);
                 let since = newest.map_or(told.at, |(_, at)| at);
@@ -311,9 +314,12 @@ impl Oracle {
                 if let Some(playback) = self.playbacks.get_mut(&link) {
                     let prompt = keeps_gop && !told.is_full && !is_far;
                     let known = known.filter(|_| !is_far);
-                    if is_mixed && (!live || self.scenario.server.shards > 1) {
+                    // The first frame may find the next publisher there already.
+                    let goes_on = current.is_some_and(|jitter| jitter == plan.jitter);
+                    if is_mixed && (!goes_on || self.scenario.server.shards > 1) {
                         playback.mix();
                     }
+                    playback.joined_at = told.at;
                     playback.join(*live, told.is_full, known, prompt, publishings, ledger);
                     if self.links[link].plan.role == Role::View {
                         playback.wait();

@@ -11,7 +11,7 @@ use millstream_core::config::TimeJitter;
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::time::Timestamp;
 
-/// Where a player's time may begin, in milliseconds.
+/// Where a player's time may begin that gets a frame at once, in milliseconds.
 const START_MAX_MS: u32 = 6_000;
 /// The same where it follows a replica, which counts from the headers that it is made with: a
 /// keyframe may be a GOP away.
@@ -22,6 +22,9 @@ const JUMP_GAP_MAX_MS: i32 = 1_600;
 /// What a player has decoded.
 #[derive(Debug)]
 pub struct Playback {
+    /// When the server counted it as a player: its clock runs from then on, also while it pauses,
+    /// skips or waits for a keyframe.
+    pub joined_at: Micros,
     /// When the last frame came.
     pub last_at: Micros,
     awaits_keyframe: bool,
@@ -101,6 +104,7 @@ impl Playback {
     #[must_use]
     pub const fn new(stream: u32) -> Self {
         Self {
+            joined_at: 0,
             last_at: 0,
             awaits_keyframe: true,
             began_in: None,
@@ -255,7 +259,7 @@ impl Playback {
         self.follow(stamp, note, ledger)?;
         self.check_start(stamp, note)?;
         self.check_headers(stamp, note)?;
-        self.check_time(stamp, note, frame.timestamp, ledger)?;
+        self.check_time(stamp, note, frame.timestamp, ledger, at)?;
         self.last_at = at;
         self.waits = false;
         let seen = &mut ledger.epochs[stamp.epoch as usize].seen;
@@ -388,6 +392,7 @@ impl Playback {
         note: Note,
         received: Timestamp,
         ledger: &Ledger,
+        at: Micros,
     ) -> Result<(), String> {
         let Some(slot) = slot(note.kind) else { return Ok(()) };
         let jitter = self.jitter_in(stamp.epoch, ledger);
@@ -408,7 +413,8 @@ impl Playback {
                 true => START_OF_REPLICA_MAX_MS,
                 false => START_MAX_MS,
             };
-            if received.0 > start_max && is_first && !self.is_mixed {
+            let clock = u64::from(start_max) + at.saturating_sub(self.joined_at) / 1_000;
+            if u64::from(received.0) > clock && is_first && !self.is_mixed {
                 return Err(format!("{stamp:?} begins at {} ms", received.0));
             }
             self.tracks[slot] = Some(self.learn(slot, stamp, received, ledger)?);
