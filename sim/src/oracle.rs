@@ -150,7 +150,8 @@ impl Oracle {
             tainted: is_slow || nonsense || !plan.role.is_honest(),
         });
         if let Role::Segments(_) = plan.role {
-            self.segments.insert(link, Segments::new(plan.stream, at));
+            let is_live = self.rules[0].is_live(plan.stream);
+            self.segments.insert(link, Segments::new(plan.stream, is_live, at));
         }
         if matches!(plan.role, Role::Play(_) | Role::View) {
             let mut playback = Playback::new(plan.stream);
@@ -194,6 +195,9 @@ impl Oracle {
             self.taint(*link);
         }
         self.rules[server].forget();
+        if server == 0 {
+            self.segments.values_mut().for_each(Segments::forget);
+        }
         self.forwards.killed(server);
     }
 
@@ -214,9 +218,32 @@ impl Oracle {
         self.segments.remove(&link);
     }
 
+    /// A player of segments asks for the playlist.
+    pub fn looks(&mut self, link: usize, at: Micros) {
+        if let Some(segments) = self.segments.get_mut(&link) {
+            segments.looks(at);
+        }
+    }
+
+    /// How long a playlist is there once its publisher has gone, at least; a server that ends or
+    /// was killed keeps none.
+    fn kept(&self) -> Micros {
+        let ServerPlan { grace, hls_window, .. } = self.scenario.server;
+        (grace + 2 * hls_window).saturating_sub(KNOWN_FOR)
+    }
+
     /// A player of segments got a playlist, or there is none.
     pub fn on_playlist(&mut self, link: usize, text: Option<&[u8]>, at: Micros) {
+        let kept = self.kept();
+        let ends = self.scenario.shutdown.is_some_and(|shutdown| shutdown <= at);
+        let is_whole = !self.links[link].tainted && !ends;
         let Some(segments) = self.segments.get_mut(&link) else { return };
+        if text.is_none()
+            && is_whole
+            && let Err(what) = segments.check_gone(kept)
+        {
+            return self.fail(at, format!("player of segments on link {link}: {what}"));
+        }
         match text.map(|text| segments.on_playlist(text)) {
             None => segments.forget(),
             Some(Ok(())) => {}
@@ -227,7 +254,14 @@ impl Oracle {
     /// A player of segments got a segment, or it was not there.
     pub fn on_segment(&mut self, link: usize, sequence: u64, bytes: Option<&[u8]>, at: Micros) {
         let Some(segments) = self.segments.get_mut(&link) else { return };
-        let Some(bytes) = bytes else { return segments.missed(sequence) };
+        let Some(bytes) = bytes else {
+            segments.missed(sequence);
+            let missed = segments.check_missed(sequence, at);
+            if let Err(what) = missed {
+                self.fail(at, format!("player of segments on link {link}: {what}"));
+            }
+            return;
+        };
         self.frames += 1;
         if let Err(what) = segments.on_segment(sequence, bytes, &self.ledger, at) {
             self.fail(at, format!("player of segments on link {link}: {what}"));
@@ -286,6 +320,7 @@ impl Oracle {
                 self.links[link].vhost = app.split('/').next().map(str::to_owned);
             }
             Event::Published { name, .. } => {
+                self.change(link, true, told);
                 if let Some(epoch) = self.links[link].epoch {
                     let order = self.rules[0].publishings();
                     let from = told.at.saturating_sub(self.scenario.server.lag());
@@ -294,6 +329,7 @@ impl Oracle {
                     epoch.jitter = self.rules[0].admin.jitter(from, name.vhost());
                 }
             }
+            Event::Unpublished { .. } => self.change(link, false, told),
             Event::Played { live, name, .. } => {
                 // Who plays by HTTP has asked for a vhost, and is of it from here on.
                 self.links[link].vhost = Some(name.vhost().to_owned());
@@ -337,6 +373,13 @@ impl Oracle {
             Event::Closed { reason, .. } => self.on_closed(link, *reason, told.at),
             _ => {}
         }
+    }
+
+    /// The publisher of a stream has come or gone.
+    fn change(&mut self, link: usize, is_live: bool, told: &Told) {
+        let stream = self.links[link].stream;
+        let segments = self.segments.values_mut().filter(|_| told.server == 0);
+        segments.for_each(|segments| segments.change(stream, is_live, told.at));
     }
 
     /// A stream goes from a server to others by a new connection, or from a later keyframe on.

@@ -26,7 +26,14 @@ pub(super) struct Segments {
     /// When the last segment came, or the player.
     pub(super) last_at: Micros,
     before: Option<MediaPlaylist>,
+    /// When it asked for the playlist that it has, or asks for another one.
+    asked_at: Micros,
+    /// When its publisher came or went.
+    changed_at: Micros,
+    /// Somebody publishes it.
+    is_live: bool,
     last: Option<Last>,
+    listed_at: Micros,
     /// A segment that was not there when it was asked for.
     lost: Option<u64>,
     /// The first number of the playlist before; they never go back.
@@ -54,8 +61,54 @@ struct Listed {
 }
 
 impl Segments {
-    pub(super) const fn new(stream: u32, at: Micros) -> Self {
-        Self { last_at: at, before: None, last: None, lost: None, sequence: 0, stream }
+    pub(super) const fn new(stream: u32, is_live: bool, at: Micros) -> Self {
+        Self {
+            last_at: at,
+            before: None,
+            asked_at: at,
+            changed_at: 0,
+            is_live,
+            last: None,
+            listed_at: 0,
+            lost: None,
+            sequence: 0,
+            stream,
+        }
+    }
+
+    /// It asks for the playlist.
+    pub(super) const fn looks(&mut self, at: Micros) {
+        self.asked_at = at;
+    }
+
+    /// Its publisher has come or gone.
+    pub(super) fn change(&mut self, stream: u32, is_live: bool, at: Micros) {
+        if self.stream == stream {
+            self.is_live = is_live;
+            self.changed_at = at;
+        }
+    }
+
+    /// Who plays a stream whose publisher has gone gets the rest of it: the playlist is there for
+    /// the grace period, and then for as long as `kept`.
+    pub(super) fn check_gone(&self, kept: Micros) -> Result<(), String> {
+        match &self.before {
+            Some(_) if self.is_live || self.asked_at < self.changed_at + kept => {
+                Err("the playlist has gone too early".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A segment stays for its own duration and that of the playlist after it has left that
+    /// (section 6.2.2).
+    pub(super) fn check_missed(&self, sequence: u64, at: Micros) -> Result<(), String> {
+        let Some(list) = self.before.as_ref().filter(|_| self.is_live) else { return Ok(()) };
+        let lasts: Micros = list.segments.iter().map(|entry| entry.duration_micros).sum();
+        if self.changed_at < self.listed_at && at < self.listed_at + lasts {
+            return Err(format!("segment {sequence} has gone too early"));
+        }
+        Ok(())
     }
 
     /// There is no playlist: the next one has nothing to do with those before it.
@@ -103,6 +156,7 @@ impl Segments {
             }
         }
         self.before = Some(list);
+        self.listed_at = self.asked_at;
         Ok(())
     }
 
