@@ -16,7 +16,8 @@ pub const BACKWARD_STEP_MAX_MS: i32 = 250;
 pub const DEFAULT_STEP_MS: i32 = 40;
 /// How far the first frame of one kind may lie from the other kind and still share its clock.
 const FIRST_SKEW_MAX_MS: i32 = 30_000;
-/// How far a frame may land from its predecessor when it follows the other kind across a jump.
+/// How far a frame may land from its predecessor when it follows the other kind across a jump,
+/// besides the time in which none of its kind came.
 const FOLLOW_SKEW_MAX_MS: i32 = 1_000;
 
 /// A corrected timestamp.
@@ -140,9 +141,11 @@ impl Jitter {
             let step = if step > 0 { step } else { own.step };
             return (Track { at: now, output, raw, step, ..own }, None);
         }
+        // Who was silent while the other kind jumped lands as far ahead as it was silent.
+        let ahead_max = elapsed_millis(own, now).saturating_add(FOLLOW_SKEW_MAX_MS);
         let followed = other.map(|other| other.offset).filter(|&offset| {
             let landed = raw.offset(offset).delta(own.output);
-            landed >= BACKWARD_STEP_MAX_MS.saturating_neg() && landed <= FOLLOW_SKEW_MAX_MS
+            landed >= BACKWARD_STEP_MAX_MS.saturating_neg() && landed <= ahead_max
         });
         let replacement = own.step.clamp(1, FORWARD_STEP_MAX_MS);
         let offset = followed.unwrap_or_else(|| own.output.offset(replacement).delta(raw));
@@ -156,12 +159,16 @@ impl Jitter {
     /// passed, or when the stream is slow by nature.
     fn explained(&self, own: Track, step: i32, expected: Timestamp, now: Instant) -> bool {
         let lead = self.latest.map_or(0, |latest| expected.delta(latest));
-        let elapsed = i32::try_from(now.since(own.at).as_millis()).unwrap_or(i32::MAX);
         step <= FORWARD_STEP_MAX_MS
             || lead <= FORWARD_STEP_MAX_MS
-            || step <= elapsed.saturating_add(FORWARD_STEP_MAX_MS)
+            || step <= elapsed_millis(own, now).saturating_add(FORWARD_STEP_MAX_MS)
             || (own.step > FORWARD_STEP_MAX_MS && step <= own.step.saturating_mul(4))
     }
+}
+
+/// How long a kind has been silent.
+fn elapsed_millis(own: Track, now: Instant) -> i32 {
+    i32::try_from(now.since(own.at).as_millis()).unwrap_or(i32::MAX)
 }
 
 const fn near(distance: i32, limit: i32) -> bool {

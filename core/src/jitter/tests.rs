@@ -48,6 +48,24 @@ fn audio_far_ahead_of_video_stays_ahead() {
 }
 
 #[test]
+fn video_that_waits_for_a_keyframe_across_a_jump_stays_in_step_with_audio() {
+    let mut jitter = Jitter::new(TimeJitter::Full);
+    let mut correct = |kind, raw, at_ms: u64| {
+        let now = Instant::from_micros(at_ms * 1_000);
+        jitter.correct(kind, Timestamp(raw), now).timestamp.0
+    };
+    assert_eq!([correct(Video, 0, 0), correct(Audio, 0, 0)], [0, 0]);
+    assert_eq!([correct(Video, 40, 40), correct(Audio, 40, 40)], [40, 40]);
+    // What was skipped are 20 s; audio is there at once.
+    let sound: Vec<u32> = (0..90)
+        .map(|index| correct(Audio, 20_040 + index * 40, 80 + u64::from(index) * 40))
+        .collect();
+    assert_eq!([sound[0], sound[89]], [80, 3_640]);
+    assert_eq!(correct(Video, 23_640, 3_680), 3_680);
+    assert_eq!(correct(Audio, 23_640, 3_680), 3_680);
+}
+
+#[test]
 fn a_pause_of_the_encoder_is_kept_when_it_really_lasted() {
     let mut jitter = Jitter::new(TimeJitter::Full);
     let start = Instant::from_micros(0);
