@@ -5,7 +5,7 @@ use millstream_core::drive::{IoFailure, Output, Ready, Transport as _};
 use millstream_core::id::DialId;
 use millstream_host::runtime::{Runtime, Timer as _};
 use millstream_host::transport::SocketTransport;
-use millstream_tests::nginx::free_address;
+use millstream_tests::ports::free_address;
 use millstream_tests::program::{PATIENCE, Program};
 use millstream_tests::server::{Server, binary};
 use millstream_tests::transport::Transport;

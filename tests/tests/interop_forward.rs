@@ -1,6 +1,7 @@
 //! Streams that are forwarded from server to server, seen by who plays at the end.
 use millstream_tests::client::{Encoder, Player, Scratch, publish_forever};
-use millstream_tests::nginx::{Nginx, free_address};
+use millstream_tests::nginx::Nginx;
+use millstream_tests::ports::free_address;
 use millstream_tests::program::Program;
 use millstream_tests::recording::{Recording, assert_decodes};
 use millstream_tests::sample::{self, H264_AAC, H264_HIGH_AAC};
