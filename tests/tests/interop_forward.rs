@@ -191,7 +191,7 @@ fn a_hundred_streams_are_forwarded() {
     let sample = sample::made(H264_AAC);
     let published = Recording::of(&sample);
     let mut command = Command::new(binary());
-    command.args(["bench", "publish", &first.url("live/many-{n}")]).arg(&sample);
+    command.args(["bench", "publish", &first.url("live/many-{number}")]).arg(&sample);
     command.args(["--publishers", "100", "--for", "20s"]);
     let publishers = Program::start(command);
     let began = |server: &Server, what: &str| {
