@@ -256,7 +256,8 @@ impl HlsMuxer {
             self.end_period(now);
         }
         let is_keyframe = sample.class == FrameClass::Keyframe;
-        let cut = self.open.as_ref().map(|open| (open.cut(now, at_ms, &sample), open.start_ms));
+        let shown_ms = self.shown_ms(sample.kind, at_ms);
+        let cut = self.open.as_ref().map(|open| (open.cut(now, shown_ms, &sample), open.start_ms));
         let breaks = is_keyframe && (self.breaks_at_keyframe || !self.has(FrameKind::Video));
         match cut {
             None => self.begin(now, wall, at_ms, &sample),
@@ -266,19 +267,19 @@ impl HlsMuxer {
             }
             Some((Cut::No, _)) => {}
             Some((Cut::Due, _)) => {
-                self.close(now, at_ms);
-                self.open(now, wall, at_ms, &sample);
+                self.close(now, shown_ms);
+                self.open(now, wall, shown_ms, &sample);
             }
             Some((Cut::Forced, start_ms)) => {
-                let millis = u64::try_from(at_ms.saturating_sub(start_ms)).unwrap_or_default();
+                let millis = u64::try_from(shown_ms.saturating_sub(start_ms)).unwrap_or_default();
                 self.warn(HlsWarning::Forced { millis });
                 if self.breaks_at_keyframe {
                     // It does not come: who waits for it gets a period without video.
                     self.end_period(now);
                     self.begin(now, wall, at_ms, &sample);
                 } else {
-                    self.close(now, at_ms);
-                    self.open(now, wall, at_ms, &sample);
+                    self.close(now, shown_ms);
+                    self.open(now, wall, shown_ms, &sample);
                 }
             }
         }
@@ -395,6 +396,16 @@ impl HlsMuxer {
             FrameKind::Video | FrameKind::Data => (self.video.latest_ms, self.audio.latest_ms),
         };
         is_jump(own, other, at_ms)
+    }
+
+    /// When a frame is shown: one whose time goes back a little follows those of its kind that are
+    /// there.
+    fn shown_ms(&self, kind: FrameKind, at_ms: i64) -> i64 {
+        let track = match kind {
+            FrameKind::Audio => &self.audio,
+            FrameKind::Video | FrameKind::Data => &self.video,
+        };
+        track.latest_ms.map_or(at_ms, |latest| latest.max(at_ms))
     }
 
     /// Opens a period if the frame is one to begin with.

@@ -190,11 +190,14 @@ impl Source {
     ///
     /// # Errors
     /// Another connection publishes: its id.
-    pub const fn publish(&mut self, conn: ConnId) -> Result<(), ConnId> {
+    pub fn publish(&mut self, conn: ConnId) -> Result<(), ConnId> {
         if let Some(other) = self.publisher {
             return Err(other);
         }
         self.publisher = Some(conn);
+        if self.config.time_jitter != self.next_jitter {
+            self.tape.forget_clocks();
+        }
         self.config.time_jitter = self.next_jitter;
         self.jitter.restart(if self.config.is_replica {
             TimeJitter::Off

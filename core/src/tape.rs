@@ -243,6 +243,12 @@ impl Tape {
         self.clocks.get(lane.slot()).copied().flatten()
     }
 
+    /// The next times have nothing to do with those so far: every reader needs an introduction for
+    /// the next message of each lane.
+    pub const fn forget_clocks(&mut self) {
+        self.clocks = [None; 4];
+    }
+
     /// There is a message of `lane` that begins at `offset` or later.
     #[must_use]
     pub fn has_from(&self, lane: Lane, offset: u64) -> bool {

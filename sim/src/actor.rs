@@ -351,6 +351,9 @@ impl Actor {
             self.backlog.extend_from_slice(watcher.ask_nonsense(which).as_bytes());
         } else {
             self.backlog.extend_from_slice(watcher.look().as_bytes());
+            if let Some(link) = self.link {
+                stage.oracle.looks(link, stage.net.clock());
+            }
         }
         self.flush(stage);
     }

@@ -2,6 +2,7 @@
 
 pub mod muxable;
 
+use crate::net::Micros;
 use bytes::{Bytes, BytesMut};
 use millstream_core::amf::{Text, Value, amf0};
 use millstream_core::config::TimeJitter;
@@ -58,8 +59,8 @@ pub struct Epoch {
     pub jitter: Option<TimeJitter>,
     /// The newest serial that any player has got.
     pub seen: Option<u32>,
-    /// The newest keyframe that was sent.
-    pub keyframe: Option<u32>,
+    /// The newest keyframe that was sent, and when.
+    pub keyframe: Option<(u32, Micros)>,
 }
 
 /// Everything that was ever published.

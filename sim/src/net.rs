@@ -127,6 +127,12 @@ impl Pipe {
         self.profile.capacity.saturating_sub(self.queued)
     }
 
+    /// A writer that waits for room is told of it: as with real sockets, not of each byte.
+    #[must_use]
+    pub const fn is_roomy(&self) -> bool {
+        self.room() >= self.profile.capacity / 3
+    }
+
     /// How many of `len` bytes a write takes: all that there is room for, or fewer on a whim; after
     /// the end all, for nothing.
     pub fn accept_len(&self, len: usize, entropy: &mut Entropy) -> usize {
@@ -149,12 +155,14 @@ impl Pipe {
         }
         // Long writes are cut into longer segments: time is better spent on other runs.
         let longest = self.profile.segment_len_max.max(rest.len() / SEGMENTS_MAX);
-        let longest = if self.profile.segment_len_max == 0 { 0 } else { longest };
+        // What a link carries slowly arrives bit by bit.
+        let steady = if self.profile.rate == 0 { usize::MAX } else { self.steady_len() };
         while !rest.is_empty() {
-            let cut = match longest {
+            let cut = match self.profile.segment_len_max {
                 0 => rest.len(),
-                max => (max - entropy.range(0..=max as u64 - 1) as usize).min(rest.len()),
+                _ => longest - entropy.range(0..=longest as u64 - 1) as usize,
             };
+            let cut = cut.min(steady).min(rest.len());
             let part = rest.split_to(cut);
             let at = self.arrival(now, part.len(), entropy);
             first.get_or_insert(at);
@@ -162,6 +170,11 @@ impl Pipe {
             self.segments.push_back(Segment { at, bytes: part });
         }
         first.unwrap_or(now)
+    }
+
+    /// What the link carries within a tenth of a second.
+    fn steady_len(&self) -> usize {
+        usize::try_from(self.profile.rate / 10).unwrap_or(usize::MAX).max(1)
     }
 
     /// Sends the end: `reset` also loses what is on its way. Gives when it arrives.

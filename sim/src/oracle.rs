@@ -37,8 +37,6 @@ const ANSWER_MAX: Micros = 12_000_000;
 const KNOWN_FOR: Micros = 1_500_000;
 /// A GOP, a segment and a look at the playlist take less.
 const SEGMENT_PATIENCE: Micros = 20_000_000;
-/// A group of pictures lasts no longer.
-const GOP_MAX: Micros = 20_000_000;
 /// Armed deadlines of one connection or stream, outdated ones included.
 const TIMERS_MAX: usize = 8;
 
@@ -64,12 +62,23 @@ pub struct Oracle {
     /// When it was known.
     known_at: Micros,
     forwards: Forwards,
+    /// Where servers began anew.
+    introductions: Vec<Begun>,
     links: Vec<LinkNote>,
     playbacks: BTreeMap<usize, Playback>,
     /// Of the server under test, and of those that it forwards to.
     rules: Vec<Rules>,
     scenario: Scenario,
     segments: BTreeMap<usize, Segments>,
+}
+
+/// A server has begun anew to send a stream to another one.
+#[derive(Clone, Copy, Debug)]
+struct Begun {
+    from: usize,
+    /// What the first server had then.
+    newest: Option<(u32, u32)>,
+    stream: u32,
 }
 
 /// What is known of a link.
@@ -101,6 +110,7 @@ impl Oracle {
             known: BTreeMap::new(),
             known_at: 0,
             forwards: Forwards::new(scenario),
+            introductions: Vec::new(),
             links: Vec::new(),
             playbacks: BTreeMap::new(),
             rules: (0..=scenario.peers.len()).map(|server| Rules::new(scenario, server)).collect(),
@@ -140,12 +150,19 @@ impl Oracle {
             tainted: is_slow || nonsense || !plan.role.is_honest(),
         });
         if let Role::Segments(_) = plan.role {
-            self.segments.insert(link, Segments::new(plan.stream, at));
+            let is_live = self.rules[0].is_live(plan.stream);
+            self.segments.insert(link, Segments::new(plan.stream, is_live, at));
         }
         if matches!(plan.role, Role::Play(_) | Role::View) {
             let mut playback = Playback::new(plan.stream);
             if plan.server > 0 {
                 playback.follow_chain();
+                // What began anew before it came may still be on its way.
+                for &Begun { from, newest, stream } in &self.introductions {
+                    if stream == plan.stream && self.forwards.leads(from, plan.server as usize) {
+                        playback.reintroduce(newest);
+                    }
+                }
             }
             self.playbacks.insert(link, playback);
         }
@@ -178,6 +195,9 @@ impl Oracle {
             self.taint(*link);
         }
         self.rules[server].forget();
+        if server == 0 {
+            self.segments.values_mut().for_each(Segments::forget);
+        }
         self.forwards.killed(server);
     }
 
@@ -198,9 +218,32 @@ impl Oracle {
         self.segments.remove(&link);
     }
 
+    /// A player of segments asks for the playlist.
+    pub fn looks(&mut self, link: usize, at: Micros) {
+        if let Some(segments) = self.segments.get_mut(&link) {
+            segments.looks(at);
+        }
+    }
+
+    /// How long a playlist is there once its publisher has gone, at least; a server that ends or
+    /// was killed keeps none.
+    fn kept(&self) -> Micros {
+        let ServerPlan { grace, hls_window, .. } = self.scenario.server;
+        (grace + 2 * hls_window).saturating_sub(KNOWN_FOR)
+    }
+
     /// A player of segments got a playlist, or there is none.
     pub fn on_playlist(&mut self, link: usize, text: Option<&[u8]>, at: Micros) {
+        let kept = self.kept();
+        let ends = self.scenario.shutdown.is_some_and(|shutdown| shutdown <= at);
+        let is_whole = !self.links[link].tainted && !ends;
         let Some(segments) = self.segments.get_mut(&link) else { return };
+        if text.is_none()
+            && is_whole
+            && let Err(what) = segments.check_gone(kept)
+        {
+            return self.fail(at, format!("player of segments on link {link}: {what}"));
+        }
         match text.map(|text| segments.on_playlist(text)) {
             None => segments.forget(),
             Some(Ok(())) => {}
@@ -211,7 +254,14 @@ impl Oracle {
     /// A player of segments got a segment, or it was not there.
     pub fn on_segment(&mut self, link: usize, sequence: u64, bytes: Option<&[u8]>, at: Micros) {
         let Some(segments) = self.segments.get_mut(&link) else { return };
-        let Some(bytes) = bytes else { return segments.missed(sequence) };
+        let Some(bytes) = bytes else {
+            segments.missed(sequence);
+            let missed = segments.check_missed(sequence, at);
+            if let Err(what) = missed {
+                self.fail(at, format!("player of segments on link {link}: {what}"));
+            }
+            return;
+        };
         self.frames += 1;
         if let Err(what) = segments.on_segment(sequence, bytes, &self.ledger, at) {
             self.fail(at, format!("player of segments on link {link}: {what}"));
@@ -259,7 +309,7 @@ impl Oracle {
         match self.forwards.take(told) {
             Err(what) => self.fail(told.at, format!("forwards: {what}")),
             Ok(None) => {}
-            Ok(Some(name)) => self.reintroduce(told.server, name.stream()),
+            Ok(Some(name)) => self.reintroduce(net, told.server, name.stream()),
         }
         let Some(link) = told.link else {
             return self.on_stream_event(told);
@@ -270,6 +320,7 @@ impl Oracle {
                 self.links[link].vhost = app.split('/').next().map(str::to_owned);
             }
             Event::Published { name, .. } => {
+                self.change(link, true, told);
                 if let Some(epoch) = self.links[link].epoch {
                     let order = self.rules[0].publishings();
                     let from = told.at.saturating_sub(self.scenario.server.lag());
@@ -278,22 +329,33 @@ impl Oracle {
                     epoch.jitter = self.rules[0].admin.jitter(from, name.vhost());
                 }
             }
+            Event::Unpublished { .. } => self.change(link, false, told),
             Event::Played { live, name, .. } => {
+                // Who plays by HTTP has asked for a vhost, and is of it from here on.
+                self.links[link].vhost = Some(name.vhost().to_owned());
                 let known = self.known_now(net, self.links[link].stream);
                 let publishings = self.rules[0].publishings();
                 let is_far = told.server > 0;
                 let ledger = &self.ledger;
                 let admin = &self.rules[0].admin;
+                let current = known.filter(|_| *live);
+                let current = current.and_then(|(epoch, _)| ledger.epoch(epoch).jitter);
                 let plan = admin.plan(told.config, name.vhost());
-                let mut recent = admin.since(told.at.saturating_sub(GOP_MAX), name.vhost());
-                let bounds_gop = recent.any(|plan| plan.gop_bytes_max < 1 << 20);
+                // A cache has what came since it is on and its bounds are wide.
+                let newest = known.and_then(|(epoch, _)| ledger.epoch(epoch).keyframe);
+                let since = newest.map_or(told.at, |(_, at)| at);
+                let mut recent = admin.since(since, name.vhost());
+                let keeps_gop = recent.all(|plan| plan.gop_cache && plan.gop_bytes_max >= 1 << 20);
                 let is_mixed = admin.jitter(0, name.vhost()).is_none();
                 if let Some(playback) = self.playbacks.get_mut(&link) {
-                    let prompt = plan.gop_cache && !bounds_gop && !told.is_full && !is_far;
+                    let prompt = keeps_gop && !told.is_full && !is_far;
                     let known = known.filter(|_| !is_far);
-                    if is_mixed && (!live || self.scenario.server.shards > 1) {
+                    // The first frame may find the next publisher there already.
+                    let goes_on = current.is_some_and(|jitter| jitter == plan.jitter);
+                    if is_mixed && (!goes_on || self.scenario.server.shards > 1) {
                         playback.mix();
                     }
+                    playback.joined_at = told.at;
                     playback.join(*live, told.is_full, known, prompt, publishings, ledger);
                     if self.links[link].plan.role == Role::View {
                         playback.wait();
@@ -313,13 +375,24 @@ impl Oracle {
         }
     }
 
+    /// The publisher of a stream has come or gone.
+    fn change(&mut self, link: usize, is_live: bool, told: &Told) {
+        let stream = self.links[link].stream;
+        let segments = self.segments.values_mut().filter(|_| told.server == 0);
+        segments.for_each(|segments| segments.change(stream, is_live, told.at));
+    }
+
     /// A stream goes from a server to others by a new connection, or from a later keyframe on.
-    fn reintroduce(&mut self, from: usize, stream: &str) {
+    fn reintroduce(&mut self, net: &SimTransport, from: usize, stream: &str) {
+        let Some(number) = stream.strip_prefix("stream-").and_then(|it| it.parse().ok()) else {
+            return;
+        };
+        let newest = self.known_now(net, number);
+        self.introductions.push(Begun { from, newest, stream: number });
         for (&link, playback) in &mut self.playbacks {
             let note = &self.links[link];
-            let is_it = crate::actor::stream_name(note.stream) == stream;
-            if is_it && self.forwards.leads(from, note.plan.server as usize) {
-                playback.reintroduce();
+            if note.stream == number && self.forwards.leads(from, note.plan.server as usize) {
+                playback.reintroduce(newest);
             }
         }
     }

@@ -91,6 +91,8 @@ pub enum SlotOrder {
 pub struct SimTransport {
     /// Events that nobody has taken yet.
     pub told: Vec<Told>,
+    /// Configurations that a shard has taken, and when, and nobody has taken note of yet.
+    pub taken: Vec<(Micros, usize)>,
     /// All links that ever were.
     pub links: Vec<Link>,
     /// Attempts of servers to connect to another one that nobody has taken note of yet.
@@ -123,6 +125,7 @@ impl SimTransport {
     pub fn new(step: Micros, epoch: Micros, order: SlotOrder, entropy: Entropy) -> Self {
         Self {
             told: Vec::new(),
+            taken: Vec::new(),
             links: Vec::new(),
             dialled_count: 0,
             hit: Vec::new(),
@@ -257,7 +260,9 @@ impl SimTransport {
                     }
                 }
                 Due::Readable(link, side) => {
-                    let Some(seat) = self.links[link].seat_mut(side) else { continue };
+                    // Who has been woken earlier has looked when to look again.
+                    let seat = self.links[link].seat_mut(side);
+                    let Some(seat) = seat.filter(|seat| seat.wake_at == Some(at)) else { continue };
                     seat.wake_at = None;
                     if let (Some(_), Some(port)) = (seat.conn, seat.port) {
                         self.ports[port].readable.insert((link, side));
@@ -270,8 +275,10 @@ impl SimTransport {
                     }
                 }
                 Due::Client(link) => {
-                    self.links[link].client_at = None;
-                    return Some(due);
+                    if self.links[link].client_at == Some(at) {
+                        self.links[link].client_at = None;
+                        return Some(due);
+                    }
                 }
                 Due::Job(shard, job) => {
                     let ended = self.host.end((shard, job));
@@ -468,6 +475,7 @@ impl Transport for SimTransport {
             scratch[at..at + part.len()].copy_from_slice(part);
             at += part.len();
         });
+        let is_roomy = pipe.is_roomy();
         match arrival {
             Arrival::Bytes(len) => {
                 if side == Side::Accepting {
@@ -475,6 +483,9 @@ impl Transport for SimTransport {
                 }
                 self.idle_turns = 0;
                 let at = clock + link.profile.latency;
+                if !is_roomy {
+                    return Ok(Read::Bytes(len));
+                }
                 if std::mem::take(&mut link.client_waits) {
                     self.wake_client(index, at);
                 } else if link.seat(side.other()).is_some_and(|seat| seat.is_full) {
@@ -558,7 +569,7 @@ impl Transport for SimTransport {
                     let began = JobNews::Began { process: 1_000 + job.0 };
                     self.ports[self.own].goings_on.push_back((job, began));
                 }
-                let failure = self.failing.next(Operation::of(&work));
+                let failure = self.failing.next(Operation::of(&work), self.clock);
                 if let Some(after) = self.host.start(key, work, failure) {
                     self.schedule(self.clock + after, Due::Job(key.0, key.1));
                 }

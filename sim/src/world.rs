@@ -10,7 +10,7 @@ use crate::net::Micros;
 use crate::oracle::{Failure, Oracle};
 use crate::scenario::{Scenario, ServerFaultKind, ServerPlan};
 use crate::trace::{Detail, Traced};
-use crate::transport::{Due, OPERATIONS, SimTransport, SlotOrder};
+use crate::transport::{Due, OPERATIONS, Operation, SimTransport, SlotOrder};
 use millstream_core::drive::{Budget, Drive};
 use millstream_core::server::Server;
 use millstream_core::shard::{Placement, ShardId};
@@ -30,8 +30,10 @@ const HOP: Micros = 14_000_000;
 /// After everyone has left: all timers and all patience run out. A program that often failed would
 /// have been started again after a minute.
 const DRAIN: Micros = 65_000_000;
-/// The same where files cannot be written: that is tried up to a minute later, and then given up.
-const DRAIN_OF_FILES: Micros = 240_000_000;
+/// What is done about files that cannot be written or removed is done up to a minute later.
+const DRAIN_OF_FILES: Micros = 61_000_000;
+/// Files that wait after everyone has left.
+const FILES_LEFT_MAX: u32 = 100;
 
 /// What must not matter to a run: twins differ in it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -169,6 +171,9 @@ impl World {
     pub fn live(&mut self) {
         let calm = self.calm();
         self.run_until(self.scenario.duration + calm);
+        // What fails while it is calm takes as long to be well again.
+        let failed_at = self.net().failed_at().unwrap_or_default();
+        self.run_until(self.net().clock().max(failed_at + calm));
         if !self.shut {
             self.oracle.check_alive(self.net().clock(), &self.actors);
         }
@@ -176,8 +181,7 @@ impl World {
         for index in 0..self.actors.len() {
             self.act(index, Actor::leave);
         }
-        let until = self.net().clock() + self.drain();
-        self.run_until(until);
+        self.drain();
         let clock = self.net().clock();
         for (port, (server, _)) in self.shards.iter().enumerate() {
             if !self.net().is_gone(port) || server.is_drained() {
@@ -238,7 +242,7 @@ impl World {
             operations: self.transport.inner().operations(),
         };
         let bytes = self.transport.into_output();
-        let mut trace = String::from_utf8_lossy(&bytes).into_owned();
+        let mut trace = String::from_utf8(bytes).unwrap_or_default();
         if let (Some(failure), false) = (&self.oracle.failure, trace.is_empty()) {
             let _ = writeln!(trace, "failed {}", failure.what);
         }
@@ -267,11 +271,20 @@ impl World {
         usual + self.scenario.peers.len() as u64 * (2 * idle + HOP)
     }
 
-    /// How long it takes until all timers and all patience have run out.
-    const fn drain(&self) -> Micros {
-        let ServerPlan { hls, failing_one_in, .. } = self.scenario.server;
-        let fails = failing_one_in > 0 || self.scenario.failing.is_some();
-        if hls && fails { DRAIN_OF_FILES } else { DRAIN }
+    /// Runs until all timers and all patience have run out.
+    fn drain(&mut self) {
+        self.run_until(self.net().clock() + DRAIN);
+        let files = |net: &SimTransport| {
+            let counts = net.operations();
+            [Operation::File, Operation::Remove].map(|operation| counts[operation as usize])
+        };
+        for _ in 0..FILES_LEFT_MAX {
+            let before = files(self.net());
+            self.run_until(self.net().clock() + DRAIN_OF_FILES);
+            if files(self.net()) == before {
+                break;
+            }
+        }
     }
 
     /// Lets all shards that have something to do take a turn, in an order that is drawn.
@@ -302,12 +315,16 @@ impl World {
                 self.oracle.dialled(now);
             }
             let told = std::mem::take(&mut self.net_mut().told);
+            let mut taken = std::mem::take(&mut self.net_mut().taken).into_iter().peekable();
             for told in &told {
-                self.oracle.in_force(told.at, own, told.config);
+                while let Some((at, config)) = taken.next_if(|taken| taken.1 <= told.config) {
+                    self.oracle.in_force(at, own, config);
+                }
                 self.oracle.on_event(self.transport.inner(), told);
             }
-            let (clock, config) = (self.net().clock(), self.net().config_in_force(own));
-            self.oracle.in_force(clock, own, config);
+            for (at, config) in taken {
+                self.oracle.in_force(at, own, config);
+            }
         }
     }
 

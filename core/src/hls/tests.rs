@@ -267,6 +267,24 @@ fn durations_are_those_of_the_media() {
 }
 
 #[test]
+fn durations_are_those_of_the_media_though_times_step_back() {
+    let mut world = World::new();
+    world.push(&avc_header(0));
+    for index in 0..200_u32 {
+        // Half a second back, five pictures before a keyframe: it is shown behind them.
+        let at = if index < 20 { index * 40 } else { index * 40 - 500 };
+        world.push(&if index % 25 == 0 { key(at) } else { inter(at) });
+    }
+    assert_eq!(world.durations(), [760, 2_740, 2_000]);
+    let first = |segment: &Segment| Found::of(&segment.blocks.concat()).packets[0].dts.unwrap();
+    for pair in world.segments.windows(2) {
+        let told = pair[0].duration_ms() * TICKS_PER_MS.unsigned_abs();
+        // Pictures that would be shown at once are a tick apart.
+        assert!((first(&pair[1]) - first(&pair[0])).abs_diff(told) < 90);
+    }
+}
+
+#[test]
 fn the_window_slides_and_segments_expire_later() {
     let mut world = World::new();
     world.push_all(&both(0, 61, 2_000));

@@ -356,6 +356,7 @@ impl Consumer {
         let latest = tape.clock(Lane::Video).or(tape.clock(Lane::Audio));
         let time = first.map(|mark| mark.timestamp).or(latest);
         if let Some(mark) = first {
+            self.leave_base(source);
             self.set_base(source, mark);
         }
         let timestamp = match (time, self.base) {
@@ -377,10 +378,11 @@ impl Consumer {
 
     /// The zero of a player is the earliest time among the first messages of audio and video.
     fn set_base(&mut self, source: &Source, first: &Mark) {
+        if self.base.is_some() {
+            return;
+        }
         if source.config.time_jitter == TimeJitter::Off {
             self.base = Some(Timestamp(0));
-        }
-        if self.base.is_some() {
             return;
         }
         let tape = source.tape();
@@ -394,6 +396,16 @@ impl Consumer {
             }
         }
         self.base = Some(base);
+    }
+
+    /// A player whose zero is its own gives it up where times are as they were published; the other
+    /// lanes follow to the new zero, each by an introduction.
+    fn leave_base(&mut self, source: &Source) {
+        let is_own = self.base.is_some_and(|base| base != Timestamp(0));
+        if is_own && source.config.time_jitter == TimeJitter::Off {
+            self.base = None;
+            self.pending = Lanes::ALL;
+        }
     }
 
     /// Extends the run over what can be sent as it is; writes an introduction if one is due first.
@@ -528,6 +540,10 @@ impl Consumer {
         let is_player = self.audience == Audience::Player && self.viewer.is_none();
         if mark.lane() == Lane::Metadata && is_player {
             return Timestamp(0);
+        }
+        if mark.is_break {
+            // What is before it on the tape is of the earlier kind.
+            self.leave_base(source);
         }
         self.set_base(source, mark);
         let is_rebased = mark.is_break && source.config.time_jitter == TimeJitter::Zero;

@@ -494,6 +494,55 @@ fn off_keeps_the_publishers_times_and_breaks_where_they_run_back() {
 }
 
 #[test]
+fn who_stays_while_times_are_mended_in_another_way_gets_both_kinds_at_their_new_times() {
+    let mut source = Source::new(config(TimeJitter::Full));
+    source.publish(conn(0)).unwrap();
+    publish(&mut source, &stream(0, 15, 10, 20));
+    // Its zero is a later keyframe.
+    let mut player = Player::attach(&mut source, 1, 1);
+    player.drain(&mut source);
+    source.unpublish();
+    source.configure(config(TimeJitter::Off));
+    for start in [100_000, 99_990] {
+        player.got.clear();
+        source.publish(conn(0)).unwrap();
+        let frames = stream(start, 5, 5, 20);
+        publish(&mut source, &frames);
+        player.drain(&mut source);
+        let times: Vec<u32> = player.media()[1..].iter().map(|got| got.1).collect();
+        let published: Vec<u32> = frames[1..].iter().map(|frame| frame.timestamp.0).collect();
+        assert_eq!(times, published);
+        source.unpublish();
+    }
+}
+
+#[test]
+fn who_is_behind_when_times_are_mended_in_another_way_gets_the_rest_as_it_began() {
+    let mut source = Source::new(config(TimeJitter::Full));
+    source.publish(conn(0)).unwrap();
+    let earlier = stream(0, 15, 10, 20);
+    publish(&mut source, &earlier);
+    let mut player = Player::attach(&mut source, 1, 1);
+    // Its zero is the keyframe at 400 ms, and the audio beside that is still to come.
+    while !player.media().iter().any(|got| got.0 == 9 && got.2.starts_with(&[0x17, 1])) {
+        player.write(&mut source, 10);
+    }
+    source.unpublish();
+    source.configure(config(TimeJitter::Off));
+    source.publish(conn(0)).unwrap();
+    let later = stream(100_000, 5, 5, 20);
+    publish(&mut source, &later);
+    player.drain(&mut source);
+    let rest = earlier.iter().filter(|frame| frame.timestamp.0 >= 400);
+    let rest = rest.map(|frame| frame.timestamp.0 - 400);
+    let expected: Vec<u32> = rest.chain(later[1..].iter().map(|frame| frame.timestamp.0)).collect();
+    let coded = player.media().into_iter().filter(|got| got.0 != 18);
+    let times: Vec<u32> = coded.map(|got| got.1).collect();
+    // Its own headers come first.
+    assert_eq!(times[2..], expected);
+}
+
+#[test]
 fn a_further_player_of_a_connection_has_chunk_streams_of_its_own() {
     let mut source = Source::new(config(TimeJitter::Full));
     source.publish(conn(0)).unwrap();

@@ -56,7 +56,7 @@ impl Publisher {
     ) {
         let until = (now - self.started) / 1_000;
         let make = if self.plan.muxable { muxable_frame } else { frame };
-        let mut out = Out { epoch: self.epoch, ledger, make, send: &mut send };
+        let mut out = Out { epoch: self.epoch, ledger, make, now, send: &mut send };
         loop {
             let video = (self.plan.video_ms > 0).then_some(self.video_at);
             let audio = (self.plan.audio_ms > 0).then_some(self.audio_at);
@@ -151,6 +151,7 @@ struct Out<'a> {
     epoch: u32,
     ledger: &'a mut Ledger,
     make: fn(FrameKind, FrameClass, Stamp, u32, usize) -> Frame,
+    now: Micros,
     send: &'a mut dyn FnMut(&Frame) -> u64,
 }
 
@@ -180,7 +181,7 @@ impl Out<'_> {
         let epoch = &mut self.ledger.epochs[self.epoch as usize];
         let serial = epoch.notes.len() as u32;
         if class == FrameClass::Keyframe {
-            epoch.keyframe = Some(serial);
+            epoch.keyframe = Some((serial, self.now));
         }
         let stamp = Stamp { stream: epoch.stream, epoch: self.epoch, serial, timestamp: time };
         self.send(&(self.make)(kind, class, stamp, time, len), time, jumps, versions);

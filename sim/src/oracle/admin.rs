@@ -10,6 +10,9 @@ use crate::transport::Told;
 use millstream_core::config::TimeJitter;
 use millstream_core::event::{CloseReason, Event, RefuseReason};
 
+/// Who is sent away may take two seconds to read why.
+const PATIENCE: Micros = 3_000_000;
+
 /// The configurations of a run, and when each shard took them.
 #[derive(Debug)]
 pub struct Admin {
@@ -112,6 +115,13 @@ impl Admin {
         vhost != OWN_VHOST || self.plans[config].own_vhost == OwnVhost::Served
     }
 
+    /// A vhost has had peers for longer than it takes to read that one is sent away, whatever
+    /// another reload says meanwhile.
+    fn was_served(&self, at: Micros, vhost: &str) -> bool {
+        let mut plans = self.since(at.saturating_sub(PATIENCE), vhost);
+        vhost != OWN_VHOST || plans.all(|plan| plan.own_vhost == OwnVhost::Served)
+    }
+
     /// The last configuration lets an actor do what it wants, and has always called its stream the
     /// same.
     pub(super) fn serves_in_the_end(&self, wish: Wish) -> bool {
@@ -160,7 +170,9 @@ impl Admin {
             Event::Refused { reason: RefuseReason::Vhost, .. } if is_served => {
                 "refused by its vhost"
             }
-            Event::Closed { reason: CloseReason::Unserved, .. } if is_served => {
+            Event::Closed { reason: CloseReason::Unserved, .. }
+                if is_served && self.was_served(told.at, vhost) =>
+            {
                 "closed as not served"
             }
             _ => return self.check_reload(told, vhost),

@@ -35,12 +35,18 @@ impl Oracle {
                 self.fail(at, format!("the publisher of stream {stream} ({link:?}) is unknown"));
             }
             self.check_renditions(at, stream);
+            let published = self.bytes_per_second(live, at);
             let players = staying.iter().filter(|actor| {
                 let plays = match actor.plan.role {
                     Role::Play(plan) => plan.rate == 0,
                     Role::View => true,
                     // Nonsense is answered with the end of the connection.
-                    Role::Segments(plan) => makes_segments && plan.nonsense_one_in == 0,
+                    // Segments are all of a stream, and transport packets of short frames are
+                    // three times as long as they are.
+                    Role::Segments(plan) => {
+                        let carried = actor.plan.link.bytes_per_second();
+                        makes_segments && plan.nonsense_one_in == 0 && carried > 3 * published
+                    }
                     Role::Publish(_) | Role::Attack(_) | Role::Idle => false,
                 };
                 plays
@@ -63,6 +69,14 @@ impl Oracle {
                 }
             }
         }
+    }
+
+    /// Bytes that a publisher has sent per second.
+    fn bytes_per_second(&self, publisher: &Actor, at: Micros) -> u64 {
+        let Some(link) = publisher.link else { return 0 };
+        let newest = self.ledger.epoch(self.epoch_of(link)).notes.last();
+        let sent = newest.map_or(0, |note| note.end);
+        sent * 1_000_000 / at.saturating_sub(self.links[link].connected).max(1)
     }
 
     /// A stream that is published for long has the renditions of the last configuration.

@@ -18,9 +18,9 @@ const RETRY_MAX: Micros = 5_333_333;
 /// The same after a loop was found.
 const RETRY_LOOP: Micros = 6_666_666;
 /// Who has worked for so long begins to count anew.
-const STABLE: Micros = 10_000_000;
-/// The clock moves while the server works.
-const SLACK: Micros = 1_000;
+const STABLE: Micros = 3_000_000;
+/// The clock moves while the server works: by up to a millisecond for each look at it.
+const SLACK: Micros = 20_000;
 
 /// What is known of forwards.
 #[derive(Debug)]
@@ -175,15 +175,23 @@ impl Forward {
         if at + SLACK < self.retry_at {
             return Err(format!("{name} was to wait until {}", self.retry_at));
         }
-        if self.works_since.take().is_some_and(|since| since + STABLE <= at) {
+        let worked = self.works_since.take().map_or(0, |since| at.saturating_sub(since));
+        let before = self.failures;
+        if worked >= STABLE {
             self.failures = 0;
         }
         let Some(retry_in) = retry_in else { return Ok(()) };
-        let least = match failure {
-            ForwardFailure::Loop => RETRY_LOOP,
-            _ => (RETRY_MIN << self.failures.min(8)).min(RETRY_MAX),
+        // Both may see the moment on different sides of the limit.
+        let counted = if worked >= STABLE + SLACK { self.failures } else { before };
+        let (least, most) = match failure {
+            ForwardFailure::Loop => (RETRY_LOOP, RETRY_LOOP),
+            _ => {
+                let after = |failures: u32| (RETRY_MIN << failures.min(8)).min(RETRY_MAX);
+                (after(self.failures), after(counted))
+            }
         };
-        if retry_in < least {
+        // What is drawn lies within a third of the longest.
+        if retry_in < least || retry_in > most * 3 / 2 + SLACK {
             let failures = self.failures;
             return Err(format!("{name}: {retry_in} us until the next attempt after {failures}"));
         }

@@ -11,7 +11,7 @@ use millstream_core::config::TimeJitter;
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::time::Timestamp;
 
-/// Where a player's time may begin, in milliseconds.
+/// Where a player's time may begin that gets a frame at once, in milliseconds.
 const START_MAX_MS: u32 = 6_000;
 /// The same where it follows a replica, which counts from the headers that it is made with: a
 /// keyframe may be a GOP away.
@@ -22,6 +22,9 @@ const JUMP_GAP_MAX_MS: i32 = 1_600;
 /// What a player has decoded.
 #[derive(Debug)]
 pub struct Playback {
+    /// When the server counted it as a player: its clock runs from then on, also while it pauses,
+    /// skips or waits for a keyframe.
+    pub joined_at: Micros,
     /// When the last frame came.
     pub last_at: Micros,
     awaits_keyframe: bool,
@@ -43,8 +46,8 @@ pub struct Playback {
     follows_replica: bool,
     goes_back: bool,
     headers: [Option<(u32, u32)>; 2],
-    /// How often a server on the way began anew: each time the clock may be another one.
-    introductions: u32,
+    /// Where servers on the way began anew.
+    introductions: Vec<Introduction>,
     /// Times are mended in one way and then in another while it plays: it is not known where they
     /// begin.
     is_mixed: bool,
@@ -64,12 +67,22 @@ pub struct Playback {
     tracks: [Option<Track>; 2],
 }
 
+/// A server on the way has begun anew: from the newest keyframe, which may have come before, and
+/// with another clock.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Introduction {
+    /// What the first server had then; what follows it is of this introduction or of a later one.
+    newest: Option<(u32, u32)>,
+    /// The run that it began has come.
+    has_come: bool,
+}
+
 /// The clock of one kind of frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Track {
     epoch: u32,
     /// Introductions that there had been when the clock was learned.
-    introductions: u32,
+    introductions: usize,
     /// Received minus published; `None` while the clock is mended around a jump.
     offset: Option<u32>,
     published: u32,
@@ -77,11 +90,21 @@ struct Track {
     serial: u32,
 }
 
+impl Introduction {
+    /// What comes next after a frame may be of it: it is no older than what the server had.
+    fn may_follow(&self, last: Option<(u32, u32)>, ledger: &Ledger) -> bool {
+        let place = |(epoch, serial): (u32, u32)| (ledger.epoch(epoch).order, serial);
+        let (Some(newest), Some(last)) = (self.newest, last) else { return true };
+        place(last) <= place(newest)
+    }
+}
+
 impl Playback {
     /// A player that has asked for `stream`.
     #[must_use]
     pub const fn new(stream: u32) -> Self {
         Self {
+            joined_at: 0,
             last_at: 0,
             awaits_keyframe: true,
             began_in: None,
@@ -95,7 +118,7 @@ impl Playback {
             follows_replica: false,
             goes_back: false,
             headers: [None; 2],
-            introductions: 0,
+            introductions: Vec::new(),
             is_mixed: false,
             jitter: None,
             joined: false,
@@ -130,7 +153,7 @@ impl Playback {
             let is_mended =
                 ledger.epoch(epoch).jitter == Some(TimeJitter::Full) || !ledger.epoch(epoch).jumped;
             let keyframe = ledger.epoch(epoch).keyframe.filter(|_| is_mended);
-            self.first_max = keyframe.map(|keyframe| (epoch, keyframe));
+            self.first_max = keyframe.map(|(keyframe, _)| (epoch, keyframe));
         }
     }
 
@@ -150,11 +173,10 @@ impl Playback {
         self.breaks += 1;
     }
 
-    /// On the way to it, a server begins anew: from the newest keyframe, which may have come before,
-    /// and with another clock.
-    pub const fn reintroduce(&mut self) {
-        self.breaks += 1;
-        self.introductions += 1;
+    /// On the way to it, a server begins anew, or has done so when this was the newest frame: that
+    /// may be on its way for long.
+    pub fn reintroduce(&mut self, newest: Option<(u32, u32)>) {
+        self.introductions.push(Introduction { newest, has_come: false });
         self.first_max = None;
     }
 
@@ -237,7 +259,7 @@ impl Playback {
         self.follow(stamp, note, ledger)?;
         self.check_start(stamp, note)?;
         self.check_headers(stamp, note)?;
-        self.check_time(stamp, note, frame.timestamp, ledger)?;
+        self.check_time(stamp, note, frame.timestamp, ledger, at)?;
         self.last_at = at;
         self.waits = false;
         let seen = &mut ledger.epochs[stamp.epoch as usize].seen;
@@ -315,11 +337,17 @@ impl Playback {
                 let next = self.next;
                 return Err(format!("frame {stamp:?} comes again or late, {next} is next"));
             }
-            let Some(left) = self.breaks.checked_sub(1) else {
-                let next = (self.epoch, from);
-                return Err(format!("frames are missing: {next:?} was next, {stamp:?} came"));
-            };
-            self.breaks = left;
+            let last = self.epoch.map(|epoch| (epoch, self.next));
+            let mut introductions = self.introductions.iter_mut();
+            let fresh = introductions.find(|it| !it.has_come && it.may_follow(last, ledger));
+            match (fresh, self.breaks.checked_sub(1)) {
+                (Some(introduction), _) => introduction.has_come = true,
+                (None, Some(left)) => self.breaks = left,
+                (None, None) => {
+                    let next = (self.epoch, from);
+                    return Err(format!("frames are missing: {next:?} was next, {stamp:?} came"));
+                }
+            }
             // A skip before the pause may show first: only a step back uses this up.
             self.goes_back &= between.is_some();
             self.awaits_keyframe = true;
@@ -364,6 +392,7 @@ impl Playback {
         note: Note,
         received: Timestamp,
         ledger: &Ledger,
+        at: Micros,
     ) -> Result<(), String> {
         let Some(slot) = slot(note.kind) else { return Ok(()) };
         let jitter = self.jitter_in(stamp.epoch, ledger);
@@ -384,7 +413,8 @@ impl Playback {
                 true => START_OF_REPLICA_MAX_MS,
                 false => START_MAX_MS,
             };
-            if received.0 > start_max && is_first && !self.is_mixed {
+            let clock = u64::from(start_max) + at.saturating_sub(self.joined_at) / 1_000;
+            if u64::from(received.0) > clock && is_first && !self.is_mixed {
                 return Err(format!("{stamp:?} begins at {} ms", received.0));
             }
             self.tracks[slot] = Some(self.learn(slot, stamp, received, ledger)?);
@@ -413,7 +443,11 @@ impl Playback {
         let offset = last.offset.unwrap_or_else(|| last.received.wrapping_sub(last.published));
         let has_jumped = ledger.epoch(stamp.epoch).jumped;
         let expected = note.timestamp.wrapping_add(offset);
-        if received.0 != expected && last.introductions < self.introductions {
+        let position = (last.epoch, last.serial.min(stamp.serial));
+        if received.0 != expected
+            && last.introductions < self.introductions.len()
+            && self.is_reintroduced_after(position, ledger)
+        {
             // Servers on the way may have begun anew several times before the first of it arrives.
             let introductions = last.introductions + 1;
             let track = self.learn(slot, stamp, received, ledger)?;
@@ -441,6 +475,11 @@ impl Playback {
         Ok(())
     }
 
+    /// What follows a frame may come by another introduction.
+    fn is_reintroduced_after(&self, last: (u32, u32), ledger: &Ledger) -> bool {
+        self.introductions.iter().any(|it| it.may_follow(Some(last), ledger))
+    }
+
     /// How the times of a publishing are mended; where that is another way, or is not known, all
     /// clocks begin anew.
     fn jitter_in(&mut self, epoch: u32, ledger: &Ledger) -> Option<TimeJitter> {
@@ -464,7 +503,10 @@ impl Playback {
         let offset = received.0.wrapping_sub(stamp.timestamp);
         let other = self.tracks[1 - slot].filter(|other| other.epoch == stamp.epoch);
         // Which of the times belong to which introduction is not known.
-        let other = other.filter(|_| self.introductions == 0);
+        let other = other.filter(|other| {
+            let position = (stamp.epoch, other.serial.min(stamp.serial));
+            !self.is_reintroduced_after(position, ledger)
+        });
         if let Some(other) = other.and_then(|other| other.offset)
             && other != offset
             && !ledger.epoch(stamp.epoch).jumped

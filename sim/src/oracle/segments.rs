@@ -26,7 +26,14 @@ pub(super) struct Segments {
     /// When the last segment came, or the player.
     pub(super) last_at: Micros,
     before: Option<MediaPlaylist>,
+    /// When it asked for the playlist that it has, or asks for another one.
+    asked_at: Micros,
+    /// When its publisher came or went.
+    changed_at: Micros,
+    /// Somebody publishes it.
+    is_live: bool,
     last: Option<Last>,
+    listed_at: Micros,
     /// A segment that was not there when it was asked for.
     lost: Option<u64>,
     /// The first number of the playlist before; they never go back.
@@ -37,15 +44,71 @@ pub(super) struct Segments {
 /// The end of the segment that came last.
 #[derive(Clone, Copy, Debug)]
 struct Last {
+    /// The number of its period.
+    period: u64,
     sequence: u64,
     /// Its first picture, in ticks of 90 kHz.
     began: Option<u64>,
     ends: [Option<Stamp>; 2],
 }
 
+/// A segment as a playlist has it.
+#[derive(Clone, Debug)]
+struct Listed {
+    before: Option<Entry>,
+    /// Discontinuities before it.
+    period: u64,
+}
+
 impl Segments {
-    pub(super) const fn new(stream: u32, at: Micros) -> Self {
-        Self { last_at: at, before: None, last: None, lost: None, sequence: 0, stream }
+    pub(super) const fn new(stream: u32, is_live: bool, at: Micros) -> Self {
+        Self {
+            last_at: at,
+            before: None,
+            asked_at: at,
+            changed_at: 0,
+            is_live,
+            last: None,
+            listed_at: 0,
+            lost: None,
+            sequence: 0,
+            stream,
+        }
+    }
+
+    /// It asks for the playlist.
+    pub(super) const fn looks(&mut self, at: Micros) {
+        self.asked_at = at;
+    }
+
+    /// Its publisher has come or gone.
+    pub(super) fn change(&mut self, stream: u32, is_live: bool, at: Micros) {
+        if self.stream == stream {
+            self.is_live = is_live;
+            self.changed_at = at;
+        }
+    }
+
+    /// Who plays a stream whose publisher has gone gets the rest of it: the playlist is there for
+    /// the grace period, and then for as long as `kept`.
+    pub(super) fn check_gone(&self, kept: Micros) -> Result<(), String> {
+        match &self.before {
+            Some(_) if self.is_live || self.asked_at < self.changed_at + kept => {
+                Err("the playlist has gone too early".to_owned())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// A segment stays for its own duration and that of the playlist after it has left that
+    /// (section 6.2.2).
+    pub(super) fn check_missed(&self, sequence: u64, at: Micros) -> Result<(), String> {
+        let Some(list) = self.before.as_ref().filter(|_| self.is_live) else { return Ok(()) };
+        let lasts: Micros = list.segments.iter().map(|entry| entry.duration_micros).sum();
+        if self.changed_at < self.listed_at && at < self.listed_at + lasts {
+            return Err(format!("segment {sequence} has gone too early"));
+        }
+        Ok(())
     }
 
     /// There is no playlist: the next one has nothing to do with those before it.
@@ -93,6 +156,7 @@ impl Segments {
             }
         }
         self.before = Some(list);
+        self.listed_at = self.asked_at;
         Ok(())
     }
 
@@ -106,9 +170,12 @@ impl Segments {
     ) -> Result<(), String> {
         let fail = |what: String| format!("segment {sequence}: {what}");
         let content = Content::read(bytes).map_err(fail)?;
-        let (entry, before) = self.entries(sequence);
-        let is_new = entry.as_ref().is_none_or(|entry| entry.is_discontinuity);
+        let listed = self.listed(sequence);
+        let Some(Listed { before, period }) = listed else {
+            return Err(fail("it is fetched, and not listed".to_owned()));
+        };
         let follows = self.last.filter(|last| last.sequence + 1 == sequence);
+        let is_new = follows.is_none_or(|last| last.period != period);
         let mut ends = [None; 2];
         if let Some(last) = follows.filter(|_| !is_new) {
             ends = last.ends;
@@ -118,7 +185,7 @@ impl Segments {
         }
         let ended = follows.and_then(|last| last.ends.into_iter().flatten().next());
         let begun = content.stamps.first();
-        if let (Some(ended), Some(begun), false, true) = (ended, begun, is_new, before.is_some())
+        if let (Some(ended), Some(begun), false) = (ended, begun, is_new)
             && ended.epoch != begun.epoch
         {
             return Err(fail(format!("{begun:?} follows {ended:?} without a discontinuity")));
@@ -133,19 +200,20 @@ impl Segments {
                 return Err(fail(format!("it begins {lasted} us after one of {told} us")));
             }
         }
-        self.last = Some(Last { sequence, began: content.began, ends });
+        self.last = Some(Last { period, sequence, began: content.began, ends });
         self.last_at = at;
         Ok(())
     }
 
-    /// What the playlist says of a segment, and of the one before it.
-    fn entries(&self, sequence: u64) -> (Option<Entry>, Option<Entry>) {
-        let entry = |sequence: u64| {
-            let list = self.before.as_ref()?;
-            let index = usize::try_from(sequence.checked_sub(list.media_sequence)?).ok()?;
-            list.segments.get(index).cloned()
-        };
-        (entry(sequence), sequence.checked_sub(1).and_then(entry))
+    /// What the playlist says of a segment and of the one before it.
+    fn listed(&self, sequence: u64) -> Option<Listed> {
+        let list = self.before.as_ref()?;
+        let index = usize::try_from(sequence.checked_sub(list.media_sequence)?).ok()?;
+        // A discontinuity that has left the list, or stood at its head, is in the sum.
+        let upto = list.segments.get(..=index)?;
+        let told = upto.iter().filter(|entry| entry.is_discontinuity).count() as u64;
+        let before = index.checked_sub(1).and_then(|index| list.segments.get(index)).cloned();
+        Some(Listed { before, period: list.discontinuity_sequence + told })
     }
 
     /// A frame continues the run of its kind.

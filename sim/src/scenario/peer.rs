@@ -97,7 +97,7 @@ impl Scenario {
         // Shorter than usual, so that all works again soon after the faults.
         limits.forward_retry_max = Duration::from_secs(8);
         limits.forward_retry_loop = Duration::from_secs(10);
-        limits.forward_stable_after = Duration::from_secs(10);
+        limits.forward_stable_after = Duration::from_secs(3);
     }
 
     /// The servers on the way from the one under test to `server`, itself included, it not;

@@ -270,7 +270,7 @@ impl Transport for Replayed<'_> {
             None => Ok(0),
         };
         let mut line = String::new();
-        write_line(&mut line, &name, slices, result);
+        write_line(&mut line, &name, slices, result, Detail::Full);
         self.compare(&line);
         result
     }

@@ -36,12 +36,6 @@ impl SimTransport {
         }
     }
 
-    /// The configuration that is in force on a shard, by its number.
-    #[must_use]
-    pub fn config_in_force(&self, shard: usize) -> usize {
-        self.ports[shard].config
-    }
-
     /// Some reloads are taken in a turn of their own: what comes of them is told apart.
     pub(super) fn reloads_alone(&mut self, ready: &mut Vec<Ready>) -> bool {
         self.admin.is_alone = false;
@@ -59,6 +53,7 @@ impl SimTransport {
         self.idle_turns = 0;
         let port = &mut self.ports[self.own];
         port.config = port.configs.pop_front()?;
+        self.taken.push((self.clock, port.config));
         self.admin.configs.get(port.config).cloned()
     }
 

@@ -79,7 +79,7 @@ impl SimTransport {
         let arrival = link.down.read(clock, max, &mut link.entropy, take);
         let latency = link.profile.latency;
         match arrival {
-            Arrival::Bytes(_) if link.accepting.is_full => {
+            Arrival::Bytes(_) if link.accepting.is_full && link.down.is_roomy() => {
                 self.schedule(clock + latency, Due::Writable(index, Side::Accepting));
             }
             Arrival::Pending(Some(at)) => self.wake_client(index, at),

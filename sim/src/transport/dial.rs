@@ -187,7 +187,7 @@ impl SimTransport {
             return false;
         }
         self.peers.attempts.remove(&(port, dial));
-        let failure = self.failing.next(Operation::Dial);
+        let failure = self.failing.next(Operation::Dial, self.clock);
         let outcome = match (failure, self.kind(to)) {
             (Some(failure), _) => Err(failure),
             (None, Some(PeerKind::Server)) => {

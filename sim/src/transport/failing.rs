@@ -1,5 +1,6 @@
 //! One operation that fails: the k-th of its kind.
 
+use crate::net::Micros;
 use millstream_core::drive::IoFailure;
 use millstream_core::job::Job;
 
@@ -47,6 +48,8 @@ pub struct Failing {
 pub(super) struct Counter {
     pub(super) counts: [u64; OPERATIONS.len()],
     pub(super) failing: Option<Failing>,
+    /// When it failed.
+    pub(super) failed_at: Option<Micros>,
 }
 
 const FAILURES: [IoFailure; 4] =
@@ -68,11 +71,12 @@ impl Operation {
 
 impl Counter {
     /// Counts an operation; gives how it fails, if it does.
-    pub(super) fn next(&mut self, operation: Operation) -> Option<IoFailure> {
+    pub(super) fn next(&mut self, operation: Operation, now: Micros) -> Option<IoFailure> {
         let count = &mut self.counts[operation as usize];
         let index = *count;
         *count += 1;
         let is_it = self.failing == Some(Failing { operation, after: index });
+        self.failed_at = self.failed_at.or(is_it.then_some(now));
         is_it.then(|| FAILURES[index as usize % FAILURES.len()])
     }
 }
@@ -89,6 +93,12 @@ impl super::SimTransport {
     pub const fn with_failing(mut self, failing: Option<Failing>) -> Self {
         self.failing.failing = failing;
         self
+    }
+
+    /// When the operation failed that was to fail.
+    #[must_use]
+    pub const fn failed_at(&self) -> Option<Micros> {
+        self.failing.failed_at
     }
 
     /// How many operations of each kind there were, in the order of [`OPERATIONS`].
