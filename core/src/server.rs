@@ -131,6 +131,10 @@ pub struct Stats {
     pub timers: usize,
 }
 
+/// The 1st of January 9000, which a later wall clock is taken for: dates have four digits for the
+/// year, and there has to be time left to count on.
+const WALL_MAX_MS: u64 = 221_845_392_000_000;
+
 impl Server {
     /// A server without connections. `seed` makes ids and handshakes; `wall` is the wall clock at
     /// `now`.
@@ -182,7 +186,9 @@ impl Server {
             turn_started: None,
             turn_wrote: false,
             // The wall clock at instant 0.
-            wall: WallClock { unix_millis: wall.unix_millis.saturating_sub(now.as_millis()) },
+            wall: WallClock {
+                unix_millis: wall.unix_millis.min(WALL_MAX_MS).saturating_sub(now.as_millis()),
+            },
             writes: VecDeque::new(),
         }
     }

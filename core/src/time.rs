@@ -1,5 +1,8 @@
 //! Time as the machines see it: a monotonic instant, the wall clock, and RTMP timestamps.
 
+mod calendar;
+
+pub(crate) use calendar::Calendar;
 use core::num::NonZeroU64;
 use core::time::Duration;
 

@@ -78,7 +78,7 @@ pub struct Figures {
     /// Epochs of publishing.
     pub epochs: usize,
     /// What the servers asked of their machines and the network, in the order of
-    /// [`OPERATIONS`](crate::transport::OPERATIONS).
+    /// [`OPERATIONS`].
     pub operations: [u64; OPERATIONS.len()],
 }
 

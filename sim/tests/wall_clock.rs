@@ -52,7 +52,15 @@ fn what_happens(trace: &str) -> Vec<String> {
     let is_write = |line: &str| line.starts_with("write ") || line.contains("] write ");
     let line = |line: &str| match line.rsplit_once(' ') {
         Some((before, _)) if is_write(line) => before.to_owned(),
-        _ => line.to_owned(),
+        _ => without_segment_number(line),
     };
     lines.map(line).collect()
+}
+
+fn without_segment_number(line: &str) -> String {
+    let numbered = line.split_once(".ts").and_then(|(name, after)| {
+        let (name, number) = name.rsplit_once('-')?;
+        number.parse::<u64>().is_ok().then_some((name, after))
+    });
+    numbered.map_or_else(|| line.to_owned(), |(name, after)| format!("{name}.ts{after}"))
 }

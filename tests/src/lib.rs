@@ -12,6 +12,7 @@
 //! - [`stage`]: the console on a server that a test makes up.
 //! - [`client`]: the encoders and players, started as a user starts them.
 //! - [`nginx`]: another server, to forward to.
+//! - [`ports`]: addresses for servers that have to be told theirs.
 //! - [`sample`]: the media that they publish.
 //! - [`recording`]: the packets in a file, to compare what came out with what went in.
 //!
@@ -22,6 +23,7 @@ pub mod golden;
 pub mod http;
 pub mod nginx;
 pub mod operator;
+pub mod ports;
 pub mod program;
 pub mod recording;
 pub mod sample;

@@ -2,7 +2,7 @@
 use crate::client::Scratch;
 use crate::program::Program;
 use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -52,14 +52,4 @@ impl Nginx {
     pub fn program(&self) -> &Program {
         &self.program
     }
-}
-
-/// An address of the loopback interface that nobody listens on now.
-///
-/// # Panics
-/// When there is none.
-#[must_use]
-pub fn free_address() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("a bound socket has an address")
 }

@@ -10,12 +10,13 @@ pub use page::{Page, answer_to_page};
 pub use row::{Hall, Row, check};
 
 use crate::client::Scratch;
+use crate::ports::free_port;
 use crate::program::{PATIENCE, Program};
 use crate::server::{Server, binary};
 use crate::world::World;
 use std::fs;
 use std::io::{Read as _, Write as _};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::PathBuf;
 use std::process::{Command, Output, Stdio};
 use std::thread;
@@ -46,7 +47,7 @@ impl Operator {
     #[must_use]
     pub fn start(name: &str) -> Self {
         let scratch = Scratch::new(name);
-        let ports = free_ports();
+        let ports = [(); 4].map(|()| free_port());
         let sink = Server::start_with(&["--http", "127.0.0.1:0"]);
         fs::write(scratch.file("a.kdl"), text(&scratch, ports, &sink, "")).expect("a file");
         let mut command = Command::new(binary());
@@ -266,11 +267,6 @@ pub fn get(address: SocketAddr, path: &str) -> Option<(u16, String)> {
 }
 
 /// Ports that nobody uses now; all are open at the same time, so none is given twice.
-fn free_ports() -> [u16; 4] {
-    let sockets = [(); 4].map(|()| TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    sockets.map(|socket| socket.local_addr().expect("an address").port())
-}
-
 fn words(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

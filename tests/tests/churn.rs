@@ -157,7 +157,7 @@ impl Server {
 fn churn(load_tool: &Path, server: SocketAddr) -> Value {
     let clip = tree::root().join("conf/host/assets/demo.flv");
     let mut command = Command::new(load_tool);
-    command.args(["bench", "churn", &format!("rtmp://{server}/live/churn-{{n}}")]).arg(clip);
+    command.args(["bench", "churn", &format!("rtmp://{server}/live/churn-{{number}}")]).arg(clip);
     command.args(["--for", &format!("{}s", ROUND.as_secs())]);
     command.args(["--rate", &CLIENTS_PER_SECOND.to_string(), "--stay", "3s", "--json"]);
     serde_json::from_slice(&output_of(&mut command)).expect("the load tool writes JSON")

@@ -5,12 +5,13 @@ use millstream_core::drive::{IoFailure, Output, Ready, Transport as _};
 use millstream_core::id::DialId;
 use millstream_host::runtime::{Runtime, Timer as _};
 use millstream_host::transport::SocketTransport;
-use millstream_tests::nginx::free_address;
+use millstream_tests::ports::free_address;
 use millstream_tests::program::{PATIENCE, Program};
 use millstream_tests::server::{Server, binary};
 use millstream_tests::transport::Transport;
 use pretty_assertions::assert_eq;
 use socket2::{Domain, SockRef, Socket, Type};
+use std::collections::HashSet;
 use std::fs;
 use std::future::poll_fn;
 use std::io::{self, Read as _, Write as _};
@@ -237,12 +238,21 @@ fn an_attempt_that_is_given_up_leaves_no_socket<R: Runtime>() {
     assert_eq!(ends.expect("a runtime"), [None]);
 }
 
-/// Sockets of this machine on their way to an address.
+/// Sockets of this process on their way to an address.
 fn sockets_to(address: SocketAddr) -> usize {
+    let files = fs::read_dir("/proc/self/fd").expect("Linux lists open files").flatten();
+    let targets = files.filter_map(|file| fs::read_link(file.path()).ok());
+    let open: HashSet<String> = targets.map(|target| target.to_string_lossy().into()).collect();
     let list = fs::read_to_string("/proc/net/tcp").expect("Linux lists its sockets");
     let port = format!(":{:04X}", address.port());
-    let remotes = list.lines().filter_map(|line| line.split_whitespace().nth(2));
-    remotes.filter(|remote| remote.ends_with(&port)).count()
+    let sockets = list.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let is_ours = |socket: &Vec<&str>| match socket[..] {
+        [_, _, remote, _, _, _, _, _, _, inode, ..] => {
+            remote.ends_with(&port) && open.contains(&format!("socket:[{inode}]"))
+        }
+        _ => false,
+    };
+    sockets.filter(is_ours).count()
 }
 
 /// What a destination does with a connection, and whether it keeps it until the test ends.

@@ -497,7 +497,7 @@ fn row_096_lists_in_a_tight_loop_are_whole_while_streams_come_and_go() {
     let server = Server::start();
     let coming = ["a", "b", "c"].map(|app| {
         let mut command = Command::new(binary());
-        let url = server.url(&format!("{app}/s-{{n}}"));
+        let url = server.url(&format!("{app}/s-{{number}}"));
         command.args(["bench", "churn", &url, CLIP, "--for", "4s", "--stay", "300ms"]);
         Program::start(command)
     });

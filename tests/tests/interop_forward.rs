@@ -1,6 +1,7 @@
 //! Streams that are forwarded from server to server, seen by who plays at the end.
 use millstream_tests::client::{Encoder, Player, Scratch, publish_forever};
-use millstream_tests::nginx::{Nginx, free_address};
+use millstream_tests::nginx::Nginx;
+use millstream_tests::ports::free_address;
 use millstream_tests::program::Program;
 use millstream_tests::recording::{Recording, assert_decodes};
 use millstream_tests::sample::{self, H264_AAC, H264_HIGH_AAC};
@@ -190,7 +191,7 @@ fn a_hundred_streams_are_forwarded() {
     let sample = sample::made(H264_AAC);
     let published = Recording::of(&sample);
     let mut command = Command::new(binary());
-    command.args(["bench", "publish", &first.url("live/many-{n}")]).arg(&sample);
+    command.args(["bench", "publish", &first.url("live/many-{number}")]).arg(&sample);
     command.args(["--publishers", "100", "--for", "20s"]);
     let publishers = Program::start(command);
     let began = |server: &Server, what: &str| {

@@ -1,6 +1,6 @@
 //! ffmpeg and stand-ins for it, run by the server for real streams.
 use millstream_tests::client::{Scratch, publish_forever};
-use millstream_tests::nginx::free_address;
+use millstream_tests::ports::free_address;
 use millstream_tests::program::{PATIENCE, Program, output_of};
 use millstream_tests::sample::{self, H264_AAC};
 use millstream_tests::server::{Server, binary};

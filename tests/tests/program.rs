@@ -171,7 +171,7 @@ fn many_publish_and_a_second_publisher_is_refused() {
     assert_eq!((&result["started"], &result["lost"]), (&5.into(), &0.into()), "{result}");
 
     // Five publishers of one name: one gets it.
-    let url = server.url("live/one?n={n}");
+    let url = server.url("live/one?n={number}");
     let result = bench(&["publish", &url, CLIP, "--publishers", "5", "--for", "1s"]);
     assert_eq!((&result["started"], &result["failed"]), (&1.into(), &4.into()), "{result}");
     let reasons = result["failures"].to_string();

@@ -1,6 +1,7 @@
 //! Configurations from the user's side: files that are read, refused, and changed while a server runs.
 #![expect(clippy::unwrap_used, reason = "what fails here fails the test")]
 use millstream_tests::client::Scratch;
+use millstream_tests::ports::free_port;
 use millstream_tests::program::Program;
 use millstream_tests::server::binary;
 use pretty_assertions::assert_eq;
@@ -21,12 +22,6 @@ millstream_tests::on_both_transports!(
     row_103_fifty_players_notice_no_reload_and_no_broken_file,
     samples_of_srs_are_served,
 );
-
-/// A port that nobody uses now.
-fn free_port() -> u16 {
-    let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    socket.local_addr().expect("an address").port()
-}
 
 fn start(file: &Path, pid: &Path) -> Program {
     let mut command = Command::new(binary());

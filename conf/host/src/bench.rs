@@ -70,7 +70,7 @@ pub fn run<R: Runtime>(bench: &Bench) -> ExitCode {
 fn run_play<R: Runtime>(args: &BenchPlay) -> Result<Tally, String> {
     let target = Target::parse(&args.url)?;
     if args.publish.is_some() && target.has_number() {
-        return Err("--publish publishes one stream; write a URL without {n}".to_owned());
+        return Err("--publish publishes one stream; write a URL without {number}".to_owned());
     }
     let plan = Plan::new(target, args.players, &args.load)?;
     let feed = match &args.publish {
@@ -90,7 +90,7 @@ fn run_play<R: Runtime>(args: &BenchPlay) -> Result<Tally, String> {
 fn run_view<R: Runtime>(args: &BenchView, what: &'static str) -> Result<Tally, String> {
     let target = Target::parse_http(&args.url)?;
     if args.publish.is_some() && target.has_number() {
-        return Err("--publish publishes one stream; write a URL without {n}".to_owned());
+        return Err("--publish publishes one stream; write a URL without {number}".to_owned());
     }
     let feed = match &args.publish {
         Some(file) => {
@@ -126,8 +126,8 @@ fn run_publish<R: Runtime>(args: &BenchPublish) -> Result<Tally, String> {
     let mut target = Target::parse(&args.url)?;
     if args.publishers > 1 && !target.has_number() {
         target.stream = match target.stream.split_once('?') {
-            Some((stream, query)) => format!("{stream}-{{n}}?{query}"),
-            None => format!("{}-{{n}}", target.stream),
+            Some((stream, query)) => format!("{stream}-{{number}}?{query}"),
+            None => format!("{}-{{number}}", target.stream),
         };
     }
     let clip = Arc::new(read_clip(&args.file)?);

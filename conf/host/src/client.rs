@@ -72,18 +72,18 @@ impl Target {
         Some(Self { host, port, app, stream })
     }
 
-    /// The target of one of many clients: `{n}` becomes `number`.
+    /// The target of one of many clients: `{number}` becomes `number`.
     pub(crate) fn numbered(&self, number: u32) -> Self {
         let number = number.to_string();
         Self {
-            app: self.app.replace("{n}", &number),
-            stream: self.stream.replace("{n}", &number),
+            app: self.app.replace("{number}", &number),
+            stream: self.stream.replace("{number}", &number),
             ..self.clone()
         }
     }
 
     pub(crate) fn has_number(&self) -> bool {
-        self.app.contains("{n}") || self.stream.contains("{n}")
+        self.app.contains("{number}") || self.stream.contains("{number}")
     }
 
     /// The path of a stream by HTTP.
@@ -346,7 +346,7 @@ mod tests {
 
     #[test]
     fn numbers_take_their_place() {
-        let target = Target::parse("rtmp://h/live/load-{n}").expect("a target");
+        let target = Target::parse("rtmp://h/live/load-{number}").expect("a target");
         assert!(target.has_number());
         assert_eq!(target.numbered(7).stream, "load-7");
     }

@@ -71,7 +71,8 @@ pub struct BenchCompare {
 /// Clients that come and go.
 #[derive(Clone, Debug, Args)]
 pub struct BenchChurn {
-    /// The streams, such as rtmp://127.0.0.1/live/churn-{n}; {n} becomes the number of the publisher
+    /// The streams, such as rtmp://127.0.0.1/live/churn-{number}; {number} becomes the number of the
+    /// publisher
     #[arg(value_name = "URL")]
     pub url: String,
     /// An FLV file; publishers publish it in a loop
@@ -130,7 +131,7 @@ pub struct BenchNullPlay {
 /// Many players of one stream.
 #[derive(Clone, Debug, Args)]
 pub struct BenchPlay {
-    /// The stream, such as rtmp://127.0.0.1/live/demo; {n} becomes the number of the player
+    /// The stream, such as rtmp://127.0.0.1/live/demo; {number} becomes the number of the player
     #[arg(value_name = "URL")]
     pub url: String,
     /// How many players
@@ -147,7 +148,7 @@ pub struct BenchPlay {
 /// Many viewers of one stream by HTTP.
 #[derive(Clone, Debug, Args)]
 pub struct BenchView {
-    /// The stream, such as http://127.0.0.1:8080/live/demo.flv (or .ts, or .m3u8 for HLS); {n} becomes
+    /// The stream, such as http://127.0.0.1:8080/live/demo.flv (or .ts, or .m3u8 for HLS); {number} becomes
     /// the number of the viewer
     #[arg(value_name = "URL")]
     pub url: String,
@@ -168,8 +169,8 @@ pub struct BenchView {
 /// Many publishers.
 #[derive(Clone, Debug, Args)]
 pub struct BenchPublish {
-    /// The streams, such as rtmp://127.0.0.1/live/load-{n}; {n} becomes the number of the
-    /// publisher, and is appended as -{n} when it is missing and there are several
+    /// The streams, such as rtmp://127.0.0.1/live/load-{number}; {number} becomes the number of the
+    /// publisher, and is appended as -{number} when it is missing and there are several
     #[arg(value_name = "URL")]
     pub url: String,
     /// An FLV file; it is published in a loop

@@ -150,10 +150,21 @@ fn bench_has_its_own_flags() {
     assert_eq!(play.publish, Some("x.flv".into()));
     assert_eq!(play.load.time, Duration::from_secs(3));
     assert!(play.load.json);
-    let line = "millstream bench publish rtmp://h/a/s-{n} x.flv --publishers 3 --rate 10";
+    let line = "millstream bench publish rtmp://h/a/s-{number} x.flv --publishers 3 --rate 10";
     let Ok(Command::Bench(Bench::Publish(publish))) = parse(line) else { panic!("{line}") };
     assert_eq!((publish.publishers, publish.load.rate), (3, 10));
     assert_eq!(publish.load.time, Duration::from_secs(20));
+}
+
+/// Where clap meets `{n}` it breaks the line.
+#[test]
+fn help_says_what_stands_for_the_number() {
+    for (words, times) in [("play", 1), ("publish", 3), ("churn", 2)] {
+        let mut command = Cli::command();
+        let bench = command.find_subcommand_mut("bench").expect("a command");
+        let help = bench.find_subcommand_mut(words).expect("a command").render_long_help();
+        assert_eq!(help.to_string().matches("{number}").count(), times, "{help}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The text of a media playlist (RFC 8216, section 4.3.3).
 
 use super::{Ending, Segment, segment_name};
+use crate::time::Calendar;
 use alloc::collections::VecDeque;
 use alloc::string::String;
 use core::fmt::{self, Write as _};
@@ -58,34 +59,9 @@ pub struct Date {
 
 impl fmt::Display for Date {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const DAY_MS: u64 = 86_400_000;
-        let (year, month, day) = civil(self.unix_millis / DAY_MS);
-        let millis = self.unix_millis % DAY_MS;
-        let (hour, minute) = (millis / 3_600_000, millis / 60_000 % 60);
-        let (second, fraction) = (millis / 1_000 % 60, millis % 1_000);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{fraction:03}Z")
+        let Calendar { year, month, day, hour, minute, second, millisecond, .. } =
+            Calendar::of(self.unix_millis);
+        write!(f, "{year:04}-{month:02}-{day:02}T")?;
+        write!(f, "{hour:02}:{minute:02}:{second:02}.{millisecond:03}Z")
     }
-}
-
-/// Year, month and day, so many days after 1970-01-01 (Gregorian calendar).
-///
-/// Years are counted from March, so that a leap day is the last day of its year.
-const fn civil(days: u64) -> (u64, u64, u64) {
-    const ERA_DAYS: u64 = 146_097;
-    // From 0000-03-01.
-    let days = days.saturating_add(719_468);
-    let (era, day_of_era) = (days / ERA_DAYS, days % ERA_DAYS);
-    let leap_days = (day_of_era / 36_524).saturating_sub(day_of_era / 146_096);
-    let year_of_era = day_of_era.saturating_sub(day_of_era / 1_460).saturating_add(leap_days) / 365;
-    let before = year_of_era
-        .saturating_mul(365)
-        .saturating_add(year_of_era / 4)
-        .saturating_sub(year_of_era / 100);
-    let day_of_year = day_of_era.saturating_sub(before);
-    let shifted = day_of_year.saturating_mul(5).saturating_add(2) / 153;
-    let month_start = shifted.saturating_mul(153).saturating_add(2) / 5;
-    let day = day_of_year.saturating_sub(month_start).saturating_add(1);
-    let month = if shifted < 10 { shifted.saturating_add(3) } else { shifted.saturating_sub(9) };
-    let year = era.saturating_mul(400).saturating_add(year_of_era);
-    (if month <= 2 { year.saturating_add(1) } else { year }, month, day)
 }

@@ -30,7 +30,7 @@ const STREAMS_BACK: u64 = 12;
 pub(super) fn run<R: Runtime>(args: &BenchChurn) -> Result<Tally, String> {
     let mut target = Target::parse(&args.url)?;
     if !target.has_number() {
-        target.stream.push_str("-{n}");
+        target.stream.push_str("-{number}");
     }
     let clip = Arc::new(read_clip(&args.file)?);
     let clients = u32::try_from(args.time.as_secs() * u64::from(args.rate));
