@@ -344,6 +344,14 @@ impl HlsMuxer {
         Duration::from_secs(self.target_secs)
     }
 
+    /// How long a segment stays that is in the playlist no more: for the longest segment and the
+    /// longest playlist so far (RFC 8216, section 6.2.2).
+    #[must_use]
+    pub const fn grace(&self) -> Duration {
+        let playlist = Duration::from_millis(self.longest_playlist_ms);
+        self.target_duration().saturating_add(playlist)
+    }
+
     /// The playlist; empty before the first segment.
     #[must_use]
     pub const fn playlist(&self) -> &Bytes {

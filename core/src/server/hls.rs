@@ -186,11 +186,13 @@ impl Server {
         let Some(id) = stream.hls.take() else { return };
         let Some(hls) = self.hls.all.get_mut(&id) else { return };
         hls.is_live = false;
-        hls.end_at = Some(now.after(grace));
-        hls.dispose_at = Some(now.after(grace).after(window.saturating_mul(2)));
+        let mut stay = window.saturating_mul(2);
         if let Some(muxer) = &mut hls.muxer {
             muxer.finish(now, Ending::Pause);
+            stay = stay.max(muxer.grace());
         }
+        hls.end_at = Some(now.after(grace));
+        hls.dispose_at = Some(now.after(grace).after(stay));
         self.hls_progress(id);
     }
 

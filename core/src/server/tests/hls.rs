@@ -161,6 +161,28 @@ fn what_was_published_stays_for_a_while_and_then_goes() {
 }
 
 #[test]
+fn what_ends_with_long_segments_stays_until_it_can_have_been_played() {
+    let mut config = served(HlsStorage::Memory);
+    let mut long = Vhost::clone(&config.vhosts["__defaultVhost__"]);
+    long.hls.fragment = Duration::from_secs(10);
+    config.vhosts.insert(Arc::from("__defaultVhost__"), Arc::new(long));
+    let mut world = World::new(config);
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish_frames(publisher, &audio(0..1_800));
+    world.hang_up(publisher);
+    // Until it is told that there will be no more, and for most of what it lists.
+    world.sleep(Duration::from_secs(15 + 29));
+    let viewer = get(&mut world, "/live/a.m3u8");
+    let playlist = text(&world, viewer);
+    assert!(playlist.contains("#EXTINF:10.0"), "{playlist}");
+    let last_of_all = segments(&playlist).pop().unwrap();
+    ask(&mut world, viewer, &format!("/live/{last_of_all}"));
+    assert_eq!(last(&world, viewer).status, 200);
+    world.sleep(Duration::from_secs(30));
+    assert_eq!(world.server.stats().segment_bytes, 0);
+}
+
+#[test]
 fn any_shard_serves_what_is_at_home_on_another() {
     for name in ["a", "b", "c", "d"] {
         let mut cluster = Cluster::new(3, 1, &served(HlsStorage::Memory));
