@@ -125,6 +125,9 @@ impl<'a> Half<'a> {
         if self.over {
             return;
         }
+        let ahead = start.saturating_sub(self.next);
+        let within = usize::try_from((WINDOW_MAX + 1).saturating_sub(ahead)).unwrap_or(usize::MAX);
+        bytes = bytes.get(..within).unwrap_or(bytes);
         if let Some(fin_at) = self.fin_at {
             let room = usize::try_from(fin_at.saturating_sub(start)).unwrap_or(usize::MAX);
             bytes = bytes.get(..room).unwrap_or(bytes);

@@ -282,6 +282,7 @@ fn segments_that_no_window_reaches_are_ignored() {
     let last = 1_000 + (1 << 30);
     check_open(&[client(last + 1, "x"), client(1_000, "abc")], ">abc");
     check_open(&[client(last, "x"), client(1_000, "abc")], ">abc >gap:1073741821 >x");
+    check_open(&[client(last, "xyz"), client(1_000, "abc")], ">abc >gap:1073741821 >x");
     let segments = [opening(), vec![client(1_000_u32.wrapping_add(1 << 31), "x")]].concat();
     let mut reassembler = Reassembler::new();
     for tcp in &segments {
