@@ -22,10 +22,21 @@ const NONSENSE: [&str; 9] = [
 pub(super) struct Watcher {
     pub(super) plan: SegmentsPlan,
     asked: Asked,
+    /// Of the answer that is on its way.
+    head: Option<Head>,
     inbox: Vec<u8>,
     newest: Option<u64>,
     stream: String,
     wanted: VecDeque<(u64, String)>,
+}
+
+#[derive(Debug)]
+struct Head {
+    /// Where the body begins.
+    body_at: usize,
+    body_len: usize,
+    /// In small letters.
+    text: String,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,7 +65,7 @@ pub(super) enum Got {
 impl Watcher {
     pub(super) fn new(plan: SegmentsPlan, stream: String) -> Self {
         let (inbox, wanted) = <(Vec<u8>, VecDeque<(u64, String)>)>::default();
-        Self { plan, asked: Asked::Nothing, inbox, newest: None, stream, wanted }
+        Self { plan, asked: Asked::Nothing, head: None, inbox, newest: None, stream, wanted }
     }
 
     /// It waits for an answer.
@@ -83,19 +94,19 @@ impl Watcher {
 
     /// Takes bytes of the server; gives the answer once it is whole.
     pub(super) fn take(&mut self, bytes: &[u8]) -> Result<Option<Got>, String> {
+        let looked_at = self.inbox.len().saturating_sub(3);
         self.inbox.extend_from_slice(bytes);
-        let end = self.inbox.windows(4).position(|part| part == b"\r\n\r\n").map(|at| at + 4);
-        let Some(end) = end else { return Ok(None) };
-        let head = String::from_utf8_lossy(&self.inbox[..end]).to_ascii_lowercase();
-        let len = head.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
-        let len = len.and_then(|len| len.parse::<usize>().ok()).unwrap_or(0);
-        if self.inbox.len() < end + len {
-            return Ok(None);
+        if self.head.is_none() {
+            self.head = Head::find(&self.inbox, looked_at);
         }
-        if self.inbox.len() > end + len {
+        let is_whole = |head: &mut Head| self.inbox.len() >= head.body_at + head.body_len;
+        let Some(Head { body_at, body_len, text: head }) = self.head.take_if(is_whole) else {
+            return Ok(None);
+        };
+        if self.inbox.len() > body_at + body_len {
             return Err("more came than was asked for".to_owned());
         }
-        let body = self.inbox.split_off(end);
+        let body = self.inbox.split_off(body_at);
         self.inbox.clear();
         let status = head.get(9..12).unwrap_or_default();
         let asked = std::mem::replace(&mut self.asked, Asked::Nothing);
@@ -124,5 +135,17 @@ impl Watcher {
                 self.wanted.push_back((sequence, entry.uri));
             }
         }
+    }
+}
+
+impl Head {
+    /// The head at the front of `bytes`, whose end is not before `from`.
+    fn find(bytes: &[u8], from: usize) -> Option<Self> {
+        let end = bytes[from..].windows(4).position(|part| part == b"\r\n\r\n")?;
+        let body_at = from + end + 4;
+        let text = String::from_utf8_lossy(&bytes[..body_at]).to_ascii_lowercase();
+        let len = text.split("\r\n").find_map(|line| line.strip_prefix("content-length: "));
+        let body_len = len.and_then(|len| len.parse().ok()).unwrap_or(0);
+        Some(Self { body_at, body_len, text })
     }
 }
