@@ -78,6 +78,13 @@ fn one_publish_makes_two_renditions() {
 
     let audio = probe(&record(&server.url("live/cam_audio"), &scratch, 3));
     assert!(stream(&audio, "video").is_none() && stream(&audio, "audio").is_some(), "{audio}");
+    for (name, codecs) in [("cam_sd", &["aac", "h264"][..]), ("cam_audio", &["aac"])] {
+        let probed = probe(Path::new(&server.http_url(&format!("live/{name}.m3u8"))));
+        let streams = probed["streams"].as_array().expect("streams");
+        let found: BTreeSet<_> =
+            streams.iter().filter_map(|one| one["codec_name"].as_str()).collect();
+        assert!(found.iter().eq(codecs), "{name} by HLS: {probed}");
+    }
     // By whatever name of this machine a rendition comes back, none is made of it.
     assert!(!server.program().log().contains("cam_sd_sd"), "{}", server.program().log());
 }
