@@ -243,7 +243,7 @@ impl Source {
             let began = *self.began.get_or_insert(corrected.timestamp);
             self.is_settled = corrected.timestamp.delta(began) >= SETTLING_MS;
         }
-        if begun {
+        if begun || frame.class == FrameClass::Keyframe {
             self.trim(lapped);
         }
         pushed

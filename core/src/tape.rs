@@ -6,7 +6,7 @@
 //! privately: one header of type 0 per lane ([`Tape::write_intro`]) that sets its clock.
 
 use crate::chunk::{
-    ChunkSize, ChunkStreamId, MessageHeader, write_body, write_header_absolute, write_header_delta,
+    ChunkSize, ChunkStreamId, MessageHeader, write_header_absolute, write_header_delta,
 };
 use crate::drive::Slices;
 use crate::frame::{Frame, FrameClass, FrameKind};
@@ -16,14 +16,20 @@ use crate::time::Timestamp;
 use alloc::collections::VecDeque;
 use alloc::vec::Vec;
 use bytes::{BufMut, Bytes, BytesMut};
+use core::ops::Range;
 use core::time::Duration;
 
 /// Bytes of a header of type 1 on a chunk stream below 64.
 pub const DELTA_HEADER_LEN: u32 = 8;
 /// A delta from here on would need an extended timestamp.
 const DELTA_MAX: i32 = 0xFF_FFFE;
-/// The tape grows by blocks of this size; a longer message has a block of its own.
-const BLOCK_LEN: usize = 64 << 10;
+/// The tape grows by blocks of a multiple of this size: what one tape frees fits the next one.
+const BLOCK_LEN_MIN: usize = 8 << 10;
+/// They are no longer, but for the rest of a longer message.
+const BLOCK_LEN_MAX: usize = 64 << 10;
+/// Nor longer than this part of the tape: half a block at its end is not used yet, and half a block
+/// at its start is not needed any more.
+const BLOCK_PART: usize = 16;
 
 /// Messages with a clock and a chunk stream of their own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -164,16 +170,37 @@ impl Block {
         self.start.saturating_add(self.bytes().len() as u64)
     }
 
-    fn has_room(&self, len: usize) -> bool {
+    fn room(&self) -> usize {
         match &self.bytes {
-            BlockBytes::Growing(bytes) => bytes.capacity().saturating_sub(bytes.len()) >= len,
-            BlockBytes::Sealed(_) => false,
+            BlockBytes::Growing(bytes) => bytes.capacity().saturating_sub(bytes.len()),
+            BlockBytes::Sealed(_) => 0,
         }
     }
 
+    /// Appends what there is room for; gives the rest.
+    fn fill<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let (filled, rest) = bytes.split_at(self.room().min(bytes.len()));
+        if let BlockBytes::Growing(block) = &mut self.bytes {
+            block.extend_from_slice(filled);
+        }
+        rest
+    }
+
+    /// Shares what is full.
     fn seal(&mut self) {
-        if let BlockBytes::Growing(bytes) = &mut self.bytes {
+        if let BlockBytes::Growing(bytes) = &mut self.bytes
+            && bytes.len() == bytes.capacity()
+        {
             self.bytes = BlockBytes::Sealed(Bytes::from(core::mem::take(bytes)));
+        }
+    }
+
+    fn share(&self, from: usize, to: usize) -> Option<Bytes> {
+        match &self.bytes {
+            BlockBytes::Growing(bytes) => bytes.get(from..to).map(Bytes::copy_from_slice),
+            BlockBytes::Sealed(bytes) => {
+                (from < to && to <= bytes.len()).then(|| bytes.slice(from..to))
+            }
         }
     }
 }
@@ -299,12 +326,16 @@ impl Tape {
             class,
             is_break: delta.is_none(),
         };
-        let size = self.chunk_size;
-        let begun = self.reserve(len as usize);
-        if let Some(Block { bytes: BlockBytes::Growing(bytes), .. }) = self.blocks.back_mut() {
-            let delta = delta.unwrap_or(0).unsigned_abs();
-            write_header_delta(lane.csid(), delta, payload_len, lane.type_id(), bytes);
-            write_body(lane.csid(), payload, size, None, bytes);
+        let begun = self.make_room(len as usize);
+        let mut header = [0; DELTA_HEADER_LEN as usize];
+        let delta = delta.unwrap_or(0).unsigned_abs();
+        write_header_delta(lane.csid(), delta, payload_len, lane.type_id(), &mut &mut header[..]);
+        self.append(&header);
+        for (index, part) in payload.chunks(chunk_size as usize).enumerate() {
+            if index > 0 {
+                self.append(&[continuation(lane.csid())]);
+            }
+            self.append(part);
         }
         debug_assert_eq!(
             self.blocks.back().map(Block::end),
@@ -327,12 +358,6 @@ impl Tape {
         self.frames_since_keyframe = self.frames_since_keyframe.saturating_add(1);
         self.marks.push_back(mark);
         self.end = mark.end();
-        if let Some(last) = self.blocks.back_mut()
-            && !last.has_room(1)
-        {
-            // A long message fills its block: now it can be shared.
-            last.seal();
-        }
         begun
     }
 
@@ -381,6 +406,7 @@ impl Tape {
             self.blocks.pop_front();
         }
         let start = self.start();
+        // Who has begun to read a message knows its end, and does not need its mark.
         while self.marks.front().is_some_and(|mark| mark.offset < start) {
             self.marks.pop_front();
         }
@@ -431,31 +457,24 @@ impl Tape {
         }
     }
 
-    /// The bytes of `from..to`, which lie in one message: shared where its block is full.
-    #[must_use]
-    pub fn share(&self, from: u64, to: u64) -> Bytes {
-        let index = self.blocks.partition_point(|block| block.end() <= from);
-        let Some(block) = self.blocks.get(index) else { return Bytes::new() };
-        let begin = from.saturating_sub(block.start) as usize;
-        let end = to.min(block.end()).saturating_sub(block.start) as usize;
-        match &block.bytes {
-            BlockBytes::Growing(bytes) => {
-                Bytes::copy_from_slice(bytes.get(begin..end).unwrap_or_default())
-            }
-            BlockBytes::Sealed(bytes) if begin < end => bytes.slice(begin..end),
-            BlockBytes::Sealed(_) => Bytes::new(),
-        }
+    /// The bytes of `from..to`, block by block: shared where a block is full.
+    pub fn share(&self, from: u64, to: u64) -> impl Iterator<Item = Bytes> {
+        let first = self.blocks.partition_point(|block| block.end() <= from);
+        let blocks = self.blocks.range(first..).take_while(move |block| block.start < to);
+        blocks.filter_map(move |block| {
+            let begin = from.saturating_sub(block.start) as usize;
+            let end = to.min(block.end()).saturating_sub(block.start) as usize;
+            block.share(begin, end)
+        })
     }
 
-    /// The payload of a message, chunk by chunk; shared where its block is full.
+    /// The payload of a message without the headers in between: shared where its blocks are full.
     pub fn share_payload(&self, mark: &Mark) -> impl Iterator<Item = Bytes> {
-        let body = mark.offset.saturating_add(u64::from(DELTA_HEADER_LEN));
-        let all = self.share(body, mark.end());
+        let parts = self.share(mark.offset.saturating_add(u64::from(DELTA_HEADER_LEN)), mark.end());
         let chunk = self.chunk_size.bytes() as usize;
-        let step = chunk.saturating_add(1);
-        (0..all.len())
-            .step_by(step)
-            .map(move |from| all.slice(from..from.saturating_add(chunk).min(all.len())))
+        parts.scan(0, |at, part| Some((step(at, part.len()), part))).flat_map(move |(at, part)| {
+            payload_ranges(at, part.len(), chunk).map(move |range| part.slice(range))
+        })
     }
 
     /// Introduces the message at `mark` with absolute time `timestamp` on message stream `stream`:
@@ -513,44 +532,99 @@ impl Tape {
         extended: Option<u32>,
         out: &mut impl BufMut,
     ) {
-        for (index, part) in self.payload_parts(mark).enumerate() {
-            if index > 0 {
-                out.put_u8(0xC0 | u8::try_from(csid.number()).unwrap_or(3));
+        let chunk = self.chunk_size.bytes() as usize;
+        let mut left = chunk;
+        for part in self.payload_parts(mark) {
+            if left == 0 {
+                out.put_u8(continuation(csid));
                 if let Some(extended) = extended {
                     out.put_u32(extended);
                 }
+                left = chunk;
             }
             out.put_slice(part);
+            left = left.saturating_sub(part.len());
         }
     }
 
-    /// The payload of a message, chunk by chunk, without the headers in between.
+    /// The payload of a message without the headers in between; no part goes beyond a chunk.
     pub fn payload_parts(&self, mark: &Mark) -> impl Iterator<Item = &[u8]> {
-        // A message never spans blocks, so one slice holds it.
+        // A message lies in two blocks at most.
         let mut slices = Slices::new();
         let body = mark.offset.saturating_add(u64::from(DELTA_HEADER_LEN));
         self.slices(body, mark.end(), &mut slices);
-        let bytes = slices.first().copied().unwrap_or_default();
         let chunk = self.chunk_size.bytes() as usize;
-        let parts = bytes.chunks(chunk.saturating_add(1));
-        parts.map(move |part| part.get(..chunk).unwrap_or(part))
+        let parts = slices.into_iter();
+        parts.scan(0, |at, part| Some((step(at, part.len()), part))).flat_map(move |(at, part)| {
+            payload_ranges(at, part.len(), chunk).filter_map(move |range| part.get(range))
+        })
     }
 
-    fn reserve(&mut self, len: usize) -> bool {
-        let fits = self.blocks.back().is_some_and(|last| last.has_room(len));
-        if !fits {
-            if let Some(last) = self.blocks.back_mut() {
-                last.seal();
-            }
-            let bytes = BlockBytes::Growing(Vec::with_capacity(BLOCK_LEN.max(len)));
-            self.blocks.push_back(Block { start: self.end, bytes });
+    /// Sees to it that the last two blocks have room for a message; true when one was added.
+    fn make_room(&mut self, len: usize) -> bool {
+        let room = self.blocks.back().map_or(0, Block::room);
+        if room >= len {
+            return false;
         }
-        !fits
+        let rest = len.saturating_sub(room);
+        let part = usize::try_from(self.len()).unwrap_or(usize::MAX).checked_div(BLOCK_PART);
+        let units = part.unwrap_or(0).min(BLOCK_LEN_MAX).checked_div(BLOCK_LEN_MIN).unwrap_or(0);
+        let block = units.saturating_mul(BLOCK_LEN_MIN).max(rest.next_multiple_of(BLOCK_LEN_MIN));
+        // What is long is full, and so shared, at once.
+        let block = if rest > BLOCK_LEN_MAX { rest } else { block };
+        let start = self.end.saturating_add(room as u64);
+        let bytes = BlockBytes::Growing(Vec::with_capacity(block));
+        self.blocks.push_back(Block { start, bytes });
+        true
+    }
+
+    /// Appends a part of a message; what does not fit the block before the last goes to the last.
+    fn append(&mut self, bytes: &[u8]) {
+        let before = self.blocks.len().checked_sub(2);
+        let mut rest = bytes;
+        if let Some(block) = before.and_then(|index| self.blocks.get_mut(index)) {
+            rest = block.fill(rest);
+            block.seal();
+        }
+        if let Some(block) = self.blocks.back_mut() {
+            block.fill(rest);
+            block.seal();
+        }
     }
 
     fn index(&self, offset: u64) -> usize {
         self.marks.partition_point(|mark| mark.offset < offset)
     }
+}
+
+/// The header of type 3 that a message on `csid` goes on with.
+fn continuation(csid: ChunkStreamId) -> u8 {
+    0xC0 | u8::try_from(csid.number()).unwrap_or(3)
+}
+
+/// Adds `len` to `at`; gives what it was.
+const fn step(at: &mut usize, len: usize) -> usize {
+    let before = *at;
+    *at = before.saturating_add(len);
+    before
+}
+
+/// Where the payload is in `len` bytes of a message that are `at` bytes behind its first header.
+fn payload_ranges(at: usize, len: usize, chunk: usize) -> impl Iterator<Item = Range<usize>> {
+    let mut left = chunk.saturating_sub(at.checked_rem(chunk.saturating_add(1)).unwrap_or(0));
+    let mut from = 0_usize;
+    core::iter::from_fn(move || {
+        if left == 0 {
+            // Here is a header of one byte.
+            from = from.saturating_add(1);
+            left = chunk;
+        }
+        let to = from.saturating_add(left).min(len);
+        let range = from..to;
+        left = left.saturating_sub(range.len());
+        from = to;
+        (!range.is_empty()).then_some(range)
+    })
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ use crate::tape::{Lane, Mark, Tape};
 use crate::time::{Instant, Timestamp};
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
 use viewer::Viewer;
 
@@ -94,7 +95,7 @@ pub struct Consumer {
     /// The first message that `private` introduces or holds.
     private_from: u64,
     /// The rest of a message that had begun when the player was lapped; comes behind `private`.
-    rest: Bytes,
+    rest: Vec<Bytes>,
     /// Up to here the tape can be sent as it is.
     run_end: u64,
     stream: MessageStreamId,
@@ -132,7 +133,7 @@ impl Consumer {
             private: BytesMut::new(),
             private_begun: false,
             private_from: 0,
-            rest: Bytes::new(),
+            rest: Vec::new(),
             run_end: 0,
             stream,
             unwanted: Lanes::NONE,
@@ -229,7 +230,8 @@ impl Consumer {
     }
 
     pub(super) fn lag_bytes(&self, tape: &Tape) -> u64 {
-        let private = self.private.len().saturating_add(self.rest.len()) as u64;
+        let rest = self.rest.iter().map(Bytes::len);
+        let private = rest.fold(self.private.len(), usize::saturating_add) as u64;
         match self.position() {
             Some(cursor) => tape.end().saturating_sub(cursor).saturating_add(private),
             None => private,
@@ -284,7 +286,7 @@ impl Consumer {
         if !self.is_begun() {
             self.private = BytesMut::new();
         } else if self.cursor < self.within {
-            self.rest = tape.share(self.cursor, self.within);
+            self.rest = tape.share(self.cursor, self.within).collect();
         }
         self.joined = false;
         self.cursor = tape.end();
@@ -585,7 +587,7 @@ impl Consumer {
         let begun = self.begun_on_tape();
         if self.is_begun() {
             push(&self.private, out);
-            push(&self.rest, out);
+            self.rest.iter().for_each(|rest| push(rest, out));
         } else {
             push(replies, out);
             push(&self.private, out);
@@ -621,12 +623,12 @@ impl Consumer {
             }
         }
         if is_begun {
-            let rest = left.min(self.rest.len());
-            left = left.saturating_sub(rest);
-            self.rest.advance(rest);
-            if self.rest.is_empty() {
-                self.rest = Bytes::new();
+            for rest in &mut self.rest {
+                let sent = left.min(rest.len());
+                left = left.saturating_sub(sent);
+                rest.advance(sent);
             }
+            self.rest.retain(|rest| !rest.is_empty());
             let rest = begun.saturating_sub(self.cursor);
             let sent = rest.min(left as u64);
             self.cursor = self.cursor.saturating_add(sent);
@@ -668,7 +670,7 @@ impl Consumer {
         if !self.is_begun() {
             return BytesMut::new();
         }
-        self.private.extend_from_slice(&self.rest);
+        self.rest.iter().for_each(|rest| self.private.extend_from_slice(rest));
         tape.copy(self.cursor, self.within, &mut self.private);
         self.private
     }

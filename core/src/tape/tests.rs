@@ -1,5 +1,7 @@
 use super::*;
+use crate::chunk::{write_body, write_message};
 use pretty_assertions::assert_eq;
+use quickcheck::quickcheck;
 
 fn tape(frames: &[(FrameKind, u32, usize)]) -> Tape {
     let mut tape = Tape::new(ChunkSize::new(128).unwrap());
@@ -31,12 +33,12 @@ fn what_a_delta_cannot_say_is_a_break() {
 }
 
 #[test]
-fn a_message_longer_than_a_block_is_in_one_piece() {
+fn a_message_is_in_one_block_or_in_two() {
     let tape = tape(&[(FrameKind::Video, 0, 10), (FrameKind::Video, 40, 300_000)]);
     let mut slices = Slices::new();
     let from = tape.marks_from(1).next().unwrap().offset;
     tape.slices(from, tape.end(), &mut slices);
-    assert_eq!(slices.len(), 1);
+    assert_eq!(slices.len(), 2);
 }
 
 #[test]
@@ -48,7 +50,76 @@ fn trimming_drops_whole_blocks_with_their_marks() {
     tape.trim(middle);
     assert_eq!(tape.start(), start);
     assert!(start > 0 && start <= middle);
-    assert_eq!(tape.marks_from(0).next().unwrap().offset, start);
+    let first = tape.marks_from(0).next().unwrap();
+    assert!(first.offset >= start && first.offset < start + 2_000, "the first whole message");
+}
+
+#[test]
+fn a_short_tape_has_short_blocks() {
+    let mut tape = Tape::new(ChunkSize::new(4_096).unwrap());
+    let mut held = 0;
+    for n in 0..5_000_u32 {
+        let begun = tape.push(FrameKind::Audio, FrameClass::Coded, Timestamp(n * 23), &[0; 100]);
+        if begun {
+            tape.trim(tape.newest().unwrap().offset);
+        }
+        held = held.max(tape.len());
+    }
+    assert!(held <= 2 * BLOCK_LEN_MIN as u64, "{held} bytes for a stream that nobody plays");
+}
+
+quickcheck! {
+    /// Any messages, at any chunk size, read in every way, are what was pushed.
+    fn what_was_pushed_is_read(sizes: Vec<u16>, chunk_size: u16, kept: u16) -> bool {
+        let size = ChunkSize::new(u32::from(chunk_size).max(1)).unwrap();
+        let mut tape = Tape::new(size);
+        let (mut payloads, mut written) = (Vec::new(), Vec::new());
+        for (n, &seed) in sizes.iter().enumerate() {
+            // Most are short, some longer than any block.
+            let len = usize::from(if seed % 8 == 0 { seed } else { seed % 3_000 }) * 2;
+            let payload: Vec<u8> = (0..len).map(|at| (at * 7 + n) as u8).collect();
+            let (delta, csid) = (if n == 0 { 0 } else { 10 }, ChunkStreamId::VIDEO);
+            tape.push(FrameKind::Video, FrameClass::Coded, Timestamp(n as u32 * 10), &payload);
+            write_header_delta(csid, delta, len as u32, MessageType::Video as u8, &mut written);
+            write_body(csid, &payload, size, None, &mut written);
+            payloads.push(payload);
+        }
+        assert_eq!(tape.end(), written.len() as u64);
+        tape.trim(tape.end() * u64::from(kept) / 65_536);
+        let start = tape.start();
+        check_bytes(&tape, &written[start as usize..]);
+        let marks: Vec<_> = tape.marks_from(start).collect();
+        for (mark, payload) in marks.iter().rev().zip(payloads.iter().rev()) {
+            check_message(&tape, mark, payload);
+        }
+        true
+    }
+}
+
+fn check_bytes(tape: &Tape, written: &[u8]) {
+    let mut bytes = Vec::new();
+    tape.copy(tape.start(), tape.end(), &mut bytes);
+    assert!(bytes == written, "what is copied is what was written");
+    let shared: Vec<_> = tape.share(tape.start(), tape.end()).collect();
+    assert!(shared.concat() == written, "what is shared is what was written");
+}
+
+fn check_message(tape: &Tape, mark: &Mark, payload: &[u8]) {
+    let mut slices = Slices::new();
+    assert_eq!(tape.slices(mark.offset, mark.end(), &mut slices), mark.len as usize);
+    assert!(slices.len() <= 2, "a message is in two blocks at most");
+    let parts: Vec<_> = tape.payload_parts(mark).collect();
+    assert!(parts.concat() == payload, "in parts");
+    let parts: Vec<_> = tape.share_payload(mark).collect();
+    assert!(parts.concat() == payload, "in parts that are shared");
+    assert!(tape.frame(mark).payload == payload, "as a frame");
+    let (csid, timestamp) = (ChunkStreamId::new(9).unwrap(), Timestamp(0x0100_0000));
+    let (type_id, stream_id) = (MessageType::Video as u8, MessageStreamId(1));
+    let header = MessageHeader { csid, type_id, stream_id, timestamp };
+    let (mut copied, mut written) = (Vec::new(), Vec::new());
+    tape.write_copy(mark, csid, stream_id, timestamp, &mut copied);
+    write_message(header, payload, tape.chunk_size(), &mut written);
+    assert!(copied == written, "on another chunk stream, with a long time");
 }
 
 #[test]
