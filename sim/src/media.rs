@@ -61,6 +61,8 @@ pub struct Epoch {
     pub seen: Option<u32>,
     /// The newest keyframe that was sent, and when.
     pub keyframe: Option<(u32, Micros)>,
+    /// When the server had it up to which serial: it may have had it somewhat earlier.
+    pub known: Vec<(Micros, u32)>,
 }
 
 /// Everything that was ever published.
@@ -81,6 +83,7 @@ impl Ledger {
             jitter: None,
             seen: None,
             keyframe: None,
+            known: Vec::new(),
         });
         self.epochs.len() as u32 - 1
     }

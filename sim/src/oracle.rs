@@ -237,6 +237,7 @@ impl Oracle {
         let kept = self.kept();
         let ends = self.scenario.shutdown.is_some_and(|shutdown| shutdown <= at);
         let is_whole = !self.links[link].tainted && !ends;
+        let is_prompt = is_whole && self.is_prompt(link);
         let Some(segments) = self.segments.get_mut(&link) else { return };
         if text.is_none()
             && is_whole
@@ -244,11 +245,25 @@ impl Oracle {
         {
             return self.fail(at, format!("player of segments on link {link}: {what}"));
         }
+        if is_prompt {
+            segments.answered(at);
+        }
         match text.map(|text| segments.on_playlist(text)) {
             None => segments.forget(),
             Some(Ok(())) => {}
             Some(Err(what)) => self.fail(at, format!("player of segments on link {link}: {what}")),
         }
+    }
+
+    /// Nothing but the server makes the answers to a client late.
+    fn is_prompt(&self, link: usize) -> bool {
+        let Scenario { failing, faults, reloads, server_faults, .. } = &self.scenario;
+        let LinkNote { actor, plan, .. } = &self.links[link];
+        let is_calm = failing.is_none() && reloads.is_empty() && server_faults.is_empty();
+        is_calm
+            && plan.server == 0
+            && plan.link.rate == 0
+            && !faults.iter().any(|fault| fault.actor == *actor)
     }
 
     /// A player of segments got a segment, or it was not there.
@@ -540,6 +555,9 @@ impl Oracle {
             .into_iter()
             .filter_map(|stream| Some((stream, self.known_now(net, stream)?)))
             .collect();
+        for &(epoch, serial) in self.known.values() {
+            self.ledger.epochs[epoch as usize].known.push((at, serial));
+        }
         for (&link, playback) in &mut self.playbacks {
             let stream = self.links[link].stream;
             let publisher = self.rules[0].publisher(stream);

@@ -17,6 +17,8 @@ use millstream_core::ts::reader::{Pes, TsEvent, TsReader};
 const H264: u8 = 0x1B;
 /// A sequence parameter set behind its start code.
 const PARAMETER_SETS: [u8; 5] = [0, 0, 0, 1, 0x67];
+/// What a playlist that is waited for may take from when it could be answered.
+const ANSWER_MAX: Micros = 2_000_000;
 /// How far `EXTINF` may be from the time to the next segment: one is in milliseconds.
 const DURATION_SLACK: Micros = 60_000;
 
@@ -39,6 +41,8 @@ pub(super) struct Segments {
     /// The first number of the playlist before; they never go back.
     sequence: u64,
     stream: u32,
+    /// For a playlist: since when, until when.
+    waited: Vec<(Micros, Micros)>,
 }
 
 /// The end of the segment that came last.
@@ -73,12 +77,20 @@ impl Segments {
             lost: None,
             sequence: 0,
             stream,
+            waited: Vec::new(),
         }
     }
 
     /// It asks for the playlist.
     pub(super) const fn looks(&mut self, at: Micros) {
         self.asked_at = at;
+    }
+
+    /// Its question for the playlist is answered.
+    pub(super) fn answered(&mut self, at: Micros) {
+        if at > self.asked_at + ANSWER_MAX {
+            self.waited.push((self.asked_at, at));
+        }
     }
 
     /// Its publisher has come or gone.
@@ -200,9 +212,28 @@ impl Segments {
                 return Err(fail(format!("it begins {lasted} us after one of {told} us")));
             }
         }
+        if let Some(begun) = begun.filter(|_| !is_new) {
+            self.check_waited(*begun, ledger).map_err(fail)?;
+        }
         self.last = Some(Last { period, sequence, began: content.began, ends });
         self.last_at = at;
         Ok(())
+    }
+
+    /// There is a playlist once a second segment begins; who has asked does not wait any longer.
+    fn check_waited(&self, begun: Stamp, ledger: &Ledger) -> Result<(), String> {
+        let known = &ledger.epoch(begun.epoch).known;
+        let Some(&(known_at, _)) = known.iter().find(|(_, serial)| *serial >= begun.serial) else {
+            return Ok(());
+        };
+        let is_late = |&&(from, to): &&(Micros, Micros)| to > from.max(known_at) + ANSWER_MAX;
+        match self.waited.iter().find(is_late) {
+            Some((from, to)) => Err(format!(
+                "the playlist was asked for at {from} us and came at {to} us; the server had the \
+                 segment before at {known_at} us"
+            )),
+            None => Ok(()),
+        }
     }
 
     /// What the playlist says of a segment and of the one before it.
