@@ -9,13 +9,12 @@
 //! seen in `core/src/server/tests/hls.rs`. Deadlines that are left behind are counted on virtual
 //! time, in `core/src/server/tests/mended.rs`.
 
+#[path = "in_process/server.rs"]
+mod in_process;
+
+use in_process::Server;
 use millstream_async_std::AsyncStd;
-use millstream_core::config::{Config, Hls, Vhost};
-use millstream_core::drive::Service;
-use millstream_core::shard::{Placement, ShardId};
 use millstream_host::runtime::Runtime;
-use millstream_host::serve::Shard;
-use millstream_host::transport::{Links, Listener, ShutdownHandle};
 use millstream_tests::program::output_of;
 use millstream_tests::server::binary;
 use millstream_tests::transport::Transport;
@@ -24,12 +23,10 @@ use millstream_tokio::Tokio;
 use serde_json::Value;
 use stats_alloc::{INSTRUMENTED_SYSTEM, StatsAlloc};
 use std::alloc::System;
-use std::net::{SocketAddr, TcpListener};
-use std::num::NonZeroU16;
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::Command;
-use std::sync::mpsc::channel;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
@@ -55,8 +52,6 @@ const CLOSE_TIME: Duration = Duration::from_secs(10);
 /// steps with 45 rounds without any. Two hundred bytes that each session leaves behind are more than
 /// that in two minutes, and five are in an hour.
 const GROWTH_MAX: usize = 64 << 10;
-
-const SHARDS: NonZeroU16 = NonZeroU16::new(2).expect("two");
 
 #[test]
 fn tokio() {
@@ -106,52 +101,6 @@ fn growth_is_told_from_what_is_allocated_once() {
     assert_eq!(growth(&[5_000, 9_000, 9_100, 9_300, 9_050]), 50);
     assert_eq!(growth(&[5_000, 9_000, 9_100, 8_000, 9_050]), 0);
     assert_eq!(growth(&[5_000, 9_000, 9_400, 9_800, 10_200]), 800);
-}
-
-/// The shards of a server on threads of this process.
-struct Server {
-    address: SocketAddr,
-    shards: Vec<(ShutdownHandle, thread::JoinHandle<()>)>,
-}
-
-impl Server {
-    fn start<R: Runtime>() -> Self {
-        let socket = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        socket.set_nonblocking(true).expect("a socket");
-        let address = socket.local_addr().expect("a socket");
-        let hls = Hls { enabled: false, ..Hls::default() };
-        let vhost = Vhost { hls, ..Vhost::default() };
-        let config = Arc::new(Config::with_default_vhost(vhost));
-        let links = Links::new(SHARDS.get());
-        let shards = (0..SHARDS.get()).map(|own| {
-            let placement = Placement { own: ShardId(own), count: SHARDS };
-            let socket = socket.try_clone().expect("a descriptor");
-            let listeners = vec![Listener { service: Service::Rtmp, socket }];
-            let (config, links) = (config.clone(), links.clone());
-            let (started, running) = channel();
-            let thread = thread::spawn(move || {
-                let shard = async move {
-                    let events = Box::new(|_, _| {});
-                    let shard = Shard::<R>::new_in(config, placement, 1, links, listeners, events);
-                    let shard = shard.expect("the listener is good");
-                    started.send(shard.shutdown_handle()).expect("the test waits");
-                    shard.run().await;
-                };
-                R::run_shard(shard).expect("a runtime");
-            });
-            (running.recv().expect("the shard runs"), thread)
-        });
-        Self { address, shards: shards.collect() }
-    }
-
-    fn stop(self) {
-        for (handle, _) in &self.shards {
-            handle.shut_down();
-        }
-        for (_, thread) in self.shards {
-            thread.join().expect("no shard has panicked");
-        }
-    }
 }
 
 fn churn(load_tool: &Path, server: SocketAddr) -> Value {

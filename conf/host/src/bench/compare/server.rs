@@ -13,8 +13,9 @@ use std::time::{Duration, Instant};
 /// How long a server may take until it listens.
 const START_TIME: Duration = Duration::from_secs(10);
 
-/// Connections that others are set up for.
-const CONNECTIONS_MAX: u32 = 20_000;
+/// Connections that others are set up for besides those of the players. SRS does not start with more
+/// than the limit of open files leaves room for.
+const CONNECTIONS_MORE: u32 = 100;
 
 /// A server and a way to run it.
 #[derive(Clone, Debug)]
@@ -46,6 +47,7 @@ pub(super) fn all(args: &BenchCompare) -> Vec<Kind> {
         millstream("millstream", None),
         millstream("millstream, send-delay 0", Some("0")),
         millstream("millstream, send-delay 350", Some("350")),
+        millstream("millstream, fixed:350", Some("fixed:350")),
     ];
     if is_there(&args.nginx) {
         kinds.push(Kind { name: "nginx-rtmp", program: Program::Nginx(args.nginx.clone()) });
@@ -124,6 +126,8 @@ impl Kind {
             fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))?;
             Ok::<_, String>(path.display().to_string())
         };
+        let players = args.players.iter().copied().max().unwrap_or_default();
+        let connections = players.saturating_add(CONNECTIONS_MORE);
         Ok(match &self.program {
             Program::Millstream { send_delay } => {
                 let at = address.to_string();
@@ -140,12 +144,13 @@ impl Kind {
                 (own_program()?, words)
             }
             Program::Nginx(program) => {
-                let file = write("nginx.conf", nginx(address, folder))?;
+                let file = write("nginx.conf", nginx(address, folder, connections))?;
                 let prefix = folder.display().to_string();
                 (program.clone(), vec!["-p".into(), prefix, "-c".into(), file])
             }
             Program::Srs { program, is_low_latency } => {
-                let file = write("srs.conf", srs(address, folder, *is_low_latency))?;
+                let text = srs(address, folder, connections, *is_low_latency);
+                let file = write("srs.conf", text)?;
                 (program.clone(), vec!["-c".into(), file])
             }
         })
@@ -153,19 +158,20 @@ impl Kind {
 }
 
 /// One process, so that it is on one core and its use is told as one.
-fn nginx(address: SocketAddr, folder: &Path) -> String {
+fn nginx(address: SocketAddr, folder: &Path, connections: u32) -> String {
     let folder = folder.display();
     format!(
         "load_module /usr/lib/nginx/modules/ngx_rtmp_module.so;\n\
          daemon off;\nmaster_process off;\nworker_processes 1;\n\
-         worker_rlimit_nofile {CONNECTIONS_MAX};\n\
+         worker_rlimit_nofile {};\n\
          pid {folder}/nginx.pid;\nerror_log {folder}/nginx.log crit;\n\
-         events {{ worker_connections {CONNECTIONS_MAX}; }}\n\
-         rtmp {{ access_log off; server {{ listen {address}; application live {{ live on; }} }} }}\n"
+         events {{ worker_connections {connections}; }}\n\
+         rtmp {{ access_log off; server {{ listen {address}; application live {{ live on; }} }} }}\n",
+        connections.saturating_add(CONNECTIONS_MORE)
     )
 }
 
-fn srs(address: SocketAddr, folder: &Path, is_low_latency: bool) -> String {
+fn srs(address: SocketAddr, folder: &Path, connections: u32, is_low_latency: bool) -> String {
     let folder = folder.display();
     let (publish, play) = if is_low_latency {
         ("publish { mr off; }", "play { gop_cache on; mw_latency 0; mw_msgs 0; }")
@@ -174,11 +180,10 @@ fn srs(address: SocketAddr, folder: &Path, is_low_latency: bool) -> String {
     };
     let low = if is_low_latency { "min_latency on; tcp_nodelay on;" } else { "" };
     format!(
-        "listen {};\nmax_connections {CONNECTIONS_MAX};\ndaemon off;\n\
+        "listen {address};\nmax_connections {connections};\ndaemon off;\n\
          srs_log_tank file;\nsrs_log_file {folder}/srs.log;\nsrs_log_level error;\n\
          pid {folder}/srs.pid;\nhttp_api {{ enabled off; }}\n\
-         vhost __defaultVhost__ {{ {low} {publish} {play} }}\n",
-        address.port()
+         vhost __defaultVhost__ {{ {low} {publish} {play} }}\n"
     )
 }
 
