@@ -12,17 +12,12 @@ const LEFT: f64 = 50.0;
 const TOP: f64 = 40.0;
 const LEGEND_LINE: f64 = 20.0;
 
-/// A colour and a dash pattern: lines can be told apart without colours too.
-const STYLES: &[(&str, &str)] = &[
-    ("#1f5fbf", ""),
-    ("#1f5fbf", "7 3"),
-    ("#1f5fbf", "2 3"),
-    ("#c2570c", ""),
-    ("#9d2463", ""),
-    ("#9d2463", "7 3"),
-    ("#6b6b6b", ""),
-    ("#6b6b6b", "2 3"),
-];
+/// The colour of each server's lines, by what its name begins with.
+const COLOURS: &[(&str, &str)] =
+    &[("millstream", "#1f5fbf"), ("nginx", "#c2570c"), ("SRS", "#9d2463"), ("null", "#6b6b6b")];
+
+/// Dash patterns of lines of one colour: they can be told apart without colours too.
+const DASHES: &[&str] = &["", "7 3", "2 3", "9 3 2 3"];
 
 /// One measure, for one panel.
 struct Measure {
@@ -68,7 +63,7 @@ pub(super) fn svg(rows: &[Row]) -> String {
             text,
             "<path d=\"M{x:.0} {:.0}h28\" {}/><text x=\"{:.0}\" y=\"{y:.0}\">{server}</text>",
             y - 4.0,
-            stroke(index),
+            stroke(&servers, index),
             x + 36.0
         );
     }
@@ -121,23 +116,30 @@ fn panel(text: &mut String, measure: &Measure, left: f64, rows: &[Row], servers:
             own.filter_map(|row| Some((x(row.players), y(value(row)?)))).collect();
         let path: Vec<String> = points.iter().map(|(x, y)| format!("{x:.1} {y:.1}")).collect();
         if !path.is_empty() {
-            let _ = writeln!(text, "<path d=\"M{}\" {}/>", path.join("L"), stroke(index));
+            let _ = writeln!(text, "<path d=\"M{}\" {}/>", path.join("L"), stroke(servers, index));
         }
         for (x, y) in points {
-            let colour = style(index).0;
+            let colour = style(servers, index).0;
             let _ =
                 writeln!(text, "<circle cx=\"{x:.1}\" cy=\"{y:.1}\" r=\"3\" fill=\"{colour}\"/>");
         }
     }
 }
 
-fn stroke(index: usize) -> String {
-    let (colour, dashes) = style(index);
+fn stroke(servers: &[&str], index: usize) -> String {
+    let (colour, dashes) = style(servers, index);
     format!("fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" stroke-dasharray=\"{dashes}\"")
 }
 
-fn style(index: usize) -> (&'static str, &'static str) {
-    STYLES.get(index % STYLES.len()).copied().unwrap_or(("#000", ""))
+/// The colour and the dashes of a server's lines.
+fn style(servers: &[&str], index: usize) -> (&'static str, &'static str) {
+    let colour = |server: &str| {
+        let found = COLOURS.iter().find(|(begin, _)| server.starts_with(begin));
+        found.map_or("#000", |(_, colour)| colour)
+    };
+    let own = servers.get(index).map_or("#000", |server| colour(server));
+    let before = servers.iter().take(index).filter(|server| colour(server) == own).count();
+    (own, DASHES.get(before % DASHES.len()).copied().unwrap_or_default())
 }
 
 /// A logarithmic axis from a power of ten, or twice or five times one, to another.

@@ -1,5 +1,6 @@
 use super::*;
 use pretty_assertions::assert_eq;
+use std::collections::BTreeSet;
 
 fn row(server: &str, players: u32, cpu_us: f64) -> Row {
     Row {
@@ -45,4 +46,16 @@ fn the_plot_has_each_server_in_each_panel() {
     assert_eq!(text.matches(">a</text>").count(), 1);
     assert!(text.starts_with("<svg ") && text.ends_with("</svg>\n"));
     assert!(!text.contains("NaN") && !text.contains("inf"), "{text}");
+}
+
+#[test]
+fn no_two_servers_are_drawn_alike() {
+    let names =
+        ["millstream", "millstream, 0", "nginx-rtmp", "SRS", "SRS, low", "null", "null, 350"];
+    let rows: Vec<Row> = names.map(|name| row(name, 100, 1.0)).into();
+    let text = plot::svg(&rows);
+    let legend = text.lines().filter(|line| line.contains("h28"));
+    let strokes: Vec<&str> = legend.filter_map(|line| line.split(" stroke=").nth(1)).collect();
+    let looks: BTreeSet<&str> = strokes.iter().filter_map(|it| it.split("/>").next()).collect();
+    assert_eq!((strokes.len(), looks.len()), (names.len(), names.len()), "{text}");
 }
