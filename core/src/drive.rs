@@ -10,7 +10,7 @@ use crate::time::{Deadline, Instant};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::SocketAddr;
-use core::task::{Context, Poll};
+use core::task::{Context, Poll, Waker};
 
 /// Memory to send, in order.
 pub type Slices<'a> = heapless::Vec<&'a [u8], 8>;
@@ -245,11 +245,15 @@ pub enum Ready {
 pub struct Budget {
     /// Reads of one connection in one turn.
     pub reads_max: u32,
+    /// Writes in one turn, at least one. What has become ready meanwhile is looked at before the
+    /// next ones: a frame that comes while its stream is sent to many players is sent to the rest of
+    /// them in the same write.
+    pub writes_max: u32,
 }
 
 impl Default for Budget {
     fn default() -> Self {
-        Self { reads_max: 4 }
+        Self { reads_max: 4, writes_max: 64 }
     }
 }
 
@@ -317,6 +321,8 @@ pub trait Transport {
 #[derive(Debug)]
 pub struct Drive {
     budget: Budget,
+    /// The last turn ended with its budget of writes: there is more to do.
+    has_more: bool,
     ready: Vec<Ready>,
     scratch: Vec<u8>,
 }
@@ -328,31 +334,57 @@ impl Drive {
     /// A loop within `budget`.
     #[must_use]
     pub fn new(budget: Budget) -> Self {
-        Self { budget, ready: Vec::new(), scratch: alloc::vec![0; SCRATCH_LEN] }
+        Self { budget, has_more: false, ready: Vec::new(), scratch: alloc::vec![0; SCRATCH_LEN] }
     }
 
-    /// Runs turns until nothing is ready; `Ready` once a shutdown is complete.
+    /// Runs turns until nothing is ready and nothing is left to write; `Ready` once a shutdown is
+    /// complete. Between turns the runtime is given the chance to find what is ready: then this
+    /// wakes the task of `cx`, and is `Pending`.
     pub fn poll<T: Transport>(
         &mut self,
         server: &mut Server,
         transport: &mut T,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
+        // A runtime looks at its sockets between two polls, so there is nothing newer now.
+        let mut is_up_to_date = true;
         loop {
-            if server.is_drained() {
+            if server.is_drained() && !self.has_more {
                 return Poll::Ready(());
             }
-            if transport.poll_ready(cx, &mut self.ready).is_pending() {
+            let is_idle = transport.poll_ready(cx, &mut self.ready).is_pending();
+            if is_idle && self.has_more && !is_up_to_date {
+                cx.waker().wake_by_ref();
+            }
+            if is_idle && !(self.has_more && is_up_to_date) {
                 return Poll::Pending;
             }
+            is_up_to_date = false;
             let mut batch = core::mem::take(&mut self.ready);
             for ready in batch.drain(..) {
                 self.take(server, transport, ready);
             }
             self.ready = batch;
-            drain(server, transport);
+            self.has_more = drain(server, transport, self.budget.writes_max);
             transport.set_deadline(server.poll_timeout());
         }
+    }
+
+    /// The same for a driver that looks by itself for what is ready, and needs not be woken.
+    pub fn run<T: Transport>(&mut self, server: &mut Server, transport: &mut T) -> Poll<()> {
+        let mut cx = Context::from_waker(Waker::noop());
+        loop {
+            let polled = self.poll(server, transport, &mut cx);
+            if polled.is_ready() || !self.has_more {
+                return polled;
+            }
+        }
+    }
+
+    /// The last turn ended with its budget, and not because nothing was left to do.
+    #[must_use]
+    pub const fn has_more(&self) -> bool {
+        self.has_more
     }
 
     fn take<T: Transport>(&mut self, server: &mut Server, transport: &mut T, ready: Ready) {
@@ -413,9 +445,12 @@ impl Drive {
     }
 }
 
-/// Carries out everything that the server wants done now.
-pub fn drain<T: Transport>(server: &mut Server, transport: &mut T) {
-    while let Some(output) = server.poll_output() {
+/// Carries out what the server wants done now, with up to `writes_max` writes; true when more is
+/// left.
+fn drain<T: Transport>(server: &mut Server, transport: &mut T, writes_max: u32) -> bool {
+    let mut writes = 0;
+    while writes < writes_max.max(1) {
+        let Some(output) = server.poll_output() else { return false };
         let Output::Write { conn } = output else {
             transport.perform(output);
             continue;
@@ -430,5 +465,7 @@ pub fn drain<T: Transport>(server: &mut Server, transport: &mut T) {
             Err(failure) => Input::Closed { conn, failure: Some(failure) },
         };
         server.handle(transport.now(), input);
+        writes = writes.saturating_add(1);
     }
+    true
 }

@@ -51,6 +51,7 @@ use core::time::Duration;
 use forward::Forwards;
 use hls::{Asker, HlsTable};
 use http::Http;
+use merging::Load;
 use shards::Shards;
 use snapshot::Surveys;
 use streams::Stream;
@@ -79,8 +80,8 @@ pub struct Server {
     /// What this server calls itself, to servers that it forwards to; all shards say the same.
     id: ServerId,
     is_shutting_down: bool,
-    /// How long turns with writes take, smoothed: the measure of adaptive merging.
-    load: Duration,
+    /// The measure of adaptive merging.
+    load: Load,
     names: BTreeMap<StreamName, SourceId>,
     now: Instant,
     outputs: VecDeque<Output>,
@@ -96,8 +97,6 @@ pub struct Server {
     surveys: Surveys,
     timers: Timers,
     totals: Totals,
-    turn_started: Option<Instant>,
-    turn_wrote: bool,
     wall: WallClock,
     writes: VecDeque<ConnId>,
 }
@@ -166,7 +165,7 @@ impl Server {
             hls: HlsTable::default(),
             id: ServerId(Rng::new(!seed).next_u64()),
             is_shutting_down: false,
-            load: Duration::ZERO,
+            load: Load::default(),
             names: BTreeMap::new(),
             now,
             outputs: VecDeque::new(),
@@ -183,8 +182,6 @@ impl Server {
             surveys: Surveys::default(),
             timers: Timers::default(),
             totals: Totals::default(),
-            turn_started: None,
-            turn_wrote: false,
             // The wall clock at instant 0.
             wall: WallClock {
                 unix_millis: wall.unix_millis.min(WALL_MAX_MS).saturating_sub(now.as_millis()),
@@ -196,7 +193,7 @@ impl Server {
     /// Takes one thing that happened at `now`. Inputs for a connection that was closed are ignored.
     pub fn handle(&mut self, now: Instant, input: Input<'_>) {
         self.now = now;
-        self.turn_started.get_or_insert(now);
+        self.load.begin_turn(now);
         match input {
             Input::Opened { conn, via, peer } => match via {
                 Via::Listener { listener, service } => {
@@ -237,7 +234,8 @@ impl Server {
         }
     }
 
-    /// The next thing to do; `None` ends the turn.
+    /// The next thing to do; `None` ends the turn. A driver may take inputs before that: what is
+    /// still to be written is then written later, together with what has come.
     #[must_use]
     pub fn poll_output(&mut self) -> Option<Output> {
         loop {
@@ -252,26 +250,23 @@ impl Server {
                 self.fetch(asker, &name, part);
                 continue;
             }
-            if let Some(id) = self.writes.pop_front() {
-                if let Some(queued) = self.queued.get_mut(id.slot as usize) {
-                    *queued = false;
-                }
-                if self.is_writable(id) {
-                    self.turn_wrote = true;
-                    return Some(Output::Write { conn: id });
-                }
-                continue;
-            }
             if self.has_batches() {
                 self.send_batches();
                 continue;
             }
-            if self.due.is_empty() {
-                self.end_turn();
-                return None;
-            }
             while let Some(source) = self.due.pop() {
                 self.flush(source);
+            }
+            let Some(id) = self.writes.pop_front() else {
+                self.load.end_turn(self.now);
+                return None;
+            };
+            if let Some(queued) = self.queued.get_mut(id.slot as usize) {
+                *queued = false;
+            }
+            if self.is_writable(id) {
+                self.load.note_write();
+                return Some(Output::Write { conn: id });
             }
         }
     }
@@ -665,17 +660,6 @@ impl Server {
             app_len_max: limits.app_len_max,
             stream_len_max: limits.stream_len_max,
             tc_url_len_max: limits.tc_url_len_max,
-        }
-    }
-
-    fn end_turn(&mut self) {
-        let Some(started) = self.turn_started.take() else { return };
-        if core::mem::take(&mut self.turn_wrote) {
-            let turn = self.now.since(started);
-            // Grows at once, shrinks slowly: bursts are met and calm is awaited.
-            let sum = self.load.saturating_mul(7).saturating_add(turn);
-            let smoothed = sum.checked_div(8).unwrap_or_default();
-            self.load = smoothed.max(turn.checked_div(2).unwrap_or_default());
         }
     }
 }

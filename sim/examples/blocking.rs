@@ -13,7 +13,7 @@ use std::hash::{BuildHasher as _, RandomState};
 use std::io::{self, ErrorKind, IoSlice, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::{Duration, SystemTime};
 
 /// How long nobody looks at sockets that had nothing to do.
@@ -39,9 +39,7 @@ pub(crate) fn serve(listener: TcpListener) -> io::Result<()> {
     let wall = WallClock { unix_millis };
     let mut server = Server::new(Arc::default(), seed, sockets.now(), wall);
     let mut drive = Drive::new(Budget::default());
-    // Nobody has to be woken: the loop looks again by itself.
-    let mut cx = Context::from_waker(Waker::noop());
-    while drive.poll(&mut server, &mut sockets, &mut cx).is_pending() {
+    while drive.run(&mut server, &mut sockets).is_pending() {
         std::thread::park_timeout(PAUSE);
     }
     Ok(())

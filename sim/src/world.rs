@@ -85,6 +85,8 @@ pub struct Figures {
 /// Everything of a run.
 pub struct World {
     actors: Vec<Actor>,
+    /// What all loops may do in one turn.
+    budget: Budget,
     /// Chooses which shard goes first.
     entropy: Entropy,
     is_over: bool,
@@ -146,14 +148,16 @@ impl World {
             net.schedule(at, Due::Shutdown);
         }
         net.schedule(CHECK_INTERVAL, Due::Check);
+        let budget = draw_budget(&mut scenario.entropy(u64::MAX - 5));
         let shards = usize::from(count.get()) + scenario.peers.len();
         let shards = (0..shards).map(|port| {
             let server = start_server(scenario, origin.wall, net.server_of(port), port, &net, 0);
-            (server, Drive::new(Budget::default()))
+            (server, Drive::new(budget))
         });
         let shards = shards.collect();
         Self {
             actors,
+            budget,
             entropy: scenario.entropy(u64::MAX - 1),
             is_over: false,
             oracle: Oracle::new(scenario),
@@ -210,7 +214,13 @@ impl World {
             if let Some(complaint) = self.net_mut().take_complaint() {
                 self.oracle.fail(self.transport.inner().clock(), complaint);
             }
-            let next = self.net().next_at();
+            let has_more =
+                |port: usize| !self.net().is_gone(port) && self.shards[port].1.has_more();
+            let next = if (0..self.shards.len()).any(has_more) {
+                Some(self.net().clock())
+            } else {
+                self.net().next_at()
+            };
             if std::mem::take(&mut self.wants_check) {
                 if next.is_some_and(|at| at <= self.net().clock()) {
                     self.wants_check = true;
@@ -293,7 +303,8 @@ impl World {
         let count = self.shards.len();
         let first = self.entropy.range(0..=count as u64 - 1) as usize;
         for own in (0..count).map(|index| (first + index) % count) {
-            if self.net().is_gone(own) || !self.net().has_work(own) {
+            let has_work = self.net().has_work(own) || self.shards[own].1.has_more();
+            if self.net().is_gone(own) || !has_work {
                 continue;
             }
             self.net_mut().enter(own);
@@ -400,7 +411,7 @@ impl World {
             if self.net().server_of(port) == server {
                 let net = self.transport.inner();
                 let again = start_server(&self.scenario, self.wall, server, port, net, self.starts);
-                self.shards[port] = (again, Drive::new(Budget::default()));
+                self.shards[port] = (again, Drive::new(self.budget));
             }
         }
         self.net_mut().revive(server);
@@ -413,6 +424,14 @@ impl World {
             work(actor, &mut stage);
         }
     }
+}
+
+/// Production has so many players that a turn often ends with its budget; here a smaller one does
+/// that.
+fn draw_budget(entropy: &mut Entropy) -> Budget {
+    let usual = Budget::default();
+    let index = entropy.range(0..=3) as usize;
+    Budget { writes_max: [usual.writes_max, 1, 2, 5][index], ..usual }
 }
 
 /// A server at its start, or one of its shards.

@@ -235,7 +235,7 @@ impl Server {
     /// Media have come: they are sent at once, or when the merge interval is over.
     fn schedule_flush(&mut self, id: SourceId) {
         let now = self.now;
-        let load = self.load;
+        let load = self.load.now(now);
         let slot = self.streams.get_mut(id.slot as usize);
         let Some(slot) = slot.filter(|slot| slot.generation == id.generation) else { return };
         let Some(stream) = slot.stream.as_deref_mut() else { return };

@@ -7,12 +7,12 @@ use millstream_core::drive::{Budget, Drive, IoFailure, Output, Read, Ready, Serv
 use millstream_core::frame::{Frame, FrameClass, FrameKind};
 use millstream_core::id::{ConnId, ListenerId};
 use millstream_core::rng::Rng;
-use millstream_core::server::Server;
+use millstream_core::server::{Server, Stats};
 use millstream_core::session::{ClientRequest, Intent, Session, SessionConfig};
 use millstream_core::time::{Deadline, Instant, Timestamp, WallClock};
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// The shard, its publisher, and what lies between them.
@@ -33,6 +33,12 @@ pub(crate) struct Wires {
     pub(crate) bytes: u64,
     /// Configurations that the server has not taken yet.
     configs: Vec<Arc<Config>>,
+    /// Connections that the server has closed.
+    pub(crate) closed: u32,
+    /// Every write fails.
+    pub(crate) fails: bool,
+    /// What the publisher sends as soon as so many writes have been made.
+    later: Option<(u64, BytesMut)>,
     micros: u64,
     ready: Vec<Ready>,
     sent: Vec<BytesMut>,
@@ -94,6 +100,31 @@ impl Hall {
         self.put(&frame);
     }
 
+    /// Puts a frame on the publisher's wire, and the next one once `writes` more have been made.
+    pub(crate) fn queue_two(&mut self, writes: u64) {
+        self.queue();
+        let frame = frame(self.frames);
+        self.frames += 1;
+        let mut bytes = BytesMut::new();
+        self.peers[0].send(&frame, &mut bytes).expect("it may publish");
+        self.wires.later = Some((self.wires.writes + writes, bytes));
+    }
+
+    /// The loop is another one from now on.
+    pub(crate) fn set_budget(&mut self, budget: Budget) {
+        self.drive = Drive::new(budget);
+    }
+
+    /// The operator ends the server.
+    pub(crate) fn shut_down(&mut self) {
+        self.wires.ready.push(Ready::Shutdown);
+    }
+
+    /// One call of the loop.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.drive.poll(&mut self.server, &mut self.wires, cx)
+    }
+
     /// Gives the server another configuration.
     pub(crate) fn reload(&mut self, config: &Arc<Config>) {
         self.wires.configs.push(config.clone());
@@ -103,13 +134,22 @@ impl Hall {
 
     /// Lets the server do all that there is to do.
     pub(crate) fn run(&mut self) {
-        let mut cx = Context::from_waker(Waker::noop());
-        assert!(self.drive.poll(&mut self.server, &mut self.wires, &mut cx).is_pending());
+        assert!(self.drive.run(&mut self.server, &mut self.wires).is_pending());
+    }
+
+    /// Sizes of the server.
+    pub(crate) fn stats(&self) -> Stats {
+        self.server.stats()
     }
 
     /// What was written.
     pub(crate) const fn wires(&self) -> &Wires {
         &self.wires
+    }
+
+    /// What the transport does from now on.
+    pub(crate) const fn wires_mut(&mut self) -> &mut Wires {
+        &mut self.wires
     }
 
     fn send(&mut self, frame: Frame) {
@@ -200,8 +240,15 @@ impl Transport for Wires {
     }
 
     fn write(&mut self, conn: ConnId, slices: &[&[u8]]) -> Result<usize, IoFailure> {
+        if self.fails {
+            return Err(IoFailure::Reset);
+        }
         let len = slices.iter().map(|slice| slice.len()).sum::<usize>();
         self.writes += 1;
+        if let Some((_, bytes)) = self.later.take_if(|(writes, _)| *writes == self.writes) {
+            self.sent[0].unsplit(bytes);
+            self.ready.push(Ready::Readable(self::conn(0)));
+        }
         self.bytes += len as u64;
         if self.keeps {
             let wire = &mut self.received[conn.slot as usize];
@@ -214,7 +261,9 @@ impl Transport for Wires {
         self.configs.pop()
     }
 
-    fn perform(&mut self, _: Output) {}
+    fn perform(&mut self, output: Output) {
+        self.closed += u32::from(matches!(output, Output::Close { .. }));
+    }
 
     fn set_deadline(&mut self, _: Option<Deadline>) {}
 }

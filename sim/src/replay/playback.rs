@@ -11,7 +11,7 @@ use millstream_core::time::{Deadline, Instant, WallClock};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 
 /// Virtual time after the last packet, in which refused peers are closed.
 const AFTERMATH_MICROS: u64 = 3_000_000;
@@ -37,9 +37,8 @@ pub(super) fn play(
     let now = transport.now();
     let mut server = Server::new(config.clone(), SEED, now, wall);
     let mut drive = Drive::new(Budget::default());
-    let mut cx = Context::from_waker(Waker::noop());
     // Pending means that the capture is over: nothing will ever wake the loop.
-    let _ = drive.poll(&mut server, &mut transport, &mut cx);
+    let _ = drive.run(&mut server, &mut transport);
     transport.finish()
 }
 

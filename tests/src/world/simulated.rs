@@ -9,7 +9,7 @@ use millstream_core::server::Server;
 use millstream_core::time::{Deadline, Instant, WallClock};
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::task::{Context, Poll, Waker};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 /// What a pipe to a peer holds: as much as a socket that was opened not long ago.
@@ -86,8 +86,7 @@ impl Simulated {
 
     /// The loop does all that it can do now.
     fn turn(&mut self) {
-        let mut cx = Context::from_waker(Waker::noop());
-        let _ = self.drive.poll(&mut self.server, &mut self.pipes, &mut cx);
+        let _ = self.drive.run(&mut self.server, &mut self.pipes);
     }
 }
 
