@@ -24,12 +24,14 @@ pub const DELTA_HEADER_LEN: u32 = 8;
 /// A delta from here on would need an extended timestamp.
 const DELTA_MAX: i32 = 0xFF_FFFE;
 /// The tape grows by blocks of a multiple of this size: what one tape frees fits the next one.
-const BLOCK_LEN_MIN: usize = 8 << 10;
+const BLOCK_LEN_MIN: usize = 4 << 10;
 /// They are no longer, but for the rest of a longer message.
 const BLOCK_LEN_MAX: usize = 64 << 10;
 /// Nor longer than this part of the tape: half a block at its end is not used yet, and half a block
 /// at its start is not needed any more.
 const BLOCK_PART: usize = 16;
+/// The list of marks grows by so many at least.
+const MARKS_LEN_MIN: usize = 16;
 
 /// Messages with a clock and a chunk stream of their own.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -356,6 +358,11 @@ impl Tape {
             self.frames_since_keyframe = 0;
         }
         self.frames_since_keyframe = self.frames_since_keyframe.saturating_add(1);
+        if self.marks.len() == self.marks.capacity() {
+            // By a quarter, not twofold: the number of frames between keyframes soon settles.
+            let more = self.marks.len().checked_div(4).unwrap_or(0);
+            self.marks.reserve_exact(more.max(MARKS_LEN_MIN));
+        }
         self.marks.push_back(mark);
         self.end = mark.end();
         begun

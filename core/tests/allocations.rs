@@ -4,6 +4,7 @@
 //! each other.
 
 #[path = "allocations/hall.rs"]
+#[expect(dead_code, reason = "the tests of turns use the rest")]
 mod hall;
 
 use hall::Hall;
@@ -73,40 +74,47 @@ fn reloads_leave_nothing_behind() {
     assert_eq!(left.bytes_current, 0);
 }
 
-/// A block of the tape; it is allocated whole.
-const BLOCK_LEN: i64 = 64 << 10;
-
 /// Clients over whom memory is averaged.
-const CLIENTS: i64 = 100;
+const CLIENTS: usize = 100;
 
-/// What the server alone holds for a client that publishes or plays.
-fn memory_of_a_client(intent: Intent) -> i64 {
+/// What the server alone holds for a publisher that has sent so many frames, beyond the bytes of its
+/// tape.
+fn memory_of_a_publisher(frames: u32) -> i64 {
     let mut hall = Hall::empty();
     hall.join(Intent::Publish, "0");
-    hall.publish_from(0, 0..50);
+    hall.publish_from(0, 0..frames);
+    let before = hall.stats().tape_bytes;
     let joined = allocation_counter::measure(|| {
         for number in 1..=CLIENTS {
-            match intent {
-                Intent::Publish => {
-                    hall.join(Intent::Publish, &number.to_string());
-                    hall.publish_from(number as usize, 0..50);
-                }
-                Intent::Play => hall.join(Intent::Play, "0"),
-            }
+            hall.join(Intent::Publish, &number.to_string());
+            hall.publish_from(number, 0..frames);
         }
         hall.forget_clients();
     });
-    joined.bytes_current / CLIENTS
+    let tapes = i64::try_from(hall.stats().tape_bytes - before).expect("a few megabytes");
+    (joined.bytes_current - tapes) / CLIENTS as i64
 }
 
 #[test]
 fn a_publisher_holds_little_beside_its_tape() {
-    let bytes = memory_of_a_client(Intent::Publish) - BLOCK_LEN;
-    assert!((0..16_000).contains(&bytes), "{bytes} bytes");
+    // To the frames before the next keyframe; past several of them.
+    for frames in [0, 1, 50, 100, 149, 450, 599] {
+        let bytes = memory_of_a_publisher(frames);
+        assert!((0..14_500).contains(&bytes), "{bytes} bytes after {frames} frames");
+    }
 }
 
 #[test]
 fn a_player_holds_little() {
-    let bytes = memory_of_a_client(Intent::Play);
+    let mut hall = Hall::empty();
+    hall.join(Intent::Publish, "0");
+    hall.publish_from(0, 0..50);
+    let joined = allocation_counter::measure(|| {
+        for _ in 0..CLIENTS {
+            hall.join(Intent::Play, "0");
+        }
+        hall.forget_clients();
+    });
+    let bytes = joined.bytes_current / CLIENTS as i64;
     assert!((0..4_000).contains(&bytes), "{bytes} bytes");
 }
