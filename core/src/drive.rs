@@ -245,9 +245,9 @@ pub enum Ready {
 pub struct Budget {
     /// Reads of one connection in one turn.
     pub reads_max: u32,
-    /// Writes in one turn, at least one. What has become ready meanwhile is looked at before the
-    /// next ones: a frame that comes while its stream is sent to many players is sent to the rest of
-    /// them in the same write.
+    /// Writes in one turn, or as many as there were reads, if these were more; at least one. What
+    /// has become ready meanwhile is looked at before the next ones: a frame that comes while its
+    /// stream is sent to many players is sent to the rest of them in the same write.
     pub writes_max: u32,
 }
 
@@ -310,6 +310,13 @@ pub trait Transport {
         None
     }
 
+    /// Something is ready beside what sockets may have to say. The loop then lets the runtime look
+    /// at its sockets before the next turn. Where `poll_ready` itself looks at sockets, there is no
+    /// need for that.
+    fn has_ready(&mut self) -> bool {
+        false
+    }
+
     /// Carries out every output but `Write`.
     fn perform(&mut self, output: Output);
 
@@ -325,6 +332,8 @@ pub struct Drive {
     has_more: bool,
     ready: Vec<Ready>,
     scratch: Vec<u8>,
+    /// What was ready, and reads, in this turn.
+    taken: u32,
 }
 
 /// All connections of a shard read into one scratch buffer of this size.
@@ -334,43 +343,49 @@ impl Drive {
     /// A loop within `budget`.
     #[must_use]
     pub fn new(budget: Budget) -> Self {
-        Self { budget, has_more: false, ready: Vec::new(), scratch: alloc::vec![0; SCRATCH_LEN] }
+        Self {
+            budget,
+            has_more: false,
+            ready: Vec::new(),
+            scratch: alloc::vec![0; SCRATCH_LEN],
+            taken: 0,
+        }
     }
 
     /// Runs turns until nothing is ready and nothing is left to write; `Ready` once a shutdown is
-    /// complete. Between turns the runtime is given the chance to find what is ready: then this
-    /// wakes the task of `cx`, and is `Pending`.
+    /// complete. Where there is more to do, the runtime gets the chance to find what else is ready:
+    /// then this wakes the task of `cx`, and is `Pending`.
     pub fn poll<T: Transport>(
         &mut self,
         server: &mut Server,
         transport: &mut T,
         cx: &mut Context<'_>,
     ) -> Poll<()> {
-        // A runtime looks at its sockets between two polls, so there is nothing newer now.
-        let mut is_up_to_date = true;
         loop {
             if server.is_drained() && !self.has_more {
                 return Poll::Ready(());
             }
-            let is_idle = transport.poll_ready(cx, &mut self.ready).is_pending();
-            if is_idle && self.has_more && !is_up_to_date {
-                cx.waker().wake_by_ref();
-            }
-            if is_idle && !(self.has_more && is_up_to_date) {
+            if transport.poll_ready(cx, &mut self.ready).is_pending() && !self.has_more {
                 return Poll::Pending;
             }
-            is_up_to_date = false;
             let mut batch = core::mem::take(&mut self.ready);
+            self.taken = 0;
             for ready in batch.drain(..) {
                 self.take(server, transport, ready);
             }
             self.ready = batch;
-            self.has_more = drain(server, transport, self.budget.writes_max);
+            // Else, where input has no end, what is to be written would have none either.
+            let writes_max = self.budget.writes_max.max(self.taken);
+            self.has_more = drain(server, transport, writes_max);
             transport.set_deadline(server.poll_timeout());
+            if self.has_more || transport.has_ready() {
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
         }
     }
 
-    /// The same for a driver that looks by itself for what is ready, and needs not be woken.
+    /// The same for a driver that looks by itself for what is ready, and need not be woken.
     pub fn run<T: Transport>(&mut self, server: &mut Server, transport: &mut T) -> Poll<()> {
         let mut cx = Context::from_waker(Waker::noop());
         loop {
@@ -381,13 +396,14 @@ impl Drive {
         }
     }
 
-    /// The last turn ended with its budget, and not because nothing was left to do.
+    /// The last turn ended with its budget: the next one goes on, whether anything is ready or not.
     #[must_use]
     pub const fn has_more(&self) -> bool {
         self.has_more
     }
 
     fn take<T: Transport>(&mut self, server: &mut Server, transport: &mut T, ready: Ready) {
+        self.taken = self.taken.saturating_add(1);
         let input = match ready {
             Ready::Accepted { conn, listener, service, peer } => {
                 Input::Opened { conn, via: Via::Listener { listener, service }, peer }
@@ -429,6 +445,7 @@ impl Drive {
         for _ in 0..self.budget.reads_max {
             let input = match transport.read(conn, &mut self.scratch) {
                 Ok(Read::Bytes(len)) => {
+                    self.taken = self.taken.saturating_add(1);
                     let bytes = self.scratch.get(..len).unwrap_or_default();
                     Input::Received { conn, bytes }
                 }

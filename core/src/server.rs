@@ -57,6 +57,7 @@ use snapshot::Surveys;
 use streams::Stream;
 use timers::{Owner, Timers};
 use transcode::Renditions;
+use writes::WriteQueue;
 
 /// How long a peer may take to read why its connection is closed.
 const LINGER: Duration = Duration::from_secs(2);
@@ -87,7 +88,6 @@ pub struct Server {
     outputs: VecDeque<Output>,
     next_fetch: u64,
     next_job: u32,
-    queued: Vec<bool>,
     renditions: Renditions,
     rng: Rng,
     session_config: Arc<SessionConfig>,
@@ -98,7 +98,7 @@ pub struct Server {
     timers: Timers,
     totals: Totals,
     wall: WallClock,
-    writes: VecDeque<ConnId>,
+    writes: WriteQueue,
 }
 
 #[derive(Default)]
@@ -171,7 +171,6 @@ impl Server {
             outputs: VecDeque::new(),
             next_fetch: 0,
             next_job: 0,
-            queued: Vec::new(),
             renditions: Renditions::default(),
             // Shards make different ids and handshakes of one seed.
             rng: Rng::new(seed ^ u64::from(placement.own.0).rotate_right(16)),
@@ -186,7 +185,7 @@ impl Server {
             wall: WallClock {
                 unix_millis: wall.unix_millis.min(WALL_MAX_MS).saturating_sub(now.as_millis()),
             },
-            writes: VecDeque::new(),
+            writes: WriteQueue::default(),
         }
     }
 
@@ -257,13 +256,10 @@ impl Server {
             while let Some(source) = self.due.pop() {
                 self.flush(source);
             }
-            let Some(id) = self.writes.pop_front() else {
+            let Some(id) = self.writes.pop() else {
                 self.load.end_turn(self.now);
                 return None;
             };
-            if let Some(queued) = self.queued.get_mut(id.slot as usize) {
-                *queued = false;
-            }
             if self.is_writable(id) {
                 self.load.note_write();
                 return Some(Output::Write { conn: id });
@@ -374,16 +370,8 @@ impl Server {
             debug_assert!(false, "a slot is used again after its connection was closed");
             self.close_now(&mut old, CloseReason::Io(IoFailure::Other));
         }
-        if self.queued.get(slot).is_some_and(|queued| *queued) {
-            // The connection that had the slot is gone, its turn to write is not.
-            self.writes.retain(|queued| queued.slot != id.slot);
-        }
         if self.conns.len() <= slot {
             self.conns.resize_with(slot.saturating_add(1), || None);
-            self.queued.resize(slot.saturating_add(1), false);
-        }
-        if let Some(queued) = self.queued.get_mut(slot) {
-            *queued = false;
         }
         self.put_conn(conn);
     }
@@ -641,12 +629,7 @@ impl Server {
     }
 
     fn queue_write(&mut self, id: ConnId) {
-        if let Some(queued) = self.queued.get_mut(id.slot as usize)
-            && !*queued
-        {
-            *queued = true;
-            self.writes.push_back(id);
-        }
+        self.writes.push(id);
     }
 
     fn event(&mut self, event: Event) {

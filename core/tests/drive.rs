@@ -73,6 +73,16 @@ fn a_frame_that_comes_while_another_is_sent_goes_with_it() {
 }
 
 #[test]
+fn writes_keep_pace_with_reads() {
+    let mut hall = hall();
+    let before = hall.wires().writes;
+    hall.queue();
+    hall.acknowledge();
+    assert_eq!(hall.poll(&mut Context::from_waker(Waker::noop())), Poll::Pending);
+    assert_eq!(hall.wires().writes - before, u64::from(PLAYERS), "all in one turn");
+}
+
+#[test]
 fn a_turn_without_a_budget_writes_all_the_same() {
     let mut hall = hall();
     hall.set_budget(Budget { writes_max: 0, ..BUDGET });

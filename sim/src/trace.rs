@@ -232,6 +232,10 @@ impl<T: Transport, W: Write> Transport for Traced<T, W> {
         result
     }
 
+    fn has_ready(&mut self) -> bool {
+        self.inner.has_ready()
+    }
+
     fn receive_shard(&mut self) -> Option<(ShardId, ShardMessage)> {
         let said = self.inner.receive_shard();
         if self.is_on() {

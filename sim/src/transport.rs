@@ -176,6 +176,12 @@ impl SimTransport {
         (port + 1).saturating_sub(self.shards)
     }
 
+    /// Whether the loop of the shard whose transport this is now goes on in its next turn, whatever
+    /// is ready.
+    pub fn set_has_more(&mut self, has_more: bool) {
+        self.ports[self.own].has_more = has_more;
+    }
+
     /// The virtual time since the start.
     #[must_use]
     pub const fn clock(&self) -> Micros {
@@ -319,6 +325,7 @@ impl SimTransport {
         let port = &mut self.ports[shard];
         port.is_gone = true;
         port.deadline = None;
+        port.has_more = false;
         port.has_run = false;
         port.inbox.clear();
         port.configs.clear();
@@ -362,6 +369,7 @@ impl SimTransport {
             || port.shutdown
             || !port.inbox.is_empty()
             || port.has_jobs()
+            || port.has_more
             || !port.configs.is_empty()
             || port.readable.iter().any(|&(link, side)| self.is_readable(link, side))
     }

@@ -124,6 +124,7 @@ impl World {
         let ServerPlan { step, shards, shard_delay, .. } = scenario.server;
         let count = u16::try_from(shards).ok().and_then(NonZeroU16::new).unwrap_or(NonZeroU16::MIN);
         let entropy = scenario.entropy(u64::MAX);
+        let budget = draw_budget(&mut scenario.entropy(u64::MAX - 5));
         let mut net = SimTransport::new(step, origin.epoch, origin.order, entropy)
             .with_shards(usize::from(count.get()), shard_delay)
             .with_host(scenario.server.host(), scenario.entropy(u64::MAX - 2))
@@ -148,7 +149,6 @@ impl World {
             net.schedule(at, Due::Shutdown);
         }
         net.schedule(CHECK_INTERVAL, Due::Check);
-        let budget = draw_budget(&mut scenario.entropy(u64::MAX - 5));
         let shards = usize::from(count.get()) + scenario.peers.len();
         let shards = (0..shards).map(|port| {
             let server = start_server(scenario, origin.wall, net.server_of(port), port, &net, 0);
@@ -214,13 +214,7 @@ impl World {
             if let Some(complaint) = self.net_mut().take_complaint() {
                 self.oracle.fail(self.transport.inner().clock(), complaint);
             }
-            let has_more =
-                |port: usize| !self.net().is_gone(port) && self.shards[port].1.has_more();
-            let next = if (0..self.shards.len()).any(has_more) {
-                Some(self.net().clock())
-            } else {
-                self.net().next_at()
-            };
+            let next = self.net().next_at();
             if std::mem::take(&mut self.wants_check) {
                 if next.is_some_and(|at| at <= self.net().clock()) {
                     self.wants_check = true;
@@ -303,8 +297,7 @@ impl World {
         let count = self.shards.len();
         let first = self.entropy.range(0..=count as u64 - 1) as usize;
         for own in (0..count).map(|index| (first + index) % count) {
-            let has_work = self.net().has_work(own) || self.shards[own].1.has_more();
-            if self.net().is_gone(own) || !has_work {
+            if self.net().is_gone(own) || !self.net().has_work(own) {
                 continue;
             }
             self.net_mut().enter(own);
@@ -313,7 +306,10 @@ impl World {
                 self.transport.enter(ShardId(own as u16));
             }
             let (server, drive) = &mut self.shards[own];
-            if drive.poll(server, &mut self.transport, &mut cx).is_ready() {
+            let polled = drive.poll(server, &mut self.transport, &mut cx);
+            let has_more = drive.has_more();
+            self.net_mut().set_has_more(has_more);
+            if polled.is_ready() {
                 self.shut |= self.net().server_of(own) == 0;
                 // What still arrives finds nobody.
                 self.net_mut().end_shard(own);

@@ -57,8 +57,6 @@ pub struct SocketTransport<R: Runtime> {
     own: ShardId,
     ready_list: Arc<ReadyList>,
     timer: LazyTimer<R::Timer>,
-    /// The last call gave work; the runtime gets a chance to look at its sockets before the next.
-    has_run: bool,
     /// What other shards have said.
     said: VecDeque<(ShardId, ShardMessage)>,
     woken: Vec<Woken>,
@@ -110,7 +108,6 @@ impl<R: Runtime> SocketTransport<R> {
             said: VecDeque::new(),
             ready_list,
             timer: LazyTimer::new(),
-            has_run: false,
             woken: Vec::new(),
             clock,
         })
@@ -144,14 +141,6 @@ impl<R: Runtime> SocketTransport<R> {
             }
             None => Poll::Ready(()),
         }
-    }
-
-    /// Something that no socket would wake the task for.
-    fn has_work(&mut self, now: Instant) -> bool {
-        self.conns.has_reported()
-            || self.acceptor.has_more()
-            || self.ready_list.has_any()
-            || self.deadline.is_some_and(|deadline| deadline.at <= now)
     }
 
     fn take_news(&mut self, news: News, ready: &mut Vec<Ready>) {
@@ -217,10 +206,6 @@ fn job_sink(ready_list: Arc<ReadyList>) -> JobSink {
 impl<R: Runtime> Transport for SocketTransport<R> {
     fn poll_ready(&mut self, cx: &mut Context<'_>, ready: &mut Vec<Ready>) -> Poll<()> {
         let now = self.clock.now();
-        if std::mem::take(&mut self.has_run) && self.has_work(now) {
-            cx.waker().wake_by_ref();
-            return Poll::Pending;
-        }
         self.poll_conns(cx, ready);
         let conns = &mut self.conns;
         self.acceptor.poll(now, cx, |listener, service, stream, peer| match stream {
@@ -234,7 +219,6 @@ impl<R: Runtime> Transport for SocketTransport<R> {
             ready.push(Ready::Deadline);
         }
         if !ready.is_empty() {
-            self.has_run = true;
             return Poll::Ready(());
         }
         let deadline = self.deadline.map(|deadline| deadline.at);
@@ -269,6 +253,14 @@ impl<R: Runtime> Transport for SocketTransport<R> {
 
     fn receive_job(&mut self) -> Option<(JobId, JobResult)> {
         self.done.pop_front()
+    }
+
+    fn has_ready(&mut self) -> bool {
+        let now = self.clock.now();
+        self.conns.has_reported()
+            || self.acceptor.has_more()
+            || self.ready_list.has_any()
+            || self.deadline.is_some_and(|deadline| deadline.at <= now)
     }
 
     fn perform(&mut self, output: Output) {

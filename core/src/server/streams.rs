@@ -277,14 +277,8 @@ impl Server {
             return;
         };
         for consumer in stream.source.consumers() {
-            let conn = consumer.conn();
             // Whether its socket is full is looked at when its turn comes: once, not twice.
-            if let Some(queued) = self.queued.get_mut(conn.slot as usize)
-                && !*queued
-            {
-                *queued = true;
-                self.writes.push_back(conn);
-            }
+            self.writes.push(consumer.conn());
         }
     }
 

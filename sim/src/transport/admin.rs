@@ -36,11 +36,12 @@ impl SimTransport {
         }
     }
 
-    /// Some reloads are taken in a turn of their own: what comes of them is told apart.
+    /// Some reloads are taken in a turn of their own: what comes of them is told apart. Where the
+    /// turn before has left something to do, that would be told with it.
     pub(super) fn reloads_alone(&mut self, ready: &mut Vec<Ready>) -> bool {
         self.admin.is_alone = false;
         let port = &mut self.ports[self.own];
-        if port.configs.is_empty() || !ready.is_empty() || self.entropy.one_in(3) {
+        if port.has_more || port.configs.is_empty() || !ready.is_empty() || self.entropy.one_in(3) {
             return false;
         }
         port.has_run = true;

@@ -25,6 +25,8 @@ pub(super) struct Port {
     pub(super) ended: VecDeque<(JobId, JobResult)>,
     /// What is told of jobs that go on.
     pub(super) goings_on: VecDeque<(JobId, JobNews)>,
+    /// The last turn ended with its budget of writes: its loop has more to do.
+    pub(super) has_more: bool,
     pub(super) has_run: bool,
     /// What other shards have said and this one has not taken.
     pub(super) inbox: VecDeque<(ShardId, ShardMessage)>,
@@ -58,6 +60,7 @@ impl Port {
             dialled: Vec::new(),
             ended: VecDeque::new(),
             goings_on: VecDeque::new(),
+            has_more: false,
             has_run: false,
             inbox: VecDeque::new(),
             is_gone: false,
