@@ -25,6 +25,8 @@ use viewer::Viewer;
 /// How far audio and video may lie apart where a player starts and still both be counted for its
 /// zero.
 const START_SKEW_MAX_MS: i32 = 5_000;
+/// How far before a player's zero a lane may begin: what comes then is given as of zero.
+const EARLY_MAX_MS: i32 = 30_000;
 /// A player with chunk streams of its own is given copies up to this many bytes at a time.
 const COPY_BYTES_MAX: usize = 64 << 10;
 
@@ -65,6 +67,11 @@ pub enum Audience {
 /// How publishers begin metadata: servers are asked to keep what follows (AMF0 string).
 const SET_DATA_FRAME: &[u8] = b"\x02\x00\x0D@setDataFrame";
 
+/// It is for the decoder, and has no place in time.
+const fn is_header(mark: &Mark) -> bool {
+    matches!(mark.class, FrameClass::SequenceHeader | FrameClass::Metadata)
+}
+
 /// One player of a source.
 #[derive(Debug)]
 pub struct Consumer {
@@ -78,6 +85,8 @@ pub struct Consumer {
     cursor: u64,
     /// Milliseconds of stream time that it wants.
     duration: Option<u32>,
+    /// Lanes that have not come to the player's zero yet.
+    early: Lanes,
     ended: bool,
     /// It is sent what lies before, and nothing from there on.
     ends_at: Option<u64>,
@@ -122,6 +131,7 @@ impl Consumer {
             conn,
             cursor: 0,
             duration: None,
+            early: Lanes::ALL,
             ended: false,
             ends_at: None,
             finishes: false,
@@ -359,7 +369,9 @@ impl Consumer {
         let time = first.map(|mark| mark.timestamp).or(latest);
         if let Some(mark) = first {
             self.leave_base(source);
-            self.set_base(source, mark);
+            if !is_header(mark) {
+                self.set_base(source, mark);
+            }
         }
         let timestamp = match (time, self.base) {
             (Some(time), Some(base)) => Timestamp(time.0.wrapping_sub(base.0)),
@@ -390,7 +402,8 @@ impl Consumer {
         let tape = source.tape();
         let mut base = first.timestamp;
         for lane in [Lane::Audio, Lane::Video] {
-            let next = tape.marks_from(first.offset).take(64).find(|mark| mark.lane() == lane);
+            let is_next = |mark: &&Mark| mark.lane() == lane && !is_header(mark);
+            let next = tape.marks_from(first.offset).take(64).find(is_next);
             let time = next.map(|mark| mark.timestamp).or(tape.clock(lane));
             let lead = time.map_or(0, |time| time.delta(base));
             if (START_SKEW_MAX_MS.saturating_neg()..0).contains(&lead) {
@@ -530,7 +543,10 @@ impl Consumer {
     }
 
     fn taken(&mut self, mark: &Mark) {
-        self.pending.remove(mark.lane());
+        // The delta of the next message counts from before the player's zero, where none can be.
+        if !self.early.has(mark.lane()) {
+            self.pending.remove(mark.lane());
+        }
         if mark.kind == FrameKind::Video && mark.class == FrameClass::Keyframe {
             self.awaits_keyframe = false;
         }
@@ -541,11 +557,17 @@ impl Consumer {
         // take what publishers send.
         let is_player = self.audience == Audience::Player && self.viewer.is_none();
         if mark.lane() == Lane::Metadata && is_player {
+            self.early.remove(Lane::Metadata);
             return Timestamp(0);
         }
         if mark.is_break {
             // What is before it on the tape is of the earlier kind.
             self.leave_base(source);
+        }
+        let counts_from_zero = source.config.time_jitter != TimeJitter::Off;
+        if counts_from_zero && self.base.is_none() && is_header(mark) {
+            // Encoders stamp headers as they like: the first frame is the player's zero.
+            return Timestamp(0);
         }
         self.set_base(source, mark);
         let is_rebased = mark.is_break && source.config.time_jitter == TimeJitter::Zero;
@@ -554,10 +576,21 @@ impl Consumer {
             _ => {
                 // The other lanes follow to the new zero, each by an introduction.
                 self.pending = Lanes::ALL;
+                self.early = Lanes::ALL;
                 mark.timestamp
             }
         };
         self.base = Some(base);
+        let lead = mark.timestamp.delta(base);
+        let may_be_negative = self.viewer.as_ref().is_some_and(|viewer| viewer.has_own_zero());
+        if counts_from_zero
+            && !may_be_negative
+            && self.early.has(mark.lane())
+            && (EARLY_MAX_MS.saturating_neg()..0).contains(&lead)
+        {
+            return Timestamp(0);
+        }
+        self.early.remove(mark.lane());
         Timestamp(mark.timestamp.0.wrapping_sub(base.0))
     }
 
@@ -643,6 +676,8 @@ impl Consumer {
             let around = if is_inside { tape.mark_around(self.cursor) } else { None };
             self.within = match around {
                 Some(mark) if mark.offset < self.cursor => mark.end(),
+                // Its header may have gone with the block that it ended, and its mark with it.
+                None if is_inside && self.cursor < self.within => self.within,
                 _ => self.within.min(self.cursor),
             };
         }

@@ -14,7 +14,7 @@ use crate::ts::stream::TsStream;
 use bytes::{BufMut, Bytes, BytesMut};
 use smallvec::SmallVec;
 
-/// Longer payloads are shared with the tape: from here on its blocks hold one message each.
+/// Longer payloads are shared with the tape, as far as its blocks are full.
 const COPIED_LEN_MAX: u32 = 32 << 10;
 
 /// What a viewer is sent.
@@ -42,6 +42,11 @@ impl Viewer {
 
     pub(super) const fn container(&self) -> Container {
         self.container
+    }
+
+    /// Its container has a zero of its own, which times may lie before.
+    pub(super) const fn has_own_zero(&self) -> bool {
+        matches!(self.container, Container::Ts(_))
     }
 
     /// The header has to tell which media follow: a player waits for what does not come.
