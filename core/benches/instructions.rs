@@ -48,6 +48,8 @@ fn main() -> ExitCode {
         "cursor_flush" => cursor_flush(rounds),
         "amf0_connect" => amf0_connect(rounds),
         "reload" => reload(rounds),
+        "turn_of_20" => turn(20, rounds),
+        "turn_of_2000" => turn(2_000, rounds),
         "ts_mux" => ts_mux(rounds),
         _ => return ExitCode::from(2),
     }
@@ -97,6 +99,16 @@ fn cursor_flush(rounds: u32) {
     let before = hall.wires().writes;
     hall.publish(0..rounds);
     assert_eq!(hall.wires().writes - before, u64::from(rounds * PLAYERS));
+    black_box(hall.wires().bytes);
+}
+
+/// Something comes from one of so many connections; all others are idle.
+fn turn(connections: u32, rounds: u32) {
+    let mut hall = Hall::new(connections - 1);
+    for _ in 0..rounds {
+        hall.acknowledge_from(0);
+        hall.run();
+    }
     black_box(hall.wires().bytes);
 }
 

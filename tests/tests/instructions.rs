@@ -30,6 +30,8 @@ const WORK: &[(&str, u32)] = &[
     ("reload", 100),
     ("tape_push", 1_000),
     ("ts_mux", 1_000),
+    ("turn_of_20", 1_000),
+    ("turn_of_2000", 1_000),
 ];
 
 #[test]
@@ -40,6 +42,8 @@ fn hot_paths_cost_as_many_instructions_as_ever() {
         let threads: Vec<_> = WORK.iter().map(|work| scope.spawn(move || count(work))).collect();
         threads.into_iter().map(|thread| thread.join().expect("it counts")).collect()
     });
+    let [few, many] = ["turn_of_20", "turn_of_2000"].map(|name| counts[name]);
+    assert!(many < few * 1.03, "idle connections cost a turn something: {few}, {many}");
     let path = tree::root().join(KEPT);
     if env::var_os(RENEW).is_some_and(|value| value == "1") {
         fs::write(path, text(&compiler(), &counts)).expect("the counts can be written");

@@ -112,11 +112,14 @@ impl Hall {
 
     /// Everybody acknowledges what came, which has no answer.
     pub(crate) fn acknowledge(&mut self) {
+        (0..self.wires.sent.len()).for_each(|slot| self.acknowledge_from(slot));
+    }
+
+    /// The client that has come as number `slot` acknowledges what came.
+    pub(crate) fn acknowledge_from(&mut self, slot: usize) {
         const ACKNOWLEDGEMENT: &[u8] = &[2, 0, 0, 0, 0, 0, 4, 3, 0, 0, 0, 0, 0, 0, 0, 1];
-        for (slot, wire) in self.wires.sent.iter_mut().enumerate() {
-            wire.extend_from_slice(ACKNOWLEDGEMENT);
-            self.wires.ready.push(Ready::Readable(conn(slot)));
-        }
+        self.wires.sent[slot].extend_from_slice(ACKNOWLEDGEMENT);
+        self.wires.ready.push(Ready::Readable(conn(slot)));
     }
 
     /// The loop is another one from now on.
