@@ -87,6 +87,7 @@ impl<R: Runtime> Shard<R> {
         events: EventSink,
     ) -> io::Result<Self> {
         let mut transport = SocketTransport::new_shard(placement.own, links, listeners, events)?;
+        transport.set_player_idle_timeout(config.limits.player_idle_timeout);
         let (start, wall) = (transport.now(), wall_clock());
         let setup = Setup { config: Config::clone(&config), placement, seed, start, wall };
         let server = Server::new_shard(config, placement, seed, start, wall);
