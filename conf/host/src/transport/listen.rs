@@ -78,7 +78,7 @@ pub fn bind_one(listen: Listen, options: ListenOptions) -> Result<TcpListener, B
         Listen::Any { port } => bind_any(port, options),
         Listen::At(at) => bind_at(at, options.is_v6_only, options),
     };
-    bound.map_err(|error| BindError { listen, error, flag: options.flag })
+    bound.map_err(|error| BindError { listen, error, flag: options.flag, taken_by: None })
 }
 
 /// Why an address could not be bound.
@@ -90,6 +90,8 @@ pub struct BindError {
     pub error: io::Error,
     /// The flag that asks for it.
     pub flag: &'static str,
+    /// The flag of another listener of this server, when that one uses the port.
+    pub taken_by: Option<&'static str>,
 }
 
 impl fmt::Display for BindError {
@@ -98,12 +100,16 @@ impl fmt::Display for BindError {
         write!(f, "cannot listen on {}: ", self.listen)?;
         #[expect(clippy::wildcard_enum_match_arm, reason = "the system's own words are enough")]
         match self.error.kind() {
-            io::ErrorKind::AddrInUse => write!(
-                f,
-                "another program uses this port; stop it, or choose another port, such as {} {}",
-                self.flag,
-                port.checked_add(1).unwrap_or(1935)
-            ),
+            io::ErrorKind::AddrInUse => {
+                match self.taken_by {
+                    None => f.write_str("another program uses this port; stop it")?,
+                    Some(flag) => {
+                        write!(f, "the port is given twice, by {flag} too; leave one out")?
+                    }
+                }
+                let other = port.checked_add(1).unwrap_or(1935);
+                write!(f, ", or choose another port, such as {} {other}", self.flag)
+            }
             io::ErrorKind::AddrNotAvailable => {
                 f.write_str("this machine does not have this address")
             }
