@@ -149,6 +149,7 @@ fn hang_up(_pid: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use millstream_conf::cli::Listen;
     use millstream_conf::settings::Override;
     use millstream_conf::settings::kind::Value;
     use pretty_assertions::assert_eq;
@@ -159,7 +160,7 @@ mod tests {
             Override {
                 flag: "--rtmp",
                 path: "listen",
-                values: vec![Value::Address("127.0.0.1:29350".parse().expect("an address"))],
+                values: vec![Value::Address(Listen::parse("127.0.0.1:29350").expect("an address"))],
             },
             Override { flag: "--http", path: "http.listen", values: vec![Value::Word("off")] },
             Override {
@@ -185,7 +186,7 @@ mod tests {
         check(Some("vhost \"__defaultVhost__\" grace=\"9s\"\nhttp off\n"), "nothing changes\n");
         check(
             Some("chunk-size 4096\n"),
-            "keep    RTMP on 127.0.0.1:29350\nchange  chunk-size: 60000 -> 4096 (at once)\n\
+            "keep    RTMP on 127.0.0.1:29350\nchange  chunk-size: 60000 -> 4096 (next connection)\n\
              keep    vhost __defaultVhost__\n",
         );
     }
