@@ -19,6 +19,8 @@ millstream_tests::on_both_transports!(
     listeners_come_and_go_and_connections_stay,
     a_listener_that_cannot_be_replaced_comes_back,
     a_dry_run_tells_the_plan_and_changes_nothing,
+    a_reload_tells_what_the_server_did_and_not_what_this_shell_would_do,
+    a_pid_file_has_one_server_and_without_one_no_signal_is_sent,
     row_103_fifty_players_notice_no_reload_and_no_broken_file,
     samples_of_srs_are_served,
 );
@@ -199,6 +201,62 @@ fn a_dry_run_tells_the_plan_and_changes_nothing() {
     let output = run(&arguments);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains(":2:"), "{}", text(&output.stderr));
+}
+
+fn a_reload_tells_what_the_server_did_and_not_what_this_shell_would_do() {
+    let scratch = Scratch::new("told");
+    let (file, pid) = (scratch.file("a.kdl"), scratch.file("a.pid"));
+    fs::write(&file, "chunk-size 4096\n").unwrap();
+    let mut command = Command::new(binary());
+    command.args(["--rtmp", "127.0.0.1:0", "--http", "off", "--grace", "5", "-c"]).arg(&file);
+    command.arg("--pid").arg(&pid).env("NO_COLOR", "1").env("MILLSTREAM_LIMITS_STREAMS", "77");
+    command.stdin(Stdio::null());
+    let server = Program::start(command);
+    server.wait_for(&["Ctrl-C ends"]);
+    let pid = pid.to_string_lossy();
+    let check = |expected: &str| {
+        for arguments in [&["reload", "--dry-run", "--pid", &pid][..], &["reload", "--pid", &pid]] {
+            let output = run(arguments);
+            assert_eq!(text(&output.stderr), "");
+            assert!(
+                output.status.success() && text(&output.stdout).contains(expected),
+                "{output:?}"
+            );
+            assert!(!text(&output.stdout).contains("grace"), "{output:?}");
+        }
+    };
+    check("nothing changes\n");
+    fs::write(&file, "chunk-size 8192\nlimits streams=5\n").unwrap();
+    check("change  chunk-size: 4096 -> 8192 (next connection)\n");
+    server.wait_for(&["reload 2: change  chunk-size: 4096 -> 8192"]);
+}
+
+fn a_pid_file_has_one_server_and_without_one_no_signal_is_sent() {
+    let scratch = Scratch::new("pid");
+    let (file, pid) = (scratch.file("a.kdl"), scratch.file("a.pid"));
+    fs::write(&file, "listen \"127.0.0.1:0\"\n").unwrap();
+    let first = start(&file, &pid);
+    let (name, pid_name) = (file.to_string_lossy(), pid.to_string_lossy());
+    let output = run(&["serve", "--http", "off", "-c", &name, "--pid", &pid_name]);
+    assert_eq!(output.status.code(), Some(1));
+    let report = text(&output.stderr);
+    assert!(report.contains(&format!("the process id {};", first.id())), "{report}");
+    assert_eq!(fs::read_to_string(&pid).unwrap(), format!("{}\n", first.id()));
+    // It is killed and leaves its file; the number is of a stranger then, who lives on.
+    first.signal("KILL");
+    first.finish();
+    let mut stranger = Command::new("sleep").arg("1000").spawn().unwrap();
+    fs::write(&pid, format!("{}\n", stranger.id())).unwrap();
+    let output = run(&["reload", "-c", &name, "--pid", &pid_name]);
+    assert_eq!(output.status.code(), Some(1));
+    let report = text(&output.stderr);
+    assert!(report.contains("left over") && report.contains("nothing was sent"), "{report}");
+    thread::sleep(Duration::from_millis(100));
+    assert!(stranger.try_wait().unwrap().is_none(), "nobody has ended it");
+    stranger.kill().unwrap();
+    stranger.wait().unwrap();
+    let next = start(&file, &pid);
+    assert_eq!(fs::read_to_string(&pid).unwrap(), format!("{}\n", next.id()));
 }
 
 fn row_103_fifty_players_notice_no_reload_and_no_broken_file() {

@@ -73,6 +73,8 @@ pub(crate) struct Opening {
     pub(crate) fresh: Vec<Fresh>,
     /// Listeners that are not wanted any more, and have to go before the rest can be bound.
     pub(crate) in_the_way: Vec<Bound>,
+    /// Listeners that are open and stay so.
+    kept: Vec<Bound>,
     /// What is bound when they have gone.
     late: Vec<Wanted>,
     taken: Vec<ListenerId>,
@@ -87,6 +89,7 @@ pub(crate) fn open(wanted: &[Wanted], bound: &[Bound], workers: u16) -> Result<O
     let mut opening = Opening {
         fresh: Vec::new(),
         in_the_way: Vec::new(),
+        kept: Vec::new(),
         late: Vec::new(),
         taken: bound.iter().map(|bound| bound.id).collect(),
         warning: None,
@@ -94,6 +97,7 @@ pub(crate) fn open(wanted: &[Wanted], bound: &[Bound], workers: u16) -> Result<O
     };
     let is_new = |wanted: &&Wanted| !bound.iter().any(|bound| wanted.is(bound));
     let goes = |bound: &&Bound| !wanted.iter().any(|wanted| wanted.is(bound));
+    opening.kept = bound.iter().filter(|bound| !goes(bound)).copied().collect();
     for new in wanted.iter().filter(is_new) {
         let on_its_port = bound.iter().filter(goes);
         let on_its_port = on_its_port.filter(|old| old.address.port() == new.listen.port());
@@ -136,8 +140,24 @@ impl Opening {
         Ok(())
     }
 
+    /// The flag of the listener of our own that has the port of another one.
+    fn owner(&self, wanted: &Wanted) -> Option<&'static str> {
+        let is_any = |listen: Listen| match listen {
+            Listen::Any { .. } => true,
+            Listen::At(at) => at.ip().is_unspecified(),
+        };
+        let new = wanted.listen;
+        let is_same = |bound: &&Bound| {
+            let meets = bound.listen == new || is_any(bound.listen) || is_any(new);
+            bound.address.port() == new.port() && meets
+        };
+        let fresh = self.fresh.iter().map(|fresh| &fresh.bound);
+        fresh.chain(&self.kept).find(is_same).map(|bound| flag_of(bound.service))
+    }
+
     /// What nobody has asked for may fail.
     fn settle(&mut self, wanted: &Wanted, outcome: Result<(), BindError>) -> Result<(), BindError> {
+        let outcome = outcome.map_err(|error| BindError { taken_by: self.owner(wanted), ..error });
         match outcome {
             Err(error) if wanted.is_optional => {
                 self.warning = Some(format!("no HTTP: {error}"));
@@ -168,11 +188,7 @@ fn bind_all(
     service: Service,
     workers: u16,
 ) -> Result<Vec<TcpListener>, BindError> {
-    let flag = match service {
-        Service::Http => "--http",
-        Service::Rtmp => "--rtmp",
-    };
-    let options = ListenOptions { flag, is_v6_only, ..ListenOptions::default() };
+    let options = ListenOptions { flag: flag_of(service), is_v6_only, ..ListenOptions::default() };
     // Only alone can it be seen that another program has an address; so the first try is alone.
     let alone = bind_one(listen, options)?;
     if workers <= 1 {
@@ -182,6 +198,14 @@ fn bind_all(
     drop(alone);
     let options = ListenOptions { reuse_port: true, ..options };
     (0..workers).map(|_| bind_one(listen.with_port(port), options)).collect()
+}
+
+/// The flag that asks for listeners.
+const fn flag_of(service: Service) -> &'static str {
+    match service {
+        Service::Http => "--http",
+        Service::Rtmp => "--rtmp",
+    }
 }
 
 /// The listeners of one shard out of those of all.
@@ -214,5 +238,35 @@ pub(crate) fn complaint(loaded: &Loaded, error: &BindError) -> String {
     match explain(loaded, error) {
         Some(problems) => problems.render(Look::Plain),
         None => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use pretty_assertions::assert_eq;
+
+    #[test]
+    fn a_port_that_is_given_twice_is_no_fault_of_another_program() {
+        let check = |workers: u16, other: Service| {
+            let free = TcpListener::bind("127.0.0.1:0").expect("a port");
+            let listen = Listen::At(free.local_addr().expect("an address"));
+            drop(free);
+            let wanted =
+                |service| Wanted { is_optional: false, is_v6_only: false, listen, service };
+            let error = open(&[wanted(Service::Rtmp), wanted(other)], &[], workers)
+                .expect_err("one port for two");
+            assert_eq!(error.taken_by, Some("--rtmp"));
+            let text = error.to_string();
+            assert!(text.contains("the port is given twice, by --rtmp too"), "{text}");
+        };
+        check(1, Service::Rtmp);
+        check(2, Service::Http);
+        let other = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let listen = Listen::At(other.local_addr().expect("an address"));
+        let service = Service::Rtmp;
+        let wanted = Wanted { is_optional: false, is_v6_only: false, listen, service };
+        let text = open(&[wanted], &[], 1).expect_err("it is taken").to_string();
+        assert!(text.contains("another program uses this port; stop it, or choose"), "{text}");
     }
 }

@@ -22,6 +22,8 @@ use std::thread;
 use std::time::Duration;
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::fmt::MakeWriter;
+use tracing_subscriber::fmt::format::Writer as FormatWriter;
+use tracing_subscriber::fmt::time::{FormatTime as _, SystemTime};
 use tracing_subscriber::layer::{Layer, Layered, SubscriberExt as _};
 use tracing_subscriber::{Registry, reload};
 
@@ -240,34 +242,94 @@ impl Queue {
 }
 
 fn write_all(
-    mut to: Box<dyn Write + Send>,
+    to: Box<dyn Write + Send>,
     is_json: &AtomicBool,
     items: &Receiver<Item>,
     lost: &AtomicU64,
     flushed: &SyncSender<()>,
 ) {
+    let mut sink = Sink { is_inside_line: false, to };
     while let Ok(item) = items.recv() {
-        match item {
-            Item::Line(line) => drop(to.write_all(&line)),
+        let written = match item {
+            Item::Line(line) => sink.write_line(&line).inspect_err(|_| {
+                lost.fetch_add(1, Ordering::Relaxed);
+            }),
             Item::Flush => {
-                let _ = to.flush();
+                tell_lost(&mut sink, lost, is_json);
+                let _ = sink.to.flush();
                 let _ = flushed.try_send(());
+                continue;
             }
-            Item::Redirect(other) => to = other,
+            Item::Redirect(to) => {
+                // It may be the same file, opened anew.
+                let is_inside_line = sink.is_inside_line && sink.write(b"\n").is_err();
+                sink = Sink { is_inside_line, to };
+                Ok(())
+            }
+        };
+        // Where no line could be written, none about it can.
+        if written.is_ok() {
+            tell_lost(&mut sink, lost, is_json);
         }
-        let count = lost.swap(0, Ordering::Relaxed);
-        if count > 0 {
-            let _ = to.write_all(lost_line(count, is_json.load(Ordering::Relaxed)).as_bytes());
+    }
+}
+
+/// Lines are counted as lost until that is told.
+fn tell_lost(sink: &mut Sink, lost: &AtomicU64, is_json: &AtomicBool) {
+    let count = lost.load(Ordering::Relaxed);
+    if count == 0 {
+        return;
+    }
+    let line = lost_line(count, is_json.load(Ordering::Relaxed));
+    if sink.write_line(line.as_bytes()).is_ok() {
+        lost.fetch_sub(count, Ordering::Relaxed);
+    }
+}
+
+/// Where lines are written, one after the other.
+struct Sink {
+    /// A line was begun and not ended, such as on a disk that became full.
+    is_inside_line: bool,
+    to: Box<dyn Write + Send>,
+}
+
+impl Sink {
+    /// The next line begins on its own, whatever became of the one before.
+    fn write_line(&mut self, line: &[u8]) -> io::Result<()> {
+        if self.is_inside_line {
+            self.write(b"\n")?;
         }
+        self.write(line)
+    }
+
+    fn write(&mut self, mut bytes: &[u8]) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let len = match self.to.write(bytes) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(len) => len,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let (written, rest) = bytes.split_at(len.min(bytes.len()));
+            self.is_inside_line = written.last() != Some(&b'\n');
+            bytes = rest;
+        }
+        Ok(())
     }
 }
 
 /// Written past the queue, which was full.
 fn lost_line(count: u64, is_json: bool) -> String {
-    match is_json {
-        false => format!("WARN {count} log lines were lost\n"),
-        true => format!("{{\"level\":\"WARN\",\"event\":\"log_lost\",\"lost\":{count}}}\n"),
+    if !is_json {
+        return format!("WARN {count} log lines were lost\n");
     }
+    let mut time = String::new();
+    // A text takes all that is written to it.
+    let _ = SystemTime.format_time(&mut FormatWriter::new(&mut time));
+    format!(
+        "{{\"timestamp\":\"{time}\",\"level\":\"WARN\",\"message\":\"{count} log lines were lost\",\
+         \"event\":\"log_lost\",\"lost\":{count}}}\n"
+    )
 }
 
 /// One formatted line; tracing-subscriber writes each line by one call.
@@ -338,5 +400,45 @@ mod tests {
         assert_eq!(lines + lost, pushed);
         assert!(lost >= 998, "{lost}");
         assert!(written.contains("last"));
+    }
+
+    /// A disk with room for so many bytes.
+    #[derive(Clone)]
+    struct Disk(Arc<Mutex<(usize, Vec<u8>)>>);
+
+    impl Write for Disk {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            let (room, written) = &mut *self.0.lock().expect("the disk");
+            let len = bytes.len().min(*room);
+            *room -= len;
+            written.extend_from_slice(&bytes[..len]);
+            if len == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(len) }
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_full_disk_glues_no_lines_and_what_is_lost_is_told() {
+        let disk = Disk(Arc::new(Mutex::new((15, Vec::new()))));
+        let queue = Queue::new(Box::new(disk.clone()), Arc::new(AtomicBool::new(true)));
+        let patience = Duration::from_secs(20);
+        for number in 0..5 {
+            queue.push(format!("{{\"line\":{number}}}\n").as_bytes());
+        }
+        queue.flush(patience);
+        disk.0.lock().expect("the disk").0 = usize::MAX;
+        queue.push(b"{\"line\":5}\n");
+        queue.flush(patience);
+        let text = String::from_utf8(disk.0.lock().expect("the disk").1.clone()).expect("text");
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(lines[..3], ["{\"line\":0}", "{\"li", "{\"line\":5}"], "{text}");
+        let notice: serde_json::Value = serde_json::from_str(lines[3]).expect("a line of JSON");
+        assert_eq!((&notice["lost"], lines.len()), (&4.into(), 4), "{text}");
+        assert_eq!(notice["message"], "4 log lines were lost");
+        let time = notice["timestamp"].as_str().expect("a time");
+        assert!(time.starts_with("20") && time.ends_with('Z'), "{time}");
     }
 }

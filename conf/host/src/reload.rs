@@ -3,25 +3,29 @@
 //! Everything that can fail comes first: the file is read and checked, new listeners are bound. Then
 //! all shards are told, and nothing can fail any more. Until then the old configuration serves on.
 //!
-//! Beside the file of the process id lies `FILE.settings`: a line about the last reload, and the
-//! settings in force. It holds keys of streams, so nobody else may read it.
+//! Beside the file of the process id lies `FILE.settings`: lines about the last reload and about what
+//! no file changes, and the settings in force. It holds keys of streams, so nobody else may read it.
+
+mod client;
+mod state;
+
+pub use client::run;
+pub(crate) use state::PidFile;
 
 use crate::encoders::Lookout;
 use crate::listeners::{self, Bound};
 use crate::log::{self, Log};
 use crate::serve::config_of;
 use crate::transport::{BindError, Change, ShutdownHandle};
-use millstream_conf::cli::Reload;
-use millstream_conf::program::{Printed, render};
 use millstream_conf::settings::plan::Plan;
-use millstream_conf::settings::problem::{Look, Problems};
-use millstream_conf::settings::{self, Loaded, Source};
-use std::fs;
-use std::io::{self, Write as _};
+use millstream_conf::settings::problem::Problems;
+use millstream_conf::settings::{Loaded, Source};
+use state::State;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::channel;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// Signals that come closer together are answered by one reload.
 pub(crate) const INTERVAL_MIN: Duration = Duration::from_millis(100);
@@ -40,6 +44,7 @@ pub(crate) struct Reloader {
     pub(crate) loaded: Loaded,
     pub(crate) log: Arc<Log>,
     pub(crate) lookout: Lookout,
+    pub(crate) pid_file: Option<PidFile>,
     pub(crate) shards: Vec<ShutdownHandle>,
     pub(crate) source: Source,
     pub(crate) workers: u16,
@@ -50,29 +55,35 @@ impl Reloader {
     pub(crate) fn reload(&mut self) {
         self.count += 1;
         let outcome = self.source.load().and_then(|loaded| self.apply(loaded));
-        let words = match outcome {
+        let (words, plan) = match outcome {
             Ok(plan) => {
-                for line in plan.to_string().lines() {
+                let plan = plan.to_string();
+                for line in plan.lines() {
                     tracing::info!("reload {}: {line}", self.count);
                 }
                 tracing::info!("reload {}: done", self.count);
-                format!("reload {} done", self.count)
+                (format!("reload {} done", self.count), plan)
             }
             Err(problems) => {
                 for line in problems.iter().flat_map(Problems::lines) {
                     tracing::warn!("reload {}: {line}", self.count);
                 }
                 tracing::warn!("reload {}: refused, the old configuration stays", self.count);
-                format!("reload {} refused", self.count)
+                (format!("reload {} refused", self.count), String::new())
             }
         };
-        self.write_state(&words);
+        self.write_state(words, plan);
     }
 
     /// Opens files and listeners, then tells all shards.
     fn apply(&mut self, mut loaded: Loaded) -> Result<Plan, Vec<Problems>> {
         let plan = Plan::new(&self.loaded.settings, &loaded.settings);
         let log_file = log::open(&loaded.settings).map_err(|error| vec![error.explain(&loaded)])?;
+        let own = self.pid_file.as_ref().zip(pid_path(&loaded));
+        let moved = match own.is_some_and(|(file, path)| file.is(&path)) {
+            true => None,
+            false => take_pid_file(&loaded).map_err(|problems| vec![problems])?,
+        };
         let wanted = listeners::wanted(&loaded.settings);
         let unbound = |error: &BindError| {
             let unknown = || Problems::unreadable("listen", error.to_string());
@@ -104,10 +115,9 @@ impl Reloader {
             shard.change(Change { closed, config, gone: None, opened });
         }
         loaded.settings.keep_until_restart(&self.loaded.settings);
-        let before = std::mem::replace(&mut self.loaded, loaded);
-        if before.settings.pid_file != self.loaded.settings.pid_file {
-            remove_state(&before);
-        }
+        self.loaded = loaded;
+        // The file of before goes when the state is written, if no other one is there.
+        self.pid_file = moved.or(self.pid_file.take());
         self.lookout.look(&self.loaded);
         Ok(plan)
     }
@@ -142,115 +152,41 @@ impl Reloader {
     }
 
     /// Writes the process id, and what is in force.
-    pub(crate) fn write_state(&self, words: &str) {
-        let Some(path) = pid_file(&self.loaded) else { return };
-        let state = format!("// {words}\n{}", self.loaded.settings.write());
-        let written = write_secret(&state_file(&path), &state)
-            .and_then(|()| write_secret(&path, &format!("{}\n", std::process::id())));
-        if let Err(error) = written {
+    pub(crate) fn write_state(&mut self, words: String, plan: String) {
+        let Some(path) = pid_path(&self.loaded) else { return self.remove_state() };
+        let state = State::new(words, plan, &self.loaded, &self.source).write();
+        if let Err(error) = self.hold(&path).and_then(|file| file.write(&state)) {
             tracing::warn!("{} cannot be written: {error}", path.display());
         }
     }
 
+    /// The file at `path`: the one that is held, unless somebody has removed it, or it is another's.
+    fn hold(&mut self, path: &Path) -> io::Result<&PidFile> {
+        let held = self.pid_file.take().filter(|file| file.is_at(path));
+        let held = match held {
+            Some(file) => file,
+            None => PidFile::take(path)?,
+        };
+        Ok(self.pid_file.insert(held))
+    }
+
     /// Takes back what `write_state` has written.
-    pub(crate) fn remove_state(&self) {
-        remove_state(&self.loaded);
+    pub(crate) fn remove_state(&mut self) {
+        self.pid_file = None;
     }
 }
 
-fn pid_file(loaded: &Loaded) -> Option<PathBuf> {
+fn pid_path(loaded: &Loaded) -> Option<PathBuf> {
     loaded.settings.pid_file.as_deref().map(PathBuf::from)
 }
 
-fn remove_state(loaded: &Loaded) {
-    if let Some(path) = pid_file(loaded) {
-        let _ = fs::remove_file(state_file(&path));
-        let _ = fs::remove_file(path);
-    }
-}
-
-/// `millstream reload`.
-#[must_use]
-pub fn run(args: &Reload, look: Look) -> Printed {
-    match attempt(args, look) {
-        Ok(out) => Printed { out, ..Printed::default() },
-        Err(err) => Printed { err, failed: true, ..Printed::default() },
-    }
-}
-
-fn attempt(args: &Reload, look: Look) -> Result<String, String> {
-    let loaded = args.serve.source().load().map_err(|problems| render(&problems, look))?;
-    let Some(pid_file) = pid_file(&loaded) else {
-        return Err("no file with the process id is known: give --pid FILE, or `pid` in the \
-                    configuration, to the server and here\n"
-            .into());
-    };
-    let state = state_file(&pid_file);
-    let unreadable = |path: &Path, error: &io::Error| {
-        format!(
-            "no server has left {}: {error}\n(where its `pid` has changed: send it SIGHUP, or name \
-             the file of before by --pid FILE)\n",
-            path.display()
-        )
-    };
-    let before = fs::read_to_string(&state).map_err(|error| unreadable(&state, &error))?;
-    let old = settings::parse("settings in force", before.as_bytes())
-        .map_err(|problems| problems.render(look))?;
-    let plan = Plan::new(&old.settings, &loaded.settings);
-    if args.dry_run {
-        return Ok(plan.to_string());
-    }
-    let pid = fs::read_to_string(&pid_file).map_err(|error| unreadable(&pid_file, &error))?;
-    hang_up(pid.trim())?;
-    let first_line = |text: &str| text.lines().next().unwrap_or_default().to_owned();
-    let begun = Instant::now();
-    while begun.elapsed() < PATIENCE {
-        let now = fs::read_to_string(&state);
-        if now.as_ref().is_err_and(|error| error.kind() == io::ErrorKind::NotFound) {
-            // It has taken the file away: to the place that the new configuration names.
-            return Ok(plan.to_string());
-        }
-        let now = now.unwrap_or_default();
-        let (now, before) = (first_line(&now), first_line(&before));
-        if now.ends_with(" done") && now != before {
-            return Ok(plan.to_string());
-        }
-        if now.ends_with(" refused") && now != before {
-            return Err("the server has refused it; its log says why\n".into());
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    Err(format!("the server has not answered within {} s\n", PATIENCE.as_secs()))
-}
-
-#[cfg(unix)]
-fn hang_up(pid: &str) -> Result<(), String> {
-    let number = pid.parse().ok().and_then(rustix::process::Pid::from_raw);
-    let pid = number.ok_or_else(|| format!("`{pid}` is no process id\n"))?;
-    rustix::process::kill_process(pid, rustix::process::Signal::HUP)
-        .map_err(|error| format!("the server cannot be told: {error}\n"))
-}
-
-#[cfg(not(unix))]
-fn hang_up(_pid: &str) -> Result<(), String> {
-    Err("reloading needs signals, which this system does not have\n".into())
-}
-
-fn state_file(pid_file: &Path) -> PathBuf {
-    let mut name = pid_file.as_os_str().to_owned();
-    name.push(".settings");
-    name.into()
-}
-
-/// Replaces a file at once; nobody else may read it.
-fn write_secret(path: &Path, text: &str) -> io::Result<()> {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".new");
-    let new = PathBuf::from(name);
-    let mut options = fs::File::options();
-    options.write(true).create(true).truncate(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(&new)?.write_all(text.as_bytes())?;
-    fs::rename(new, path)
+/// The file of the process id that settings name. One that cannot be written is only warned of, when
+/// the state is written; one of another server is not.
+///
+/// # Errors
+/// Another server has it.
+pub(crate) fn take_pid_file(loaded: &Loaded) -> Result<Option<PidFile>, Problems> {
+    let Some(path) = pid_path(loaded) else { return Ok(None) };
+    PidFile::take(&path)
+        .map_or_else(|error| error.explain(loaded).map_or(Ok(None), Err), |file| Ok(Some(file)))
 }

@@ -6,7 +6,7 @@ use crate::encoders::Lookout;
 use crate::limits::raise_open_files;
 use crate::listeners::{self, Bound, Fresh, Opening};
 use crate::log::{self, Log, events_to_log};
-use crate::reload::{self, Reloader};
+use crate::reload::{self, PidFile, Reloader};
 use crate::runtime::Runtime;
 use crate::signals::{self, Asks};
 use crate::stop::Stop;
@@ -87,6 +87,7 @@ impl<R: Runtime> Shard<R> {
         events: EventSink,
     ) -> io::Result<Self> {
         let mut transport = SocketTransport::new_shard(placement.own, links, listeners, events)?;
+        transport.set_player_idle_timeout(config.limits.player_idle_timeout);
         let (start, wall) = (transport.now(), wall_clock());
         let setup = Setup { config: Config::clone(&config), placement, seed, start, wall };
         let server = Server::new_shard(config, placement, seed, start, wall);
@@ -181,6 +182,7 @@ struct Start {
     fresh: Vec<Fresh>,
     loaded: Loaded,
     log_file: Option<fs::File>,
+    pid_file: Option<PidFile>,
     source: Source,
     traces: Vec<fs::File>,
     /// What does not work, but need not.
@@ -197,6 +199,8 @@ impl Start {
         let wanted = listeners::wanted(&loaded.settings);
         let Opening { fresh, warning, .. } = listeners::open(&wanted, &[], workers)
             .map_err(|error| listeners::complaint(&loaded, &error))?;
+        let pid_file =
+            reload::take_pid_file(&loaded).map_err(|problems| problems.render(Look::Plain))?;
         let log_file = log::open(&loaded.settings)
             .map_err(|error| error.explain(&loaded).render(Look::Plain))?;
         let create = |path: &Path| {
@@ -205,7 +209,7 @@ impl Start {
         };
         let paths = args.trace.iter().flat_map(|path| (0..workers).map(|own| trace_of(path, own)));
         let traces = paths.map(|path| create(&path)).collect::<Result<_, _>>()?;
-        Ok(Self { fresh, loaded, log_file, source, traces, warning, workers })
+        Ok(Self { fresh, loaded, log_file, pid_file, source, traces, warning, workers })
     }
 }
 
@@ -234,7 +238,7 @@ fn serve<R: Runtime>(
         };
         signal.send(news).is_ok()
     })?;
-    let Start { mut fresh, loaded, source, traces, workers, .. } = start;
+    let Start { mut fresh, loaded, pid_file, source, traces, workers, .. } = start;
     let bound: Vec<Bound> = fresh.iter().map(|fresh| fresh.bound).collect();
     let config = Arc::new(config_of(&loaded.settings, &bound));
     let count = NonZeroU16::new(workers).unwrap_or(NonZeroU16::MIN);
@@ -265,8 +269,9 @@ fn serve<R: Runtime>(
     };
     let (addresses, http) = (addresses(Service::Rtmp), addresses(Service::Http));
     let lookout = Lookout::default();
-    let mut reloader = Reloader { bound, count: 0, loaded, log, lookout, shards, source, workers };
-    reloader.write_state("started");
+    let mut reloader =
+        Reloader { bound, count: 0, loaded, log, lookout, pid_file, shards, source, workers };
+    reloader.write_state("started".into(), String::new());
     let demo = (program == Program::Demo).then_some(demo::STREAM);
     say(&Banner { program: R::PROGRAM, listeners: &addresses, http: &http, demo }.render());
     let publisher = Stop::default();

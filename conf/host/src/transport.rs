@@ -32,6 +32,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 /// Takes the events of the server, with the time of the report.
 pub type EventSink = Box<dyn FnMut(Instant, Event) + Send>;
@@ -119,6 +120,12 @@ impl<R: Runtime> SocketTransport<R> {
         self.acceptor.local_addresses()
     }
 
+    /// How long the server waits for a player that takes nothing: the system waits longer for the
+    /// connections that come from now on.
+    pub fn set_player_idle_timeout(&mut self, time: Duration) {
+        self.acceptor.set_player_idle_timeout(time);
+    }
+
     /// What makes this transport report `Ready::Shutdown`, from any thread.
     #[must_use]
     pub fn shutdown_handle(&self) -> ShutdownHandle {
@@ -164,6 +171,7 @@ impl<R: Runtime> SocketTransport<R> {
                     self.acceptor.open::<R>(id, listener);
                 }
                 if let Some(config) = config {
+                    self.set_player_idle_timeout(config.limits.player_idle_timeout);
                     self.configs.push_back(config);
                     ready.push(Ready::Config);
                 }

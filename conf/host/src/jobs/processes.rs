@@ -15,10 +15,11 @@ use millstream_core::job::{Exit, JobNews, JobResult, Signal};
 pub(crate) use output::{Excess, output_of};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{Pid, WaitId, WaitIdOptions, kill_process_group, waitid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Read};
 use std::os::fd::AsFd;
 use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStderr, ChildStdout, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -41,7 +42,11 @@ pub(super) struct Command {
 pub(super) struct Processes {
     running: Arc<Mutex<BTreeMap<JobId, Group>>>,
     sink: JobSink,
+    unwritable: Arc<Mutex<Unwritable>>,
 }
+
+/// Folders in which a log could not be written, for one warning of each.
+type Unwritable = BTreeSet<PathBuf>;
 
 /// A process group, from before its start until its leader's end was taken note of.
 #[derive(Clone, Copy, Debug, Default)]
@@ -53,16 +58,18 @@ struct Group {
 
 impl Processes {
     pub(super) fn new(sink: JobSink) -> Self {
-        Self { running: Arc::default(), sink }
+        Self { running: Arc::default(), sink, unwritable: Arc::default() }
     }
 
     /// Runs a program on a thread of its own.
     pub(super) fn start(&mut self, job: JobId, command: Command) -> io::Result<()> {
         lock(&self.running).insert(job, Group::default());
         let (running, sink) = (self.running.clone(), self.sink.clone());
+        let unwritable = self.unwritable.clone();
         let thread = std::thread::Builder::new().name("process".into()).spawn(move || {
             let tell = |news| sink(job, Report::Told(news));
-            let result = match run(&running, job, &command, tell) {
+            let log = command.log.as_deref().and_then(|path| open_log(path, &unwritable));
+            let result = match run(&running, job, &command, log, tell) {
                 Ok(exit) => JobResult::Exited(exit),
                 Err(error) => {
                     let program = command.argv.first().map_or("", |program| program);
@@ -109,14 +116,27 @@ impl Group {
     }
 }
 
+/// A program does its work without a log too. It is started again and again: one warning is enough.
+fn open_log(path: &str, unwritable: &Mutex<Unwritable>) -> Option<Log> {
+    let error = match Log::open(path) {
+        Ok(log) => return Some(log),
+        Err(error) => error,
+    };
+    let folder = Path::new(path).parent().unwrap_or(Path::new("")).to_owned();
+    if lock(unwritable).insert(folder) {
+        tracing::warn!("{path} cannot be written: {error}; programs run without a log there");
+    }
+    None
+}
+
 /// Runs a program to its end.
 fn run(
     running: &Mutex<BTreeMap<JobId, Group>>,
     job: JobId,
     command: &Command,
+    mut log: Option<Log>,
     tell: impl Fn(JobNews),
 ) -> io::Result<Exit> {
-    let mut log = command.log.as_deref().map(Log::open).transpose()?;
     let mut child = spawn(&command.argv)?;
     let id = Pid::from_child(&child);
     tell(JobNews::Began { process: child.id() });
@@ -179,8 +199,8 @@ fn exit(status: ExitStatus, was_silent: bool, words: &Ring) -> Exit {
     Exit { code: status.code(), signal: status.signal(), was_silent, last_words: words.text() }
 }
 
-fn lock(running: &Mutex<BTreeMap<JobId, Group>>) -> MutexGuard<'_, BTreeMap<JobId, Group>> {
-    running.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What a program says.

@@ -28,9 +28,17 @@ const WARN_INTERVAL: Duration = Duration::from_secs(5);
 /// Time after which a silent connection is probed.
 const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
 
-/// Time after which sent bytes that were never acknowledged end a connection.
-#[cfg(any(target_os = "linux", target_os = "android"))]
+/// Time after which sent bytes that make no way end a connection: they are not acknowledged, or the
+/// peer has no room for more (tcp(7), "TCP_USER_TIMEOUT").
 const USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// The server ends a player that takes nothing, and says so: the system waits so much longer.
+const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
+
+/// The time after which the system gives a peer up, when the server waits so long for a player.
+fn user_timeout(player_idle_timeout: Duration) -> Duration {
+    player_idle_timeout.saturating_add(USER_TIMEOUT_MARGIN).max(USER_TIMEOUT)
+}
 
 /// How listeners are made.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -70,7 +78,7 @@ pub fn bind_one(listen: Listen, options: ListenOptions) -> Result<TcpListener, B
         Listen::Any { port } => bind_any(port, options),
         Listen::At(at) => bind_at(at, options.is_v6_only, options),
     };
-    bound.map_err(|error| BindError { listen, error, flag: options.flag })
+    bound.map_err(|error| BindError { listen, error, flag: options.flag, taken_by: None })
 }
 
 /// Why an address could not be bound.
@@ -82,6 +90,8 @@ pub struct BindError {
     pub error: io::Error,
     /// The flag that asks for it.
     pub flag: &'static str,
+    /// The flag of another listener of this server, when that one uses the port.
+    pub taken_by: Option<&'static str>,
 }
 
 impl fmt::Display for BindError {
@@ -90,12 +100,16 @@ impl fmt::Display for BindError {
         write!(f, "cannot listen on {}: ", self.listen)?;
         #[expect(clippy::wildcard_enum_match_arm, reason = "the system's own words are enough")]
         match self.error.kind() {
-            io::ErrorKind::AddrInUse => write!(
-                f,
-                "another program uses this port; stop it, or choose another port, such as {} {}",
-                self.flag,
-                port.checked_add(1).unwrap_or(1935)
-            ),
+            io::ErrorKind::AddrInUse => {
+                match self.taken_by {
+                    None => f.write_str("another program uses this port; stop it")?,
+                    Some(flag) => {
+                        write!(f, "the port is given twice, by {flag} too; leave one out")?
+                    }
+                }
+                let other = port.checked_add(1).unwrap_or(1935);
+                write!(f, ", or choose another port, such as {} {other}", self.flag)
+            }
             io::ErrorKind::AddrNotAvailable => {
                 f.write_str("this machine does not have this address")
             }
@@ -149,8 +163,6 @@ fn bind_at(at: SocketAddr, v6_only: bool, options: ListenOptions) -> io::Result<
     let _ = options;
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_IDLE))?;
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    socket.set_tcp_user_timeout(Some(USER_TIMEOUT))?;
     socket.set_nonblocking(true)?;
     socket.bind(&at.into())?;
     socket.listen(BACKLOG)?;
@@ -166,14 +178,21 @@ pub struct Listener {
     pub socket: TcpListener,
 }
 
-/// Gives a connection that this side made the options that accepted ones inherit. A failure costs
-/// only latency, or time until a silent peer is noticed.
+/// Gives a connection that this side made the options that accepted ones have. A failure costs only
+/// latency, or time until a silent peer is noticed.
 pub(super) fn configure(socket: &SockRef<'_>) {
     let _ = socket.set_tcp_nodelay(true);
     let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_IDLE));
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    let _ = socket.set_tcp_user_timeout(Some(USER_TIMEOUT));
+    set_user_timeout(socket, USER_TIMEOUT);
 }
+
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn set_user_timeout(socket: &SockRef<'_>, time: Duration) {
+    let _ = socket.set_tcp_user_timeout(Some(time));
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn set_user_timeout(_socket: &SockRef<'_>, _time: Duration) {}
 
 /// All listeners of a transport.
 #[derive(Debug)]
@@ -185,6 +204,8 @@ pub(super) struct Acceptor<A> {
     resumes_at: Option<Instant>,
     /// A descriptor kept back: given up to accept, and close, when there is no other.
     spare: Option<File>,
+    /// For each new connection: a setting that changes while listeners stay.
+    user_timeout: Duration,
     warned_at: Option<Instant>,
 }
 
@@ -230,6 +251,7 @@ impl<A: Accept> Acceptor<A> {
             has_more: false,
             resumes_at: None,
             spare: open_spare(),
+            user_timeout: USER_TIMEOUT,
             warned_at: None,
         })
     }
@@ -252,6 +274,11 @@ impl<A: Accept> Acceptor<A> {
             open.is_closing = true;
             open.gone = gone.cloned();
         }
+    }
+
+    /// How long the server waits for a player, from the next connection on.
+    pub(super) fn set_player_idle_timeout(&mut self, time: Duration) {
+        self.user_timeout = user_timeout(time);
     }
 
     /// Accepts no more.
@@ -293,6 +320,7 @@ impl<A: Accept> Acceptor<A> {
                     Poll::Ready(Ok((stream, peer))) => {
                         // Inherited on Linux; elsewhere a failure costs latency only.
                         let _ = stream.socket().set_tcp_nodelay(true);
+                        set_user_timeout(&stream.socket(), self.user_timeout);
                         take(*id, *service, Some(stream), canonical(peer));
                     }
                     Poll::Ready(Err(error)) => match classify(&error) {
@@ -414,6 +442,18 @@ mod tests {
         }
         check(24, AcceptFailure::Descriptors);
         check(23, AcceptFailure::Descriptors);
+    }
+
+    #[test]
+    fn the_system_waits_longer_for_a_player_than_the_server() {
+        let check = |idle, expected| {
+            let time = user_timeout(Duration::from_secs(idle));
+            assert_eq!(time, Duration::from_secs(expected), "{idle}");
+        };
+        check(1, 30);
+        check(20, 30);
+        check(30, 40);
+        check(86_400, 86_410);
     }
 
     #[test]

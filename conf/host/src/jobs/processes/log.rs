@@ -6,6 +6,7 @@
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
@@ -66,8 +67,9 @@ impl Log {
     }
 }
 
+/// Nobody else may read it: arguments of programs hold keys of streams.
 fn append(path: &Path) -> io::Result<(File, u64)> {
-    let file = File::options().create(true).append(true).open(path)?;
+    let file = File::options().create(true).append(true).mode(0o600).open(path)?;
     let len = file.metadata()?.len();
     Ok((file, len))
 }
@@ -76,6 +78,7 @@ fn append(path: &Path) -> io::Result<(File, u64)> {
 mod tests {
     use super::*;
     use pretty_assertions::assert_eq;
+    use std::os::unix::fs::PermissionsExt as _;
 
     #[test]
     fn a_full_log_becomes_the_one_before() {
@@ -94,5 +97,14 @@ mod tests {
             assert_eq!(fs::metadata(&before).expect("a file").len(), LEN_MAX);
         }
         assert_eq!(fs::read_dir(path.parent().expect("a folder")).expect("a folder").count(), 2);
+    }
+
+    #[test]
+    fn a_log_is_for_its_owner_alone() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("ffmpeg.log");
+        Log::open(path.to_str().expect("text")).expect("a log").write(b"rtmp://x/live/key\n");
+        let mode = fs::metadata(&path).expect("a file").permissions().mode();
+        assert_eq!(mode & 0o777, 0o600, "{mode:o}");
     }
 }

@@ -186,3 +186,20 @@ fn wait_for<T>(mut look: impl FnMut() -> Option<T>) -> T {
         std::thread::yield_now();
     }
 }
+
+#[test]
+fn a_log_that_cannot_be_written_stops_no_program() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "no folder").expect("a file");
+    let log = file.join("ffmpeg.log");
+    let mut shell = Shell::new();
+    shell.start_with(1, "echo works >&2", log.to_str(), None);
+    let exit = shell.exit(1);
+    assert_eq!((exit.code, &*exit.last_words), (Some(0), "works"));
+    let unwritable = Mutex::default();
+    for _ in 0..2 {
+        assert!(open_log(log.to_str().expect("text"), &unwritable).is_none());
+        assert_eq!(lock(&unwritable).len(), 1, "a folder is warned of once");
+    }
+}
