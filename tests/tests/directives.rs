@@ -129,8 +129,8 @@ fn directives_of_the_server() {
             Row {
                 directive: "pithy-print",
                 before: ("pithy-print \"1h\"", "silent"),
-                after: ("pithy-print \"200ms\"", "reports"),
-                plan: &["pithy-print.publish: \"1h\" -> \"200ms\" (at once)"],
+                after: ("pithy-print \"1s\"", "reports"),
+                plan: &["pithy-print.publish: \"1h\" -> \"1s\" (at once)"],
                 look: reports,
             },
             Row {

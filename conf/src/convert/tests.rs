@@ -1,5 +1,6 @@
 use super::*;
 use crate::cli::LogLevel;
+use crate::settings::kind::NEVER;
 use crate::settings::problem::{Look, Severity};
 use millstream_core::config::transcode::{Audio, Video};
 use millstream_core::config::{HlsStorage, TimeJitter};
@@ -106,6 +107,14 @@ fn the_later_directives_are_known() {
     assert_eq!(vhost.transcodes[0].engines[0].video, Video::Off);
     assert_eq!(vhost.transcodes[0].log_directory.as_deref(), Some("./objs"));
     assert!(!settings.config.vhosts["b.example"].enabled);
+}
+
+#[test]
+fn a_pithy_print_of_nothing_flooded_the_log() {
+    let (settings, told) = settings_of("pithy_print { play 0; publish 1000; }");
+    assert_eq!(told, [""; 0]);
+    assert_eq!(settings.config.pithy_print.play, NEVER);
+    assert_eq!(problem_of("pithy_print { play 10; }"), ("wrong argument".to_owned(), (1, 20)));
 }
 
 #[test]

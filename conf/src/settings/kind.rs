@@ -24,10 +24,12 @@ pub enum Kind {
     Destination,
     /// A domain, without scheme and path.
     Domain,
-    /// A duration of at most so many seconds.
-    Duration(u64),
+    /// A duration from so many milliseconds to so many seconds.
+    Duration(u64, u64),
     /// Pictures per second.
     Fps,
+    /// The time between two reports: zero says that there are none.
+    Interval,
     /// Addresses of peers.
     Network,
     /// A whole number from the first to the second.
@@ -80,6 +82,12 @@ pub struct Expected {
 /// A day bounds every interval: longer ones are slips of the finger.
 pub const DAY: u64 = 86_400;
 
+/// Reports that come more often than this are of use to nobody, and fill disks.
+pub const INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// The interval of what never happens: no server runs for a hundred years.
+pub const NEVER: Duration = Duration::from_secs(36_500 * DAY);
+
 impl Kind {
     /// Reads a value of a file.
     ///
@@ -100,11 +108,11 @@ impl Kind {
                 self.read_text(&port.to_string())
             }
             (Self::SendDelay, KdlValue::Integer(0)) => self.read_text("0ms"),
-            (Self::Duration(_), KdlValue::Integer(0)) => self.read_text("0s"),
+            (Self::Duration(..) | Self::Interval, KdlValue::Integer(0)) => self.read_text("0s"),
             (_, KdlValue::String(text)) => self.read_text(text),
             (_, KdlValue::Integer(number)) => {
                 let units = match self {
-                    Self::Duration(_) | Self::SendDelay => {
+                    Self::Duration(..) | Self::Interval | Self::SendDelay => {
                         format!("write \"{number}s\" for seconds, \"{number}ms\" for milliseconds")
                     }
                     Self::Bitrate => format!("write \"{number}kbps\""),
@@ -146,14 +154,14 @@ impl Kind {
                 })
             }),
             Self::Domain => domain(text).ok_or_else(|| wrong("this is no domain")),
-            Self::Duration(max) => {
-                let time = parse_duration(text).ok_or_else(|| wrong("this is no duration"))?;
-                if time > Duration::from_secs(max) {
-                    return Err(wrong("this is too long"));
-                }
-                Ok(Value::Duration(time))
-            }
+            Self::Duration(min, max) => self
+                .time(text, Duration::from_millis(min), Duration::from_secs(max))
+                .map(Value::Duration),
             Self::Fps => parse_fps(text).map(Value::Fps).ok_or_else(|| wrong("this is no rate")),
+            Self::Interval => match parse_duration(text) {
+                Some(Duration::ZERO) => Ok(Value::Duration(NEVER)),
+                _ => self.time(text, INTERVAL_MIN, Duration::from_secs(DAY)).map(Value::Duration),
+            },
             Self::Network => Network::parse(text)
                 .map(Value::Network)
                 .ok_or_else(|| wrong("these are no addresses")),
@@ -199,6 +207,15 @@ impl Kind {
         }
     }
 
+    fn time(self, text: &str, min: Duration, max: Duration) -> Result<Duration, Expected> {
+        match parse_duration(text) {
+            None => Err(self.expected("this is no duration")),
+            Some(time) if time < min => Err(self.expected("this is too short")),
+            Some(time) if time > max => Err(self.expected("this is too long")),
+            Some(time) => Ok(time),
+        }
+    }
+
     fn expected(self, label: &str) -> Expected {
         Expected { label: label.into(), help: format!("expected {}", self.describe()) }
     }
@@ -216,11 +233,21 @@ impl Kind {
                 \"rtmp://host:port/app/stream\", with {vhost}, {app} and {stream} for names"
                 .into(),
             Self::Domain => "a domain: \"example.com\" (its subdomains are meant too)".into(),
-            Self::Duration(max) => format!(
+            Self::Duration(0, max) => format!(
                 "a duration: \"10s\", \"500ms\", \"2m\", \"1h\", at most \"{}\"",
                 duration_text(Duration::from_secs(max))
             ),
+            Self::Duration(min, max) => format!(
+                "a duration from \"{}\" to \"{}\": \"10s\", \"500ms\", \"2m\", \"1h\"",
+                duration_text(Duration::from_millis(min)),
+                duration_text(Duration::from_secs(max))
+            ),
             Self::Fps => "pictures per second: 25, 29.97".into(),
+            Self::Interval => format!(
+                "a duration from \"{}\" to \"{}\": \"10s\", \"2m\", \"1h\"; \"0s\" is never",
+                duration_text(INTERVAL_MIN),
+                duration_text(Duration::from_secs(DAY))
+            ),
             Self::Network => "all, private, an address or a network: \"192.168.0.7\", \
                 \"10.0.0.0/8\", \"fd00::/8\""
                 .into(),
@@ -375,6 +402,9 @@ fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 fn duration_text(time: Duration) -> String {
+    if time == NEVER {
+        return "0s".into();
+    }
     let micros = time.as_micros();
     for (unit, size) in [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000)] {
         if micros.is_multiple_of(size) && micros >= size {

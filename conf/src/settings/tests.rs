@@ -66,6 +66,9 @@ fn every_key_of_the_top_reaches_its_place() {
     check("pithy-print \"10s\" hls=\"2m\"", |settings| {
         settings.config.pithy_print.hls = Duration::from_secs(120);
     });
+    check("pithy-print 0", |settings| {
+        settings.config.pithy_print = millstream_core::config::PithyPrint::every(kind::NEVER);
+    });
     check("pid \"/run/a.pid\"", |settings| settings.pid_file = Some("/run/a.pid".into()));
     check("limits streams=9 gop=\"4MiB\" play-wait=\"1.5s\"", |settings| {
         settings.config.limits.sources_max = 9;
@@ -159,10 +162,47 @@ fn transcodes_are_read() {
 }
 
 #[test]
+fn durations_of_nothing_flooded_the_log_and_closed_everybody() {
+    let check = |text: &str, label: &str| {
+        let problems = parse("test.kdl", text.as_bytes()).unwrap_err();
+        let labels: Vec<&str> = problems.list.iter().map(|problem| &*problem.label).collect();
+        assert_eq!(labels, [label], "{text}");
+    };
+    for interval in ["1us", "200ms", "999ms"] {
+        check(&format!("pithy-print \"{interval}\""), "this is too short");
+        check(&format!("pithy-print play=\"{interval}\""), "this is too short");
+    }
+    check("pithy-print \"25h\"", "this is too long");
+    for name in [
+        "handshake-timeout",
+        "connect-timeout",
+        "role-timeout",
+        "role-again-timeout",
+        "publisher-idle-timeout",
+        "player-idle-timeout",
+        "gop-span",
+    ] {
+        check(&format!("limits {name}=\"0s\""), "this is too short");
+        check(&format!("limits {name}=0"), "this is too short");
+        check(&format!("limits {name}=\"99ms\""), "this is too short");
+        let _ = load(&format!("limits {name}=\"100ms\""));
+    }
+    for setting in ["queue-length 0", "hls window=0", "hls fragment=\"50ms\""] {
+        check(&format!("vhost a.example {{\n{setting}\n}}"), "this is too short");
+    }
+    // Here nothing means something.
+    let _ = load("limits play-wait=0\nvhost a.example grace=0 send-delay=0");
+    let variable = ("MILLSTREAM_LIMITS_HANDSHAKE_TIMEOUT".to_owned(), "0s".to_owned());
+    let source = Source { environment: vec![variable], ..Source::default() };
+    let problems = source.load().unwrap_err();
+    assert_eq!(problems[0].list[0].label, "this is too short");
+}
+
+#[test]
 fn what_was_written_reads_as_the_same() {
     let text = format!(
         "listen 1936\nhttp 8080\nchunk-size 4096\nworkers 2\nlog format=json\n\
-         limits gop=\"3000B\" handshake-timeout=\"1500us\"\npithy-print play=\"1h\"\n\
+         limits gop=\"3000B\" handshake-timeout=\"1000500us\"\npithy-print play=\"1h\" hls=\"0s\"\n\
          vhost \"a.example\" {{\n refer all=\"x.example\"\n forward \"[::1]:1\" \"h?vhost=v\"\n \
          hls path=\"/a \\\"b\\\"\"\n send-delay \"fixed:7ms\"\n{TRANSCODE}}}\n\
          vhost \"__DEFAULTVHOST__\" enabled=off\n"
