@@ -388,7 +388,8 @@ fn reports(hall: &mut Hall) -> String {
         log.lines().filter(|line| line.contains("live/aside") && line.contains("/s")).count()
     };
     let (before, began) = (count(), Instant::now());
-    while began.elapsed() < A_WHILE {
+    // They come once in a second at most.
+    while began.elapsed() < 3 * A_WHILE {
         if count() > before {
             return "reports".into();
         }
