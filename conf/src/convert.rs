@@ -37,6 +37,8 @@ pub fn convert(name: &str, bytes: &[u8]) -> Converted {
         let text = String::from_utf8_lossy(bytes);
         return failed(Problem::new(0..0, "the file is not UTF-8"), &text);
     };
+    // Else it would be the begin of the first name.
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let directives = match grammar::parse(text) {
         Ok(directives) => directives,
         Err(problem) => return failed(*problem, text),

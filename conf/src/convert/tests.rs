@@ -196,6 +196,14 @@ fn the_grammar_is_that_of_srs() {
 }
 
 #[test]
+fn a_byte_order_mark_ate_the_first_directive() {
+    let (settings, told) = settings_of("\u{FEFF}listen 1936;");
+    assert_eq!((settings.listen.len(), told), (1, Vec::new()));
+    assert_eq!(settings.listen[0].port(), 1936);
+    assert_eq!(problem_of("\u{FEFF}listen many;"), ("wrong argument".to_owned(), (1, 8)));
+}
+
+#[test]
 fn samples_of_srs_convert() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/srs");
     let mut count = 0;
