@@ -209,10 +209,6 @@ pub(super) static SETTINGS: &[Key<Settings>] = &[
                 vhosts.map(|(name, vhost)| (name.to_string(), Vhost::clone(vhost))).collect()
             },
             add: |settings, name, vhost| {
-                if matches!(&vhost.hls.storage, HlsStorage::Disk { path } if path.is_empty()) {
-                    let help = "write hls { storage disk; path \"...\" }".to_owned();
-                    return Err(("segments on disk need a path", help));
-                }
                 settings.config.vhosts.insert(name.into(), Arc::new(vhost));
                 Ok(())
             },

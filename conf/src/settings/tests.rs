@@ -235,6 +235,7 @@ fn flags_override_variables_and_these_the_file() {
             path: "max-connections",
             values: vec![Value::Number(3)],
         }],
+        ..Source::default()
     };
     let loaded = source.load().unwrap();
     let settings = &loaded.settings;
@@ -263,6 +264,66 @@ fn flags_override_variables_and_these_the_file() {
     let problems = wrong.load().unwrap_err();
     assert!(problems[0].render(Look::Plain).contains("environment:1:20"));
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_was_wrong_together_was_right_when_a_variable_or_a_flag_said_it() {
+    let check = |variables: &[(&str, &str)], flags: &[Override], expected: &str| {
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let problems = Source::of(None, flags.to_vec(), variables).load().unwrap_err();
+        let report: String = problems.iter().map(|it| it.render(Look::Plain)).collect();
+        assert!(report.contains(expected), "{report}");
+        assert_eq!(problems.iter().map(|it| it.list.len()).sum::<usize>(), 1, "{report}");
+    };
+    let flag = |flag, path, listen: &str| {
+        let listen = Value::Address(Listen::parse(listen).unwrap());
+        Override { flag, path, values: vec![listen] }
+    };
+    check(&[("MILLSTREAM_VHOST_HLS_WINDOW", "1s")], &[], "MILLSTREAM_VHOST_HLS_WINDOW=1s");
+    check(&[("MILLSTREAM_VHOST_HLS_FRAGMENT", "1h")], &[], "a duration from");
+    check(&[("MILLSTREAM_VHOST_HLS_STORAGE", "disk")], &[], "segments on disk need a path");
+    check(&[("MILLSTREAM_LISTEN", "8080"), ("MILLSTREAM_HTTP_LISTEN", "8080")], &[], "share port");
+    check(&[], &[flag("--http", "http.listen", "1935")], "--http \":1935\"");
+    check(
+        &[("MILLSTREAM_HTTP_LISTEN", "80")],
+        &[flag("--rtmp", "listen", "80")],
+        "two listeners share port 80",
+    );
+}
+
+#[test]
+fn a_variable_can_mend_what_a_file_lacks() {
+    let folder = folder_with("mend", "vhost a.example { hls storage=disk; }\n");
+    let path = |text: &str| ("MILLSTREAM_VHOST_HLS_PATH".to_owned(), text.to_owned());
+    let mut source = Source { file: Some(folder.join("a.kdl")), ..Source::default() };
+    assert!(source.load().is_err());
+    source.environment.push(path("/srv/hls"));
+    let loaded = source.load().unwrap();
+    assert_eq!(loaded.warnings.list, []);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+#[cfg(unix)]
+fn a_variable_that_is_no_text_was_ignored() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let of = |name: &str| {
+        let value = OsString::from_vec(vec![b'9', 0xFF]);
+        Source::of(None, Vec::new(), std::iter::once((name.into(), value)))
+    };
+    let problems = of("MILLSTREAM_WORKERS").load().unwrap_err();
+    assert_eq!(problems[0].list[0].message, "the value of MILLSTREAM_WORKERS is not UTF-8");
+    assert!(of("MILLSTREAM_OF_OTHERS").load().is_ok());
+    // A path may be no text.
+    assert!(of(FILE_VARIABLE).file.is_some());
+}
+
+/// A new folder with a file `a.kdl`.
+fn folder_with(name: &str, text: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("millstream-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("a.kdl"), text).unwrap();
+    folder
 }
 
 #[test]
