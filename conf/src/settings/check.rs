@@ -3,7 +3,9 @@
 use super::problem::{Problem, Severity, Span};
 use super::{Origin, Origins, Settings};
 use crate::cli::Listen;
+use millstream_core::config::transcode::{Scope, Transcode};
 use millstream_core::config::{HlsStorage, Vhost};
+use millstream_core::name::DEFAULT_VHOST;
 use std::collections::BTreeMap;
 
 /// What is wrong, and what has set it.
@@ -53,6 +55,7 @@ pub(super) fn check(settings: &Settings, origins: &Origins) -> Vec<Found> {
     overlapping_listeners(settings, origins, &mut found);
     for (name, vhost) in &settings.config.vhosts {
         hls(name, vhost, origins, &mut found);
+        own_sources(name, vhost, settings, origins, &mut found);
     }
     shared_paths(settings, origins, &mut found);
     found
@@ -123,6 +126,71 @@ fn hls(name: &str, vhost: &Vhost, origins: &Origins, found: &mut Vec<Found>) {
             .help("write hls { storage disk; path \"...\" }");
         found.push(Found::new(at, problem));
     }
+    let (path, storage) = (at("path"), at("storage"));
+    let says = match (&vhost.hls.storage, path, storage) {
+        (HlsStorage::Disk { .. }, Some(path), None) => Some((path, "a path puts segments on disk")),
+        (HlsStorage::Memory, Some(path), Some(storage)) if rank(path) >= rank(storage) => {
+            Some((path, "the path is not used: segments are in memory"))
+        }
+        (HlsStorage::Memory | HlsStorage::Disk { .. }, _, _) => None,
+    };
+    if let Some((at, message)) = says {
+        let problem = Problem::new(0..0, message)
+            .label("set without storage \"disk\"")
+            .help("write storage \"disk\" if that is meant, or leave the path out");
+        found.push(Found::new(at, problem.warning()));
+    }
+}
+
+/// What is made of a stream would be published as that stream.
+fn own_sources(
+    name: &str,
+    vhost: &Vhost,
+    settings: &Settings,
+    origins: &Origins,
+    found: &mut Vec<Found>,
+) {
+    for Transcode { engines, scope, .. } in &vhost.transcodes {
+        let own = engines
+            .iter()
+            .filter(|engine| is_own_source(&engine.output.0, scope, name, &settings.listen));
+        for engine in own {
+            let path = format!("vhost[{name}].transcode[{scope}].engine[{}].output", engine.name);
+            if let Some(at) = set_by(origins, &path, 0) {
+                let problem = Problem::new(0..0, "the output of an engine is its own source")
+                    .label("this has a publisher when the engine starts")
+                    .help("write another name, such as [stream]_[engine]");
+                found.push(Found::new(at, problem));
+            }
+        }
+    }
+}
+
+/// True when an output is a stream of this server, under the name that it comes from.
+fn is_own_source(output: &str, scope: &Scope, vhost: &str, listen: &[Listen]) -> bool {
+    let Some((authority, path)) = output.strip_prefix("rtmp://").and_then(|it| it.split_once('/'))
+    else {
+        return false;
+    };
+    let (host, port) = match authority.rsplit_once(':') {
+        Some((host, "[port]")) => (host, None),
+        Some((host, port)) if port.parse::<u16>().is_ok() => (host, port.parse().ok()),
+        Some(_) | None => (authority, Some(1935)),
+    };
+    let is_here = matches!(host, "127.0.0.1" | "localhost" | "[::1]")
+        && port.is_none_or(|port| listen.iter().any(|at| at.port() == port));
+    let (path, target) = match path.split_once("?vhost=") {
+        Some((before, after)) => {
+            let (target, after) = after.split_at(after.find(['/', '&']).unwrap_or(after.len()));
+            (format!("{before}{after}"), target)
+        }
+        None => (path.to_owned(), DEFAULT_VHOST),
+    };
+    let is_vhost = target == "[vhost]" || target.eq_ignore_ascii_case(vhost);
+    let Some((app, stream)) = path.split_once('/') else { return false };
+    let is_app = app == "[app]" || scope.app.as_deref() == Some(app);
+    let is_stream = stream == "[stream]" || scope.stream.as_deref() == Some(stream);
+    is_here && is_vhost && is_app && is_stream
 }
 
 /// Names of files do not tell vhosts apart.

@@ -661,6 +661,20 @@ static HLS: &[Key<Vhost>] = &[
         "The time after which a segment ends at the next keyframe."
     ),
     time!("window", Now, Kind::Duration(100, DAY), hls.window, "The time that a playlist covers."),
+    // It comes before the storage, so that memory is memory, whatever the path is.
+    one!(
+        "path",
+        Now,
+        Kind::Text,
+        |vhost| match &vhost.hls.storage {
+            HlsStorage::Disk { path } => vec![Value::Text(path.clone())],
+            HlsStorage::Memory => Vec::new(),
+        },
+        |vhost, values| if let [Value::Text(path)] = &values[..] {
+            vhost.hls.storage = HlsStorage::Disk { path: path.clone() };
+        },
+        "The directory of segments on disk."
+    ),
     one!(
         "storage",
         Now,
@@ -677,19 +691,6 @@ static HLS: &[Key<Vhost>] = &[
             _ => {}
         },
         "Where segments are kept: in memory alone, or on disk too."
-    ),
-    one!(
-        "path",
-        Now,
-        Kind::Text,
-        |vhost| match &vhost.hls.storage {
-            HlsStorage::Disk { path } => vec![Value::Text(path.clone())],
-            HlsStorage::Memory => Vec::new(),
-        },
-        |vhost, values| if let [Value::Text(path)] = &values[..] {
-            vhost.hls.storage = HlsStorage::Disk { path: path.clone() };
-        },
-        "The directory of segments on disk."
     ),
 ];
 

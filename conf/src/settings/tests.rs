@@ -327,6 +327,65 @@ fn folder_with(name: &str, text: &str) -> PathBuf {
 }
 
 #[test]
+fn outputs_that_cannot_be_were_good() {
+    let check = |output: &str, expected: &[&str]| {
+        let text = format!(
+            "vhost a.example {{\ntranscode live {{\nengine x output=\"{output}\"\n}}\n}}\n"
+        );
+        let told = match parse("test.kdl", text.as_bytes()) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.list,
+        };
+        let told: Vec<&str> = told.iter().map(|problem| &*problem.message).collect();
+        assert_eq!(told, expected, "{output}");
+    };
+    let unknown = "the output has an unknown name in brackets";
+    check("rtmp://127.0.0.1:[port]/[app]/[stream]_[engin]", &[unknown]);
+    check("rtmp://b/[App]/[stream]", &[unknown]);
+    check("rtmp://[fe80::1]:[port]/[app]/[stream]_[engine]", &[]);
+    check("rtmp://[::1]/[vhost]/[stream]", &[]);
+    let own = "the output of an engine is its own source";
+    check("rtmp://127.0.0.1:[port]/[app]?vhost=[vhost]/[stream]", &[own]);
+    check("rtmp://localhost/live/[stream]?vhost=a.example", &[own]);
+    check("rtmp://[::1]:1935/[app]/[stream]?vhost=[vhost]", &[own]);
+    check("rtmp://127.0.0.1:[port]/[app]?vhost=[vhost]/[stream]_[engine]", &[]);
+    check("rtmp://127.0.0.1:1936/[app]?vhost=[vhost]/[stream]", &[]);
+    check("rtmp://127.0.0.1/[app]/[stream]", &[]);
+    check("rtmp://127.0.0.1/other?vhost=[vhost]/[stream]", &[]);
+}
+
+#[test]
+fn two_engines_of_one_output_were_good() {
+    let check = |outputs: [&str; 2], is_good: bool| {
+        let [one, other] = outputs;
+        let text = format!(
+            "vhost a.example {{\ntranscode {{\nengine x output=\"{one}\"\n\
+             engine y output=\"{other}\"\n}}\n}}\n"
+        );
+        assert_eq!(parse("test.kdl", text.as_bytes()).is_ok(), is_good, "{outputs:?}");
+    };
+    check(["rtmp://b/[app]/[stream]_hd"; 2], false);
+    check(["rtmp://b/[app]/[stream]_[engine]", "rtmp://b/[app]/[stream]_x"], false);
+    check(["rtmp://b/[app]/[stream]_[engine]"; 2], true);
+}
+
+#[test]
+fn a_path_without_storage_is_told() {
+    let check = |hls: &str, is_on_disk: bool, expected: &[&str]| {
+        let loaded = load(&format!("vhost a.example {{\nhls {hls}\n}}\n"));
+        let told: Vec<&str> = loaded.warnings.list.iter().map(|it| &*it.message).collect();
+        assert_eq!(told, expected, "{hls}");
+        let storage = &loaded.settings.config.vhosts["a.example"].hls.storage;
+        assert_eq!(*storage != HlsStorage::Memory, is_on_disk, "{hls}");
+    };
+    check("path=\"/a\"", true, &["a path puts segments on disk"]);
+    let unused = "the path is not used: segments are in memory";
+    check("path=\"/a\" storage=memory", false, &[unused]);
+    check("storage=memory path=\"/a\"", false, &[unused]);
+    check("storage=disk path=\"/a\"", true, &[]);
+}
+
+#[test]
 fn row_102_what_is_no_file_is_not_read() {
     let check = |path: &str, expected: &str| {
         let source = Source { file: Some(path.into()), ..Source::default() };
