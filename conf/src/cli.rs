@@ -18,7 +18,7 @@ pub use replay::{Case, CaseAdd, Replay};
 pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};
 
 use crate::quantity::parse_duration;
-use crate::settings::kind::{INTERVAL_MIN, NEVER, Value};
+use crate::settings::kind::{INTERVAL_MIN, NEVER, Value, has_user};
 use crate::settings::{Override, Settings, Source};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -393,6 +393,7 @@ fn parse_send_delay(text: &str) -> Result<SendDelayFlag, String> {
 fn parse_forward(text: &str) -> Result<Forward, String> {
     Forward::parse(text).map_err(|error| {
         let words = match error {
+            _ if has_user(text) => "user and password are not supported here",
             ForwardError::Host => "expected a host name or address, then rtmp://HOST/APP or more",
             ForwardError::Placeholder => "only {vhost}, {app} and {stream} stand in braces",
             ForwardError::Port => "the port is a number from 1 to 65535",

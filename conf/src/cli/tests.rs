@@ -129,6 +129,7 @@ fn errors_teach() {
     check("millstream --grace=-1", "expected seconds");
     check("millstream --grace 90000", "86400");
     check("millstream --forward rtmps://b/live", "plain RTMP");
+    check("millstream --forward rtmp://me:pw@b/live", "user and password");
     check("millstream --forward b:0", "from 1 to 65535");
     check("millstream --forward rtmp://{app}/live", "host name");
     check("millstream --forward rtmp://b/{name}", "{vhost}, {app} and {stream}");

@@ -8,6 +8,7 @@ use millstream_core::config::forward::{Forward, ForwardError};
 use millstream_core::config::transcode::Fps;
 use millstream_core::config::{Network, SendDelay};
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,6 +147,7 @@ impl Kind {
             }
             Self::Destination => Forward::parse(text).map(Value::Destination).map_err(|error| {
                 wrong(match error {
+                    _ if has_user(text) => "user and password are not supported here",
                     ForwardError::Host => "the host is not legal",
                     ForwardError::Placeholder => "only {vhost}, {app} and {stream} stand for names",
                     ForwardError::Port => "a port is 1 to 65535",
@@ -162,9 +164,15 @@ impl Kind {
                 Some(Duration::ZERO) => Ok(Value::Duration(NEVER)),
                 _ => self.time(text, INTERVAL_MIN, Duration::from_secs(DAY)).map(Value::Duration),
             },
-            Self::Network => Network::parse(text)
-                .map(Value::Network)
-                .ok_or_else(|| wrong("these are no addresses")),
+            Self::Network => Network::parse(text).map(Value::Network).ok_or_else(|| {
+                network_around(text).map_or_else(
+                    || wrong("these are no addresses"),
+                    |network| Expected {
+                        label: "this is an address within a network".into(),
+                        help: format!("write \"{network}\" for all of it"),
+                    },
+                )
+            }),
             Self::Number(..) => match text.parse() {
                 Ok(number) => self.number(number),
                 Err(_) => Err(wrong("this is no number")),
@@ -348,6 +356,29 @@ pub fn quoted(text: &str) -> String {
     }
     out.push('"');
     out
+}
+
+/// True when a destination names somebody before its host.
+pub(crate) fn has_user(destination: &str) -> bool {
+    let rest = destination.split_once("://").map_or(destination, |(_, rest)| rest);
+    rest.split(['/', '?']).next().is_some_and(|authority| authority.contains('@'))
+}
+
+/// The network that an address with a length is in, as in `10.0.0.1/8`.
+fn network_around(text: &str) -> Option<Network> {
+    let (address, len) = text.split_once('/')?;
+    let (address, len) = (address.parse().ok()?, len.parse::<u32>().ok()?);
+    let first: IpAddr = match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32_u32.checked_sub(len)?).unwrap_or(0);
+            Ipv4Addr::from_bits(address.to_bits() & mask).into()
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128_u32.checked_sub(len)?).unwrap_or(0);
+            Ipv6Addr::from_bits(address.to_bits() & mask).into()
+        }
+    };
+    Network::parse(&format!("{first}/{len}"))
 }
 
 /// A URL without what may be a key: the query, and what follows its app.

@@ -386,6 +386,27 @@ fn a_path_without_storage_is_told() {
 }
 
 #[test]
+fn what_was_no_address_and_no_port_was_something_else() {
+    let check = |text: &str, label: &str, help: &str| {
+        let problems = parse("test.kdl", text.as_bytes()).unwrap_err();
+        let problem = &problems.list[0];
+        assert_eq!(problem.label, label, "{text}");
+        assert!(problem.help.as_ref().is_some_and(|found| found.contains(help)), "{problem:?}");
+    };
+    let forward = |to: &str| format!("vhost a.example {{\nforward \"{to}\"\n}}");
+    for to in ["rtmp://me:pw@h/app/s", "me@h:1935", "rtmp://me:1935@[::1]/a"] {
+        check(&forward(to), "user and password are not supported here", "host:port");
+    }
+    check(&forward("rtmp://h:pw/app/s@x"), "a port is 1 to 65535", "host:port");
+    let allow = |network: &str| format!("http {{\napi {{\nallow \"{network}\"\n}}\n}}");
+    let label = "this is an address within a network";
+    check(&allow("10.0.0.1/8"), label, "write \"10.0.0.0/8\"");
+    check(&allow("10.0.0.1/0"), label, "write \"0.0.0.0/0\"");
+    check(&allow("fd00::7/64"), label, "write \"fd00::/64\"");
+    check(&allow("10.0.0.1/33"), "these are no addresses", "an address or a network");
+}
+
+#[test]
 fn row_102_what_is_no_file_is_not_read() {
     let check = |path: &str, expected: &str| {
         let source = Source { file: Some(path.into()), ..Source::default() };
