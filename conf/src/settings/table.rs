@@ -135,6 +135,8 @@ pub(super) use {block, one, switch};
 
 /// A time after which somebody is closed: in less nobody could do what is waited for.
 const TIMEOUT: Kind = Kind::Duration(100, DAY);
+/// A time between two reports, of which there may be none.
+const REPORTS: Kind = Kind::Interval;
 
 /// What may stand at the top of a file.
 pub(super) static SETTINGS: &[Key<Settings>] = &[
@@ -316,30 +318,18 @@ static PITHY_PRINT: &[Key<Settings>] = &[
     one!(
         "every",
         Now,
-        Kind::Interval,
+        REPORTS,
         |_| Vec::new(),
         |target, values| if let [Value::Duration(time)] = values[..] {
             target.config.pithy_print = millstream_core::config::PithyPrint::every(time);
         },
         "Sets all of the others."
     ),
-    time!(
-        "publish",
-        Now,
-        Kind::Interval,
-        config.pithy_print.publish,
-        "Of a publisher, and of its stream."
-    ),
-    time!("play", Now, Kind::Interval, config.pithy_print.play, "Of a player."),
-    time!(
-        "forward",
-        Now,
-        Kind::Interval,
-        config.pithy_print.forward,
-        "Of a destination of forwarding."
-    ),
-    time!("transcode", Now, Kind::Interval, config.pithy_print.transcode, "Of a transcoder."),
-    time!("hls", Now, Kind::Interval, config.pithy_print.hls, "Of the segments of a stream."),
+    time!("publish", Now, REPORTS, config.pithy_print.publish, "Of a publisher and its stream."),
+    time!("play", Now, REPORTS, config.pithy_print.play, "Of a player."),
+    time!("forward", Now, REPORTS, config.pithy_print.forward, "Of a destination of forwarding."),
+    time!("transcode", Now, REPORTS, config.pithy_print.transcode, "Of a transcoder."),
+    time!("hls", Now, REPORTS, config.pithy_print.hls, "Of the segments of a stream."),
 ];
 
 static LIMITS: &[Key<Settings>] = &[
