@@ -18,7 +18,7 @@ pub use replay::{Case, CaseAdd, Replay};
 pub use sim::{Sim, SimExplain, SimRun, SimScenario, SimShrink, SimSwarm};
 
 use crate::quantity::parse_duration;
-use crate::settings::kind::Value;
+use crate::settings::kind::{INTERVAL_MIN, NEVER, Value, has_user};
 use crate::settings::{Override, Settings, Source};
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
@@ -160,8 +160,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "NUMBER", value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
     pub max_connections: Option<u32>,
 
-    /// Seconds between two progress lines of a publisher or player
-    #[arg(long, value_name = "SECONDS", value_parser = parse_seconds)]
+    /// Seconds between two progress lines of a publisher or player; 0 for none
+    #[arg(long, value_name = "SECONDS", value_parser = parse_interval)]
     pub pithy_print: Option<Duration>,
 
     /// The form of log lines
@@ -393,6 +393,7 @@ fn parse_send_delay(text: &str) -> Result<SendDelayFlag, String> {
 fn parse_forward(text: &str) -> Result<Forward, String> {
     Forward::parse(text).map_err(|error| {
         let words = match error {
+            _ if has_user(text) => "user and password are not supported here",
             ForwardError::Host => "expected a host name or address, then rtmp://HOST/APP or more",
             ForwardError::Placeholder => "only {vhost}, {app} and {stream} stand in braces",
             ForwardError::Port => "the port is a number from 1 to 65535",
@@ -410,6 +411,17 @@ fn parse_seconds(text: &str) -> Result<Duration, String> {
         return Err("expected seconds, at most 86400 (a day)".to_owned());
     }
     Ok(time)
+}
+
+/// Seconds between two reports; zero says that there are none.
+fn parse_interval(text: &str) -> Result<Duration, String> {
+    match parse_seconds(text)? {
+        Duration::ZERO => Ok(NEVER),
+        time if time < INTERVAL_MIN => {
+            Err("expected seconds from 1 to 86400 (a day), or 0 for never".to_owned())
+        }
+        time => Ok(time),
+    }
 }
 
 #[cfg(test)]

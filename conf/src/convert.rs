@@ -37,21 +37,28 @@ pub fn convert(name: &str, bytes: &[u8]) -> Converted {
         let text = String::from_utf8_lossy(bytes);
         return failed(Problem::new(0..0, "the file is not UTF-8"), &text);
     };
+    // Else it would be the begin of the first name.
+    let text = text.strip_prefix('\u{FEFF}').unwrap_or(text);
     let directives = match grammar::parse(text) {
         Ok(directives) => directives,
         Err(problem) => return failed(*problem, text),
     };
-    let mut writer = Writer { out: String::new(), indent: 0, problems: Vec::new() };
+    let (marks, problems) = (Vec::new(), Vec::new());
+    let mut writer = Writer { out: String::new(), indent: 0, marks, problems };
     writer.global(&directives);
-    let Writer { out, mut problems, .. } = writer;
+    let Writer { out, indent: _, marks, mut problems } = writer;
     if let Err(wrong) = settings::parse("converted", out.as_bytes()) {
         // The converter knows what it writes; what is wrong was wrong before.
         let wrong = Problems {
             list: wrong.list.into_iter().filter(|it| it.severity == Severity::Error).collect(),
             ..wrong
         };
-        for line in wrong.lines() {
-            problems.push(Problem::new(0..0, format!("the result has a problem: {line}")));
+        for Problem { help, label, message, span, .. } in wrong.list {
+            // What was written last before this place has become it.
+            let source = marks.iter().rev().find(|(at, _)| *at <= span.start);
+            let source = source.map_or(0..0, |(_, source)| source.clone());
+            let problem = Problem::new(source, format!("the result has a problem: {message}"));
+            problems.push(Problem { help, ..problem.label(label) });
         }
     }
     Converted { problems: Problems::new(name, text, problems), text: out }
@@ -77,6 +84,8 @@ enum Change {
 struct Writer {
     out: String,
     indent: usize,
+    /// Where in the text begins what a directive became, and where that stands.
+    marks: Vec<(usize, Span)>,
     problems: Vec<Problem>,
 }
 
@@ -102,6 +111,7 @@ impl Writer {
             if name != "vhost" && !self.is_first(directive, &mut seen) {
                 continue;
             }
+            self.mark(directive);
             match name {
                 "listen" => self.list(directive, "listen", "listen"),
                 "chunk_size" => self.one(directive, "chunk-size", "chunk-size", Change::Number),
@@ -255,7 +265,12 @@ impl Writer {
         let word = directive.arguments.first().filter(|word| !word.text.is_empty());
         if word.is_none() {
             let message = format!("`{}` has no argument", directive.name.text);
-            self.problems.push(Problem::new(directive.name.span.clone(), message).warning());
+            let problem = Problem::new(directive.name.span.clone(), message);
+            // A block says something, as in later versions of SRS: it must not be lost.
+            self.problems.push(match directive.children {
+                Some(_) => problem.help("write what is in its block as SRS 1.0 does"),
+                None => problem.warning(),
+            });
         }
         word.cloned()
     }
@@ -310,6 +325,11 @@ impl Writer {
             problem = problem.label("is a ; missing before it?");
         }
         self.problems.push(problem);
+    }
+
+    /// What is written from here on is what becomes of a directive.
+    fn mark(&mut self, directive: &Directive) {
+        self.marks.push((self.out.len(), directive.name.span.clone()));
     }
 
     fn line(&mut self, text: &str) {

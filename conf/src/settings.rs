@@ -9,6 +9,7 @@ pub mod encoders;
 pub mod fuzz;
 pub mod guard;
 pub mod kind;
+mod overrides;
 pub mod plan;
 pub mod problem;
 pub mod reference;
@@ -26,6 +27,7 @@ use millstream_core::config::Config;
 use problem::{Problem, Problems, Span};
 pub use schema::{Count, Doc, Live, Row};
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -185,6 +187,8 @@ pub struct Source {
     pub file: Option<PathBuf>,
     /// The flags.
     pub flags: Vec<Override>,
+    /// Variables whose values are no text.
+    pub no_text: Vec<String>,
 }
 
 /// Settings that can be used.
@@ -206,15 +210,31 @@ impl Source {
     /// A source with the variables of this process.
     #[must_use]
     pub fn of_process(file: Option<PathBuf>, flags: Vec<Override>) -> Self {
-        let of_ours = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
-            let (name, value) = (name.into_string().ok()?, value.into_string().ok()?);
-            name.starts_with(PREFIX).then_some((name, value))
-        };
-        let mut environment: Vec<_> = std::env::vars_os().filter_map(of_ours).collect();
-        environment.sort();
-        let named = environment.iter().find(|(name, _)| name == FILE_VARIABLE);
-        let file = file.or_else(|| named.map(|(_, path)| PathBuf::from(path)));
-        Self { environment, file, flags }
+        Self::of(file, flags, std::env::vars_os())
+    }
+
+    fn of(
+        file: Option<PathBuf>,
+        flags: Vec<Override>,
+        variables: impl Iterator<Item = (OsString, OsString)>,
+    ) -> Self {
+        let mut source = Self { file, flags, ..Self::default() };
+        for (name, value) in variables {
+            let Ok(name) = name.into_string() else { continue };
+            if !name.starts_with(PREFIX) {
+                continue;
+            }
+            if name == FILE_VARIABLE && source.file.is_none() {
+                source.file = Some(PathBuf::from(&value));
+            }
+            match value.into_string() {
+                Ok(value) => source.environment.push((name, value)),
+                Err(_) => source.no_text.push(name),
+            }
+        }
+        source.environment.sort();
+        source.no_text.sort();
+        source
     }
 
     /// Reads all of them.
@@ -223,78 +243,44 @@ impl Source {
     /// All that is wrong; the file first.
     pub fn load(&self) -> Result<Loaded, Vec<Problems>> {
         let mut wrong = Vec::new();
-        let mut loaded = match &self.file {
-            None => Ok(Loaded::usual()),
-            Some(path) => {
-                let name = path.display().to_string();
-                match read_file(path) {
-                    Ok(bytes) => parse(&name, &bytes),
-                    Err(message) => Err(Problems::unreadable(&name, message)),
+        let (mut loaded, mut problems) = self.read_file().unwrap_or_else(|unreadable| {
+            wrong.push(unreadable);
+            (Loaded::usual(), Vec::new())
+        });
+        let mut variables = overrides::read_environment(self, &mut loaded);
+        let mut flags = overrides::read_flags(self, &mut loaded);
+        // What is right in a file can be wrong with what overrides a part of it.
+        for found in check::check(&loaded.settings, &loaded.origins) {
+            match found.at {
+                Origin::Default | Origin::File(_) => problems.push(found.place(check::in_file)),
+                Origin::Environment(_) => {
+                    let problem = found.place(|origin| variables.place(origin));
+                    variables.problems.push(problem);
+                }
+                Origin::Flag(_) => {
+                    let problem = found.place(|origin| flags.place(origin));
+                    flags.problems.push(problem);
                 }
             }
         }
-        .unwrap_or_else(|problems| {
-            wrong.push(problems);
-            Loaded::usual()
-        });
-        let problems = self.read_environment(&mut loaded);
+        let problems = Problems::new(&loaded.name, &loaded.text, problems);
         if problems.are_fatal() {
             wrong.push(problems);
         } else {
-            loaded
-                .warnings
-                .list
-                .extend(problems.list.into_iter().map(|problem| Problem { span: 0..0, ..problem }));
+            loaded.warnings = problems;
         }
-        for Override { flag, path, values } in &self.flags {
-            loaded.settings.set(path, values);
-            loaded.mark(path, &Origin::Flag(flag), values.len());
-        }
+        wrong.extend(variables.finish(&mut loaded).err());
+        wrong.extend(flags.finish(&mut loaded).err());
         if wrong.is_empty() { Ok(loaded) } else { Err(wrong) }
     }
 
-    fn read_environment(&self, loaded: &mut Loaded) -> Problems {
-        let (mut text, mut problems) = (String::new(), Vec::new());
-        for (name, value) in &self.environment {
-            let (begin, value_at) = (text.len(), text.len() + name.len() + 1);
-            text.push_str(&format!("{name}={value}\n"));
-            if name == FILE_VARIABLE {
-                continue;
-            }
-            let known = DOCS.iter().filter_map(|doc| Some((variable(doc)?, doc)));
-            let Some((_, doc)) = known.clone().find(|(known, _)| known == name) else {
-                let known: Vec<String> = known.map(|(known, _)| known).collect();
-                // Variables of other programs may begin alike.
-                if let Some(near) = near_variable(name, &known) {
-                    let span = begin..begin + name.len();
-                    let message = format!("unknown variable {name}; did you mean {near}?");
-                    problems.push(Problem::new(span, message).warning());
-                }
-                continue;
-            };
-            let Some(kind) = doc.kind else { continue };
-            let parts: Vec<&str> = match doc.count {
-                Count::One => vec![value],
-                Count::Many => value.split(',').map(str::trim).collect(),
-            };
-            let mut values = Vec::new();
-            for part in parts {
-                match kind.read_text(part) {
-                    Ok(value) => values.push(value),
-                    Err(expected) => problems.push(
-                        Problem::new(
-                            value_at..value_at + value.len(),
-                            format!("wrong value of {name}"),
-                        )
-                        .label(expected.label)
-                        .help(expected.help),
-                    ),
-                }
-            }
-            loaded.settings.set(&doc.path, &values);
-            loaded.mark(&doc.path, &Origin::Environment(name.clone()), values.len());
+    fn read_file(&self) -> Result<(Loaded, Vec<Problem>), Problems> {
+        let Some(path) = &self.file else { return Ok((Loaded::usual(), Vec::new())) };
+        let name = path.display().to_string();
+        match read_file(path) {
+            Ok(bytes) => decode(&name, &bytes),
+            Err(message) => Err(Problems::unreadable(&name, message)),
         }
-        Problems::new("environment", &text, problems)
     }
 }
 
@@ -354,6 +340,18 @@ impl Loaded {
 /// # Errors
 /// All that is wrong with it.
 pub fn parse(name: &str, bytes: &[u8]) -> Result<Loaded, Problems> {
+    let (loaded, mut problems) = decode(name, bytes)?;
+    let found = check::check(&loaded.settings, &loaded.origins).into_iter();
+    problems.extend(found.map(|found| found.place(check::in_file)));
+    let problems = Problems::new(name, &loaded.text, problems);
+    if problems.are_fatal() {
+        return Err(problems);
+    }
+    Ok(Loaded { warnings: problems, ..loaded })
+}
+
+/// Reads the text of a file, and what is wrong with it by itself.
+fn decode(name: &str, bytes: &[u8]) -> Result<(Loaded, Vec<Problem>), Problems> {
     let text = guard(bytes).map_err(|problem| {
         let text = String::from_utf8_lossy(bytes.get(..guard::FILE_LEN_MAX).unwrap_or(bytes));
         let is_long = bytes.len() > guard::FILE_LEN_MAX;
@@ -367,14 +365,10 @@ pub fn parse(name: &str, bytes: &[u8]) -> Result<Loaded, Problems> {
         settings.config.vhosts.clear();
     }
     decoder.block(table::SETTINGS, &[], document.nodes(), &mut settings, "");
-    let Decoder { mut problems, origins, .. } = decoder;
-    check::check(&settings, &origins, &mut problems);
-    let problems = Problems::new(name, text, problems);
-    if problems.are_fatal() {
-        return Err(problems);
-    }
+    let Decoder { problems, origins, .. } = decoder;
+    let warnings = Problems::new(name, text, Vec::new());
     let (name, text) = (name.to_owned(), text.to_owned());
-    Ok(Loaded { name, origins, settings, text, warnings: problems })
+    Ok((Loaded { name, origins, settings, text, warnings }, problems))
 }
 
 /// All keys of the reference.

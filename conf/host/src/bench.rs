@@ -23,7 +23,7 @@ use crate::clip::Clip;
 use crate::limits::raise_open_files;
 use crate::runtime::{Runtime, sleep_until};
 use crate::tasks::Tasks;
-use crate::{complain, say};
+use crate::{complain, tell};
 use millstream_conf::cli::{
     Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchPlay, BenchPublish, BenchView,
 };
@@ -82,7 +82,7 @@ fn run_play<R: Runtime>(args: &BenchPlay) -> Result<Tally, String> {
     if let Some(feed) = feed {
         feed.stop()?;
     }
-    print(&table::Head { what: "play", url: &args.url, clients: "players" }, &args.load, &tally);
+    print(&table::Head { what: "play", url: &args.url, clients: "players" }, &args.load, &tally)?;
     Ok(tally)
 }
 
@@ -108,7 +108,7 @@ fn run_view<R: Runtime>(args: &BenchView, what: &'static str) -> Result<Tally, S
     if let Some(feed) = feed {
         feed.stop()?;
     }
-    print(&table::Head { what, url: &args.url, clients: "viewers" }, &args.load, &tally);
+    print(&table::Head { what, url: &args.url, clients: "viewers" }, &args.load, &tally)?;
     Ok(tally)
 }
 
@@ -135,7 +135,7 @@ fn run_publish<R: Runtime>(args: &BenchPublish) -> Result<Tally, String> {
     let publish = |context, number| publish::publish_one::<R>(context, number, clip.clone());
     let tally = plan.run::<R, _>("publishers", publish);
     let head = table::Head { what: "publish", url: &args.url, clients: "publishers" };
-    print(&head, &args.load, &tally);
+    print(&head, &args.load, &tally)?;
     Ok(tally)
 }
 
@@ -147,26 +147,26 @@ fn run_compare(args: &BenchCompare) -> Result<Tally, String> {
             let _ = write!(io::stderr(), "{line}");
         }
     };
-    say(&compare::run(args, tell)?);
+    crate::tell(&compare::run(args, tell)?)?;
     Ok(Tally::default())
 }
 
 fn run_churn<R: Runtime>(args: &BenchChurn) -> Result<Tally, String> {
     let tally = churn::run::<R>(args)?;
     let head = table::Head { what: "churn", url: &args.url, clients: "clients" };
-    print(&head, &args.load(), &tally);
+    print(&head, &args.load(), &tally)?;
     Ok(tally)
 }
 
 fn run_null_play<R: Runtime>(args: &BenchNullPlay) -> Result<Tally, String> {
     let tally = null::play::<R>(args)?;
     let url = args.address.to_string();
-    print(&table::Head { what: "null", url: &url, clients: "players" }, &args.load, &tally);
+    print(&table::Head { what: "null", url: &url, clients: "players" }, &args.load, &tally)?;
     Ok(tally)
 }
 
-fn print(head: &table::Head<'_>, load: &BenchLoad, tally: &Tally) {
-    say(&if load.json { table::json(head, tally) } else { table::human(head, tally) });
+fn print(head: &table::Head<'_>, load: &BenchLoad, tally: &Tally) -> Result<(), String> {
+    tell(&if load.json { table::json(head, tally) } else { table::human(head, tally) })
 }
 
 fn read_clip(file: &Path) -> Result<Clip, String> {

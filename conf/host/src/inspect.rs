@@ -1,6 +1,6 @@
 //! `millstream inspect`: a file in, a report and a verdict out.
 
-use crate::{complain, say};
+use crate::{complain, tell};
 use millstream_conf::cli::Inspect as Args;
 use millstream_sim::inspect::{Frames, Report, Verdict};
 use std::path::Path;
@@ -27,7 +27,7 @@ fn inspect(args: &Args) -> Result<Verdict, String> {
     let folder = args.file.parent().unwrap_or(Path::new(""));
     let report = Report::of(&bytes, frames, &mut |uri| beside(folder, uri))
         .map_err(|error| format!("{shown} is {error}"))?;
-    say(&if args.json { report.json() } else { report.text() });
+    tell(&if args.json { report.json() } else { report.text() })?;
     Ok(report.verdict())
 }
 

@@ -2,7 +2,7 @@
 
 use crate::runtime::Runtime;
 use crate::serve::{self, Program};
-use crate::{bench, encoders, exec, inspect, reload, replay, sim};
+use crate::{bench, complain, encoders, exec, inspect, reload, replay, sim, tell};
 use clap::Parser as _;
 use millstream_conf::cli::{Cli, Command};
 use millstream_conf::program::{self, Printed};
@@ -34,8 +34,8 @@ pub fn run<R: Runtime>() -> ExitCode {
 /// Says what a command has to say.
 fn print(printed: &Printed) -> ExitCode {
     let _ = std::io::stderr().write_all(printed.err.as_bytes());
-    let _ = std::io::stdout().write_all(printed.out.as_bytes());
-    if printed.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+    let is_told = tell(&printed.out).map_err(|error| complain(&error)).is_ok();
+    if printed.failed || !is_told { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 /// Colours are for terminals, and for those who want them.

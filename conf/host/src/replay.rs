@@ -1,7 +1,7 @@
 //! `millstream replay` and `millstream case`: captures and traces in, reports out.
 
 use crate::serve::{pages, trace_of};
-use crate::{complain, say};
+use crate::{complain, tell};
 use millstream_conf::cli::{Case, CaseAdd, Replay as Args};
 use millstream_sim::capture::Capture;
 use millstream_sim::replay::Replay;
@@ -26,11 +26,8 @@ pub fn run(args: &Args) -> ExitCode {
 #[must_use]
 pub fn run_case(case: &Case) -> ExitCode {
     let Case::Add(args) = case;
-    match add(args) {
-        Ok(text) => {
-            say(&text);
-            ExitCode::SUCCESS
-        }
+    match add(args).and_then(|text| tell(&text)) {
+        Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&error);
             ExitCode::FAILURE
@@ -77,7 +74,7 @@ fn replay(args: &Args) -> Result<(), String> {
     if let Some(file) = &args.write_flv {
         write_flv(&replay, file)?;
     }
-    say(&report);
+    tell(&report)?;
     if args.stats {
         // Not part of the report, which is the same each time.
         let span = replay.span_micros as f64 / 1e6;
@@ -102,7 +99,7 @@ fn replay_trace(args: &Args, bytes: Vec<u8>) -> Result<(), String> {
     let started = Instant::now();
     let lines =
         trace::replay(&text, &pages()).map_err(|divergence| format!("{shown}, {divergence}"))?;
-    say(&format!("identical: this server does all that the {lines} lines of {shown} say\n"));
+    tell(&format!("identical: this server does all that the {lines} lines of {shown} say\n"))?;
     // The first of several shards stands for all of them.
     let placement = Setup::parse(&text, &pages()).map(|setup| setup.placement);
     for own in placement.filter(|at| at.own.0 == 0).map_or(1..1, |at| 1..at.count.get()) {

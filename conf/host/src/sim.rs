@@ -1,6 +1,6 @@
 //! `millstream sim`: simulated worlds, from the terminal.
 
-use crate::{complain, say};
+use crate::{complain, tell};
 use millstream_conf::cli::{Sim, SimRun, SimScenario, SimShrink, SimSwarm};
 use millstream_sim::command::{self, Show, Subject};
 use std::collections::hash_map::RandomState;
@@ -58,10 +58,10 @@ fn shrink(args: &SimShrink) -> io::Result<bool> {
     let mut text = Vec::new();
     let is_well = command::shrink_one(&subject, &mut text)?;
     if is_well {
-        say(&String::from_utf8_lossy(&text));
+        tell(&String::from_utf8_lossy(&text)).map_err(io::Error::other)?;
     } else {
         std::fs::write(path, text).map_err(|error| named(path, "written", &error))?;
-        say(&format!("wrote {}\n", path.display()));
+        tell(&format!("wrote {}\n", path.display())).map_err(io::Error::other)?;
     }
     Ok(is_well)
 }

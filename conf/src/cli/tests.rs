@@ -90,6 +90,7 @@ fn flags_reach_the_configuration() {
     check("--pithy-print 1", |config, _| {
         config.pithy_print = PithyPrint::every(Duration::from_secs(1));
     });
+    check("--pithy-print 0", |config, _| config.pithy_print = PithyPrint::every(NEVER));
 }
 
 #[test]
@@ -124,9 +125,11 @@ fn errors_teach() {
     check("millstream --chunk-size 1", "128..=16777215");
     check("millstream --send-delay soon", "milliseconds from 0 to 10000");
     check("millstream --send-delay 10001", "milliseconds from 0 to 10000");
+    check("millstream --pithy-print 1ms", "or 0 for never");
     check("millstream --grace=-1", "expected seconds");
     check("millstream --grace 90000", "86400");
     check("millstream --forward rtmps://b/live", "plain RTMP");
+    check("millstream --forward rtmp://me:pw@b/live", "user and password");
     check("millstream --forward b:0", "from 1 to 65535");
     check("millstream --forward rtmp://{app}/live", "host name");
     check("millstream --forward rtmp://b/{name}", "{vhost}, {app} and {stream}");

@@ -1,5 +1,6 @@
 use super::*;
 use crate::cli::LogLevel;
+use crate::settings::kind::NEVER;
 use crate::settings::problem::{Look, Severity};
 use millstream_core::config::transcode::{Audio, Video};
 use millstream_core::config::{HlsStorage, TimeJitter};
@@ -109,6 +110,14 @@ fn the_later_directives_are_known() {
 }
 
 #[test]
+fn a_pithy_print_of_nothing_flooded_the_log() {
+    let (settings, told) = settings_of("pithy_print { play 0; publish 1000; }");
+    assert_eq!(told, [""; 0]);
+    assert_eq!(settings.config.pithy_print.play, NEVER);
+    assert_eq!(problem_of("pithy_print { play 10; }"), ("wrong argument".to_owned(), (1, 20)));
+}
+
+#[test]
 fn what_srs_ignores_is_left_out() {
     let (settings, told) = settings_of(
         "listen 1935;
@@ -184,6 +193,65 @@ fn the_grammar_is_that_of_srs() {
     check("listen many;", "wrong argument", (1, 8));
     check("vhost a { hls on; hls_window -1; }", "wrong argument", (1, 30));
     check(&"a {".repeat(40), "more than 32 blocks within each other", (1, 99));
+}
+
+#[test]
+fn a_byte_order_mark_ate_the_first_directive() {
+    let (settings, told) = settings_of("\u{FEFF}listen 1936;");
+    assert_eq!((settings.listen.len(), told), (1, Vec::new()));
+    assert_eq!(settings.listen[0].port(), 1936);
+    assert_eq!(problem_of("\u{FEFF}listen many;"), ("wrong argument".to_owned(), (1, 8)));
+}
+
+#[test]
+fn blocks_of_later_versions_were_lost() {
+    let (settings, told) = settings_of(
+        "vhost a.example {
+            refer { enabled on; all a.com b.com; publish c.com; play d.com; }
+            forward { enabled on; destination 127.0.0.1:1936 127.0.0.1:1937; }
+        }
+        vhost b.example { refer { all a.com; } forward { destination 127.0.0.1:1936; } }
+        vhost c.example { refer { enabled off; all a.com; } forward { enabled on; } }",
+    );
+    let vhost = |name: &str| &settings.config.vhosts[name];
+    let refer = &vhost("a.example").refer;
+    assert_eq!((refer.all.len(), refer.publish.len(), refer.play.len()), (2, 1, 1));
+    assert_eq!(vhost("a.example").forwards.len(), 2);
+    assert_eq!((vhost("b.example").refer.all.len(), vhost("b.example").forwards.len()), (1, 0));
+    assert_eq!(vhost("c.example").refer.all.len(), 0);
+    assert_eq!(
+        told,
+        [
+            "SRS ignores this without `enabled on`",
+            "this forward is not enabled",
+            "this refer is not enabled",
+            "this forward has no destination",
+        ]
+    );
+    let lost = problem_of("vhost a {\n refer_play { all a.com; }\n}");
+    assert_eq!(lost, ("`refer_play` has no argument".to_owned(), (2, 2)));
+    let lost = problem_of("vhost a {\n queue_length { x 1; }\n}");
+    assert_eq!(lost, ("`queue_length` has no argument".to_owned(), (2, 2)));
+}
+
+#[test]
+fn problems_of_the_result_stood_at_the_first_line() {
+    let check = |text: &str, message: &str, position: (usize, usize)| {
+        let message = format!("the result has a problem: {message}");
+        assert_eq!(problem_of(text), (message, position), "{text}");
+    };
+    let engine = |engine: &str| {
+        format!(
+            "listen 1935;\nvhost a {{\n transcode {{\n  enabled on; ffmpeg f;\n  \
+             engine x {{ enabled on; {engine} }}\n }}\n}}"
+        )
+    };
+    let text = engine("vcodec vn; acodec an; output o;");
+    check(&text, "an engine without audio and video makes nothing", (5, 3));
+    let text = engine("output rtmp://b/[param];");
+    check(&text, "the output has an unknown name in brackets", (5, 3));
+    let text = "listen 1935;\nvhost a {\n hls on;\n hls_fragment 10; hls_window 5;\n}";
+    check(text, "the window of HLS is shorter than a fragment", (3, 2));
 }
 
 #[test]

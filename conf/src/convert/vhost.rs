@@ -44,12 +44,13 @@ impl Writer {
             if !may_repeat && !self.is_first(inner, &mut seen) {
                 continue;
             }
+            self.mark(inner);
             if let Some((_, name, change)) = SETTINGS.iter().find(|(name, _, _)| *name == known) {
                 self.one(inner, name, &format!("vhost.{name}"), *change);
                 continue;
             }
             match known {
-                "forward" => self.list(inner, "forward", "vhost.forward"),
+                "forward" => self.forward(inner),
                 "refer" | "refer_publish" | "refer_play" | "hls" | "hls_path" | "hls_fragment"
                 | "hls_window" => {}
                 "transcode" => self.transcode(inner, log_directory),
@@ -67,16 +68,57 @@ impl Writer {
         self.line("}");
     }
 
+    /// `forward A B;`, or a block as in later versions of SRS.
+    fn forward(&mut self, directive: &Directive) {
+        let Some(block) = &directive.children else {
+            self.list(directive, "forward", "vhost.forward");
+            return;
+        };
+        self.known(block, &["enabled", "destination"]);
+        if !is_on(find(block, "enabled")) {
+            self.warn(directive, "this forward is not enabled", "it is left out");
+            return;
+        }
+        match find(block, "destination") {
+            Some(destination) => self.list(destination, "forward", "vhost.forward"),
+            None => self.warn(directive, "this forward has no destination", "it is left out"),
+        }
+    }
+
+    /// `refer A B;` with directives beside it, or a block as in later versions of SRS.
     fn refer(&mut self, children: &[Directive]) {
+        let refer = find(children, "refer");
+        let block = refer.and_then(|refer| Some((refer, refer.children.as_deref()?)));
+        let (inside, names) = match block {
+            Some((_, block)) => (block, ["all", "publish", "play"]),
+            None => (children, ["refer", "refer_publish", "refer_play"]),
+        };
+        if let Some((refer, block)) = block {
+            self.known(block, &["enabled", "all", "publish", "play"]);
+            let enabled = find(block, "enabled");
+            if enabled.is_none() {
+                // Who lists pages wants no others: that is the safe side.
+                self.warn(refer, "SRS ignores this without `enabled on`", "it is taken for on");
+            } else if !is_on(enabled) {
+                self.warn(refer, "this refer is not enabled", "it is left out");
+                return;
+            }
+        }
         self.open("refer");
-        for (name, inner) in
-            [("refer", "all"), ("refer_publish", "publish"), ("refer_play", "play")]
-        {
-            if let Some(directive) = find(children, name) {
+        for (name, inner) in names.into_iter().zip(["all", "publish", "play"]) {
+            if let Some(directive) = find(inside, name) {
+                self.mark(directive);
                 self.list(directive, inner, &format!("vhost.refer.{inner}"));
             }
         }
         self.close();
+    }
+
+    /// Tells of all that is none of `names`.
+    fn known(&mut self, children: &[Directive], names: &[&str]) {
+        for inner in children.iter().filter(|inner| !names.contains(&inner.name.text.as_str())) {
+            self.no_equal(inner, &[], names);
+        }
     }
 
     /// `hls on;` with directives beside it, or a block.
@@ -85,6 +127,7 @@ impl Writer {
             self.line("hls #false");
             return;
         };
+        self.mark(hls);
         let (inside, is_enabled) = match &hls.children {
             Some(block) => (block.as_slice(), is_on(find(block, "enabled"))),
             None => (children, hls.arguments.first().is_none_or(|word| word.text != "off")),
@@ -150,6 +193,7 @@ impl Writer {
             self.warn(directive, "this engine is not enabled", "it is left out");
             return;
         }
+        self.mark(directive);
         self.open(&format!("engine {}", quoted(&name.text)));
         let path = |name: &str| format!("vhost.transcode.engine.{name}");
         for (known, name) in [("iformat", "input-format"), ("oformat", "output-format")] {
@@ -167,10 +211,7 @@ impl Writer {
                 self.problems.push(Problem::new(directive.name.span.clone(), message));
             }
         }
-        let known = |name: &str| ENGINE.contains(&name);
-        for inner in children.iter().filter(|inner| !known(&inner.name.text)) {
-            self.no_equal(inner, &[], &ENGINE);
-        }
+        self.known(children, &ENGINE);
         self.indent -= 1;
         self.line("}");
     }

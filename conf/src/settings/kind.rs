@@ -8,6 +8,7 @@ use millstream_core::config::forward::{Forward, ForwardError};
 use millstream_core::config::transcode::Fps;
 use millstream_core::config::{Network, SendDelay};
 use std::fmt::Write as _;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,10 +25,12 @@ pub enum Kind {
     Destination,
     /// A domain, without scheme and path.
     Domain,
-    /// A duration of at most so many seconds.
-    Duration(u64),
+    /// A duration from so many milliseconds to so many seconds.
+    Duration(u64, u64),
     /// Pictures per second.
     Fps,
+    /// The time between two reports: zero says that there are none.
+    Interval,
     /// Addresses of peers.
     Network,
     /// A whole number from the first to the second.
@@ -80,6 +83,12 @@ pub struct Expected {
 /// A day bounds every interval: longer ones are slips of the finger.
 pub const DAY: u64 = 86_400;
 
+/// Reports that come more often than this are of use to nobody, and fill disks.
+pub const INTERVAL_MIN: Duration = Duration::from_secs(1);
+
+/// The interval of what never happens: no server runs for a hundred years.
+pub const NEVER: Duration = Duration::from_secs(36_500 * DAY);
+
 impl Kind {
     /// Reads a value of a file.
     ///
@@ -100,11 +109,11 @@ impl Kind {
                 self.read_text(&port.to_string())
             }
             (Self::SendDelay, KdlValue::Integer(0)) => self.read_text("0ms"),
-            (Self::Duration(_), KdlValue::Integer(0)) => self.read_text("0s"),
+            (Self::Duration(..) | Self::Interval, KdlValue::Integer(0)) => self.read_text("0s"),
             (_, KdlValue::String(text)) => self.read_text(text),
             (_, KdlValue::Integer(number)) => {
                 let units = match self {
-                    Self::Duration(_) | Self::SendDelay => {
+                    Self::Duration(..) | Self::Interval | Self::SendDelay => {
                         format!("write \"{number}s\" for seconds, \"{number}ms\" for milliseconds")
                     }
                     Self::Bitrate => format!("write \"{number}kbps\""),
@@ -138,6 +147,7 @@ impl Kind {
             }
             Self::Destination => Forward::parse(text).map(Value::Destination).map_err(|error| {
                 wrong(match error {
+                    _ if has_user(text) => "user and password are not supported here",
                     ForwardError::Host => "the host is not legal",
                     ForwardError::Placeholder => "only {vhost}, {app} and {stream} stand for names",
                     ForwardError::Port => "a port is 1 to 65535",
@@ -146,17 +156,23 @@ impl Kind {
                 })
             }),
             Self::Domain => domain(text).ok_or_else(|| wrong("this is no domain")),
-            Self::Duration(max) => {
-                let time = parse_duration(text).ok_or_else(|| wrong("this is no duration"))?;
-                if time > Duration::from_secs(max) {
-                    return Err(wrong("this is too long"));
-                }
-                Ok(Value::Duration(time))
-            }
+            Self::Duration(min, max) => self
+                .time(text, Duration::from_millis(min), Duration::from_secs(max))
+                .map(Value::Duration),
             Self::Fps => parse_fps(text).map(Value::Fps).ok_or_else(|| wrong("this is no rate")),
-            Self::Network => Network::parse(text)
-                .map(Value::Network)
-                .ok_or_else(|| wrong("these are no addresses")),
+            Self::Interval => match parse_duration(text) {
+                Some(Duration::ZERO) => Ok(Value::Duration(NEVER)),
+                _ => self.time(text, INTERVAL_MIN, Duration::from_secs(DAY)).map(Value::Duration),
+            },
+            Self::Network => Network::parse(text).map(Value::Network).ok_or_else(|| {
+                network_around(text).map_or_else(
+                    || wrong("these are no addresses"),
+                    |network| Expected {
+                        label: "this is an address within a network".into(),
+                        help: format!("write \"{network}\" for all of it"),
+                    },
+                )
+            }),
             Self::Number(..) => match text.parse() {
                 Ok(number) => self.number(number),
                 Err(_) => Err(wrong("this is no number")),
@@ -199,6 +215,15 @@ impl Kind {
         }
     }
 
+    fn time(self, text: &str, min: Duration, max: Duration) -> Result<Duration, Expected> {
+        match parse_duration(text) {
+            None => Err(self.expected("this is no duration")),
+            Some(time) if time < min => Err(self.expected("this is too short")),
+            Some(time) if time > max => Err(self.expected("this is too long")),
+            Some(time) => Ok(time),
+        }
+    }
+
     fn expected(self, label: &str) -> Expected {
         Expected { label: label.into(), help: format!("expected {}", self.describe()) }
     }
@@ -216,11 +241,21 @@ impl Kind {
                 \"rtmp://host:port/app/stream\", with {vhost}, {app} and {stream} for names"
                 .into(),
             Self::Domain => "a domain: \"example.com\" (its subdomains are meant too)".into(),
-            Self::Duration(max) => format!(
+            Self::Duration(0, max) => format!(
                 "a duration: \"10s\", \"500ms\", \"2m\", \"1h\", at most \"{}\"",
                 duration_text(Duration::from_secs(max))
             ),
+            Self::Duration(min, max) => format!(
+                "a duration from \"{}\" to \"{}\": \"10s\", \"500ms\", \"2m\", \"1h\"",
+                duration_text(Duration::from_millis(min)),
+                duration_text(Duration::from_secs(max))
+            ),
             Self::Fps => "pictures per second: 25, 29.97".into(),
+            Self::Interval => format!(
+                "a duration from \"{}\" to \"{}\": \"10s\", \"2m\", \"1h\"; \"0s\" is never",
+                duration_text(INTERVAL_MIN),
+                duration_text(Duration::from_secs(DAY))
+            ),
             Self::Network => "all, private, an address or a network: \"192.168.0.7\", \
                 \"10.0.0.0/8\", \"fd00::/8\""
                 .into(),
@@ -323,6 +358,29 @@ pub fn quoted(text: &str) -> String {
     out
 }
 
+/// True when a destination names somebody before its host.
+pub(crate) fn has_user(destination: &str) -> bool {
+    let rest = destination.split_once("://").map_or(destination, |(_, rest)| rest);
+    rest.split(['/', '?']).next().is_some_and(|authority| authority.contains('@'))
+}
+
+/// The network that an address with a length is in, as in `10.0.0.1/8`.
+fn network_around(text: &str) -> Option<Network> {
+    let (address, len) = text.split_once('/')?;
+    let (address, len) = (address.parse().ok()?, len.parse::<u32>().ok()?);
+    let first: IpAddr = match address {
+        IpAddr::V4(address) => {
+            let mask = u32::MAX.checked_shl(32_u32.checked_sub(len)?).unwrap_or(0);
+            Ipv4Addr::from_bits(address.to_bits() & mask).into()
+        }
+        IpAddr::V6(address) => {
+            let mask = u128::MAX.checked_shl(128_u32.checked_sub(len)?).unwrap_or(0);
+            Ipv6Addr::from_bits(address.to_bits() & mask).into()
+        }
+    };
+    Network::parse(&format!("{first}/{len}"))
+}
+
 /// A URL without what may be a key: the query, and what follows its app.
 fn without_key(url: &str) -> String {
     let (url, query) = url.split_once('?').map_or((url, ""), |(url, _)| (url, "?..."));
@@ -375,6 +433,9 @@ fn parse_duration(text: &str) -> Option<Duration> {
 }
 
 fn duration_text(time: Duration) -> String {
+    if time == NEVER {
+        return "0s".into();
+    }
     let micros = time.as_micros();
     for (unit, size) in [("h", 3_600_000_000), ("m", 60_000_000), ("s", 1_000_000), ("ms", 1_000)] {
         if micros.is_multiple_of(size) && micros >= size {

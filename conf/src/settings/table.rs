@@ -9,7 +9,6 @@ use crate::cli::{LogFormat, LogLevel};
 use millstream_core::config::{HlsStorage, PublishPolicy, TimeJitter, Vhost};
 use millstream_core::name::DEFAULT_VHOST;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// A setting with one value: `Kind`, and how its field becomes a value and is made from one.
 macro_rules! one {
@@ -54,11 +53,11 @@ macro_rules! size {
 }
 
 macro_rules! time {
-    ($name:literal, $live:ident, $max:expr, $($field:ident).+, $doc:literal) => {
+    ($name:literal, $live:ident, $kind:expr, $($field:ident).+, $doc:literal) => {
         one!(
             $name,
             $live,
-            Kind::Duration($max),
+            $kind,
             |target| vec![Value::Duration(target.$($field).+)],
             |target, values| if let [Value::Duration(time)] = values[..] {
                 target.$($field).+ = time;
@@ -134,6 +133,11 @@ macro_rules! block {
 
 pub(super) use {block, one, switch};
 
+/// A time after which somebody is closed: in less nobody could do what is waited for.
+const TIMEOUT: Kind = Kind::Duration(100, DAY);
+/// A time between two reports, of which there may be none.
+const REPORTS: Kind = Kind::Interval;
+
 /// What may stand at the top of a file.
 pub(super) static SETTINGS: &[Key<Settings>] = &[
     many!(
@@ -178,7 +182,7 @@ pub(super) static SETTINGS: &[Key<Settings>] = &[
         "pithy-print",
         Some("every"),
         PITHY_PRINT,
-        "Times between two progress reports; a value behind the name sets all."
+        "Times between two progress reports; a value behind the name sets all, and 0 ends them."
     ),
     one!(
         "pid",
@@ -207,10 +211,6 @@ pub(super) static SETTINGS: &[Key<Settings>] = &[
                 vhosts.map(|(name, vhost)| (name.to_string(), Vhost::clone(vhost))).collect()
             },
             add: |settings, name, vhost| {
-                if matches!(&vhost.hls.storage, HlsStorage::Disk { path } if path.is_empty()) {
-                    let help = "write hls { storage disk; path \"...\" }".to_owned();
-                    return Err(("segments on disk need a path", help));
-                }
                 settings.config.vhosts.insert(name.into(), Arc::new(vhost));
                 Ok(())
             },
@@ -318,18 +318,18 @@ static PITHY_PRINT: &[Key<Settings>] = &[
     one!(
         "every",
         Now,
-        Kind::Duration(DAY),
+        REPORTS,
         |_| Vec::new(),
         |target, values| if let [Value::Duration(time)] = values[..] {
             target.config.pithy_print = millstream_core::config::PithyPrint::every(time);
         },
         "Sets all of the others."
     ),
-    time!("publish", Now, DAY, config.pithy_print.publish, "Of a publisher, and of its stream."),
-    time!("play", Now, DAY, config.pithy_print.play, "Of a player."),
-    time!("forward", Now, DAY, config.pithy_print.forward, "Of a destination of forwarding."),
-    time!("transcode", Now, DAY, config.pithy_print.transcode, "Of a transcoder."),
-    time!("hls", Now, DAY, config.pithy_print.hls, "Of the segments of a stream."),
+    time!("publish", Now, REPORTS, config.pithy_print.publish, "Of a publisher and its stream."),
+    time!("play", Now, REPORTS, config.pithy_print.play, "Of a player."),
+    time!("forward", Now, REPORTS, config.pithy_print.forward, "Of a destination of forwarding."),
+    time!("transcode", Now, REPORTS, config.pithy_print.transcode, "Of a transcoder."),
+    time!("hls", Now, REPORTS, config.pithy_print.hls, "Of the segments of a stream."),
 ];
 
 static LIMITS: &[Key<Settings>] = &[
@@ -376,49 +376,49 @@ static LIMITS: &[Key<Settings>] = &[
     time!(
         "handshake-timeout",
         Connection,
-        DAY,
+        TIMEOUT,
         config.limits.handshake_timeout,
         "Time to complete the handshake."
     ),
     time!(
         "connect-timeout",
         Connection,
-        DAY,
+        TIMEOUT,
         config.limits.connect_timeout,
         "Time to complete `connect` after the handshake."
     ),
     time!(
         "role-timeout",
         Connection,
-        DAY,
+        TIMEOUT,
         config.limits.role_timeout,
         "Time to publish or play after `connect`."
     ),
     time!(
         "role-again-timeout",
         Now,
-        DAY,
+        TIMEOUT,
         config.limits.role_again_timeout,
         "Time to publish or play again after a connection has stopped to do either."
     ),
     time!(
         "publisher-idle-timeout",
         Connection,
-        DAY,
+        TIMEOUT,
         config.limits.publisher_idle_timeout,
         "Time without media after which a publisher is removed."
     ),
     time!(
         "player-idle-timeout",
         Now,
-        DAY,
+        TIMEOUT,
         config.limits.player_idle_timeout,
         "Time without progress after which a player that has data waiting is closed."
     ),
     time!(
         "play-wait",
         Now,
-        DAY,
+        Kind::Duration(0, DAY),
         config.limits.play_wait,
         "How long a player of a stream that was never published waits for it."
     ),
@@ -441,7 +441,7 @@ static LIMITS: &[Key<Settings>] = &[
     time!(
         "gop-span",
         Now,
-        3_600,
+        Kind::Duration(100, 3_600),
         config.limits.gop_span_max,
         "Media time in the GOP cache of one stream."
     ),
@@ -574,7 +574,7 @@ static VHOST: &[Key<Vhost>] = &[
     time!(
         "queue-length",
         Now,
-        3_600,
+        Kind::Duration(100, 3_600),
         queue_length.time_max,
         "Media time that a player may lag behind before it skips to the newest keyframe."
     ),
@@ -606,7 +606,7 @@ static VHOST: &[Key<Vhost>] = &[
     time!(
         "grace",
         Now,
-        DAY,
+        Kind::Duration(0, DAY),
         grace,
         "How long players stay attached when their publisher has gone."
     ),
@@ -643,17 +643,28 @@ static REFER: &[Key<Vhost>] = &[
 
 static HLS: &[Key<Vhost>] = &[
     switch!("enabled", Now, hls.enabled, "Segments and playlists are made."),
-    one!(
+    time!(
         "fragment",
         Now,
-        Kind::Duration(600),
-        |vhost| vec![Value::Duration(vhost.hls.fragment)],
-        |vhost, values| if let [Value::Duration(time)] = values[..] {
-            vhost.hls.fragment = time.max(Duration::from_millis(100));
-        },
+        Kind::Duration(100, 600),
+        hls.fragment,
         "The time after which a segment ends at the next keyframe."
     ),
-    time!("window", Now, DAY, hls.window, "The time that a playlist covers."),
+    time!("window", Now, Kind::Duration(100, DAY), hls.window, "The time that a playlist covers."),
+    // It comes before the storage, so that memory is memory, whatever the path is.
+    one!(
+        "path",
+        Now,
+        Kind::Text,
+        |vhost| match &vhost.hls.storage {
+            HlsStorage::Disk { path } => vec![Value::Text(path.clone())],
+            HlsStorage::Memory => Vec::new(),
+        },
+        |vhost, values| if let [Value::Text(path)] = &values[..] {
+            vhost.hls.storage = HlsStorage::Disk { path: path.clone() };
+        },
+        "The directory of segments on disk."
+    ),
     one!(
         "storage",
         Now,
@@ -670,19 +681,6 @@ static HLS: &[Key<Vhost>] = &[
             _ => {}
         },
         "Where segments are kept: in memory alone, or on disk too."
-    ),
-    one!(
-        "path",
-        Now,
-        Kind::Text,
-        |vhost| match &vhost.hls.storage {
-            HlsStorage::Disk { path } => vec![Value::Text(path.clone())],
-            HlsStorage::Memory => Vec::new(),
-        },
-        |vhost, values| if let [Value::Text(path)] = &values[..] {
-            vhost.hls.storage = HlsStorage::Disk { path: path.clone() };
-        },
-        "The directory of segments on disk."
     ),
 ];
 

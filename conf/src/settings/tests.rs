@@ -66,6 +66,9 @@ fn every_key_of_the_top_reaches_its_place() {
     check("pithy-print \"10s\" hls=\"2m\"", |settings| {
         settings.config.pithy_print.hls = Duration::from_secs(120);
     });
+    check("pithy-print 0", |settings| {
+        settings.config.pithy_print = millstream_core::config::PithyPrint::every(kind::NEVER);
+    });
     check("pid \"/run/a.pid\"", |settings| settings.pid_file = Some("/run/a.pid".into()));
     check("limits streams=9 gop=\"4MiB\" play-wait=\"1.5s\"", |settings| {
         settings.config.limits.sources_max = 9;
@@ -159,10 +162,47 @@ fn transcodes_are_read() {
 }
 
 #[test]
+fn durations_of_nothing_flooded_the_log_and_closed_everybody() {
+    let check = |text: &str, label: &str| {
+        let problems = parse("test.kdl", text.as_bytes()).unwrap_err();
+        let labels: Vec<&str> = problems.list.iter().map(|problem| &*problem.label).collect();
+        assert_eq!(labels, [label], "{text}");
+    };
+    for interval in ["1us", "200ms", "999ms"] {
+        check(&format!("pithy-print \"{interval}\""), "this is too short");
+        check(&format!("pithy-print play=\"{interval}\""), "this is too short");
+    }
+    check("pithy-print \"25h\"", "this is too long");
+    for name in [
+        "handshake-timeout",
+        "connect-timeout",
+        "role-timeout",
+        "role-again-timeout",
+        "publisher-idle-timeout",
+        "player-idle-timeout",
+        "gop-span",
+    ] {
+        check(&format!("limits {name}=\"0s\""), "this is too short");
+        check(&format!("limits {name}=0"), "this is too short");
+        check(&format!("limits {name}=\"99ms\""), "this is too short");
+        let _ = load(&format!("limits {name}=\"100ms\""));
+    }
+    for setting in ["queue-length 0", "hls window=0", "hls fragment=\"50ms\""] {
+        check(&format!("vhost a.example {{\n{setting}\n}}"), "this is too short");
+    }
+    // Here nothing means something.
+    let _ = load("limits play-wait=0\nvhost a.example grace=0 send-delay=0");
+    let variable = ("MILLSTREAM_LIMITS_HANDSHAKE_TIMEOUT".to_owned(), "0s".to_owned());
+    let source = Source { environment: vec![variable], ..Source::default() };
+    let problems = source.load().unwrap_err();
+    assert_eq!(problems[0].list[0].label, "this is too short");
+}
+
+#[test]
 fn what_was_written_reads_as_the_same() {
     let text = format!(
         "listen 1936\nhttp 8080\nchunk-size 4096\nworkers 2\nlog format=json\n\
-         limits gop=\"3000B\" handshake-timeout=\"1500us\"\npithy-print play=\"1h\"\n\
+         limits gop=\"3000B\" handshake-timeout=\"1000500us\"\npithy-print play=\"1h\" hls=\"0s\"\n\
          vhost \"a.example\" {{\n refer all=\"x.example\"\n forward \"[::1]:1\" \"h?vhost=v\"\n \
          hls path=\"/a \\\"b\\\"\"\n send-delay \"fixed:7ms\"\n{TRANSCODE}}}\n\
          vhost \"__DEFAULTVHOST__\" enabled=off\n"
@@ -195,6 +235,7 @@ fn flags_override_variables_and_these_the_file() {
             path: "max-connections",
             values: vec![Value::Number(3)],
         }],
+        ..Source::default()
     };
     let loaded = source.load().unwrap();
     let settings = &loaded.settings;
@@ -223,6 +264,146 @@ fn flags_override_variables_and_these_the_file() {
     let problems = wrong.load().unwrap_err();
     assert!(problems[0].render(Look::Plain).contains("environment:1:20"));
     std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+fn what_was_wrong_together_was_right_when_a_variable_or_a_flag_said_it() {
+    let check = |variables: &[(&str, &str)], flags: &[Override], expected: &str| {
+        let variables = variables.iter().map(|(name, value)| (name.into(), value.into()));
+        let problems = Source::of(None, flags.to_vec(), variables).load().unwrap_err();
+        let report: String = problems.iter().map(|it| it.render(Look::Plain)).collect();
+        assert!(report.contains(expected), "{report}");
+        assert_eq!(problems.iter().map(|it| it.list.len()).sum::<usize>(), 1, "{report}");
+    };
+    let flag = |flag, path, listen: &str| {
+        let listen = Value::Address(Listen::parse(listen).unwrap());
+        Override { flag, path, values: vec![listen] }
+    };
+    check(&[("MILLSTREAM_VHOST_HLS_WINDOW", "1s")], &[], "MILLSTREAM_VHOST_HLS_WINDOW=1s");
+    check(&[("MILLSTREAM_VHOST_HLS_FRAGMENT", "1h")], &[], "a duration from");
+    check(&[("MILLSTREAM_VHOST_HLS_STORAGE", "disk")], &[], "segments on disk need a path");
+    check(&[("MILLSTREAM_LISTEN", "8080"), ("MILLSTREAM_HTTP_LISTEN", "8080")], &[], "share port");
+    check(&[], &[flag("--http", "http.listen", "1935")], "--http \":1935\"");
+    check(
+        &[("MILLSTREAM_HTTP_LISTEN", "80")],
+        &[flag("--rtmp", "listen", "80")],
+        "two listeners share port 80",
+    );
+}
+
+#[test]
+fn a_variable_can_mend_what_a_file_lacks() {
+    let folder = folder_with("mend", "vhost a.example { hls storage=disk; }\n");
+    let path = |text: &str| ("MILLSTREAM_VHOST_HLS_PATH".to_owned(), text.to_owned());
+    let mut source = Source { file: Some(folder.join("a.kdl")), ..Source::default() };
+    assert!(source.load().is_err());
+    source.environment.push(path("/srv/hls"));
+    let loaded = source.load().unwrap();
+    assert_eq!(loaded.warnings.list, []);
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
+#[cfg(unix)]
+fn a_variable_that_is_no_text_was_ignored() {
+    use std::os::unix::ffi::OsStringExt as _;
+    let of = |name: &str| {
+        let value = OsString::from_vec(vec![b'9', 0xFF]);
+        Source::of(None, Vec::new(), std::iter::once((name.into(), value)))
+    };
+    let problems = of("MILLSTREAM_WORKERS").load().unwrap_err();
+    assert_eq!(problems[0].list[0].message, "the value of MILLSTREAM_WORKERS is not UTF-8");
+    assert!(of("MILLSTREAM_OF_OTHERS").load().is_ok());
+    // A path may be no text.
+    assert!(of(FILE_VARIABLE).file.is_some());
+}
+
+/// A new folder with a file `a.kdl`.
+fn folder_with(name: &str, text: &str) -> PathBuf {
+    let folder = std::env::temp_dir().join(format!("millstream-{name}-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    std::fs::write(folder.join("a.kdl"), text).unwrap();
+    folder
+}
+
+#[test]
+fn outputs_that_cannot_be_were_good() {
+    let check = |output: &str, expected: &[&str]| {
+        let text = format!(
+            "vhost a.example {{\ntranscode live {{\nengine x output=\"{output}\"\n}}\n}}\n"
+        );
+        let told = match parse("test.kdl", text.as_bytes()) {
+            Ok(_) => Vec::new(),
+            Err(problems) => problems.list,
+        };
+        let told: Vec<&str> = told.iter().map(|problem| &*problem.message).collect();
+        assert_eq!(told, expected, "{output}");
+    };
+    let unknown = "the output has an unknown name in brackets";
+    check("rtmp://127.0.0.1:[port]/[app]/[stream]_[engin]", &[unknown]);
+    check("rtmp://b/[App]/[stream]", &[unknown]);
+    check("rtmp://[fe80::1]:[port]/[app]/[stream]_[engine]", &[]);
+    check("rtmp://[::1]/[vhost]/[stream]", &[]);
+    let own = "the output of an engine is its own source";
+    check("rtmp://127.0.0.1:[port]/[app]?vhost=[vhost]/[stream]", &[own]);
+    check("rtmp://localhost/live/[stream]?vhost=a.example", &[own]);
+    check("rtmp://[::1]:1935/[app]/[stream]?vhost=[vhost]", &[own]);
+    check("rtmp://127.0.0.1:[port]/[app]?vhost=[vhost]/[stream]_[engine]", &[]);
+    check("rtmp://127.0.0.1:1936/[app]?vhost=[vhost]/[stream]", &[]);
+    check("rtmp://127.0.0.1/[app]/[stream]", &[]);
+    check("rtmp://127.0.0.1/other?vhost=[vhost]/[stream]", &[]);
+}
+
+#[test]
+fn two_engines_of_one_output_were_good() {
+    let check = |outputs: [&str; 2], is_good: bool| {
+        let [one, other] = outputs;
+        let text = format!(
+            "vhost a.example {{\ntranscode {{\nengine x output=\"{one}\"\n\
+             engine y output=\"{other}\"\n}}\n}}\n"
+        );
+        assert_eq!(parse("test.kdl", text.as_bytes()).is_ok(), is_good, "{outputs:?}");
+    };
+    check(["rtmp://b/[app]/[stream]_hd"; 2], false);
+    check(["rtmp://b/[app]/[stream]_[engine]", "rtmp://b/[app]/[stream]_x"], false);
+    check(["rtmp://b/[app]/[stream]_[engine]"; 2], true);
+}
+
+#[test]
+fn a_path_without_storage_is_told() {
+    let check = |hls: &str, is_on_disk: bool, expected: &[&str]| {
+        let loaded = load(&format!("vhost a.example {{\nhls {hls}\n}}\n"));
+        let told: Vec<&str> = loaded.warnings.list.iter().map(|it| &*it.message).collect();
+        assert_eq!(told, expected, "{hls}");
+        let storage = &loaded.settings.config.vhosts["a.example"].hls.storage;
+        assert_eq!(*storage != HlsStorage::Memory, is_on_disk, "{hls}");
+    };
+    check("path=\"/a\"", true, &["a path puts segments on disk"]);
+    let unused = "the path is not used: segments are in memory";
+    check("path=\"/a\" storage=memory", false, &[unused]);
+    check("storage=memory path=\"/a\"", false, &[unused]);
+    check("storage=disk path=\"/a\"", true, &[]);
+}
+
+#[test]
+fn what_was_no_address_and_no_port_was_something_else() {
+    let check = |text: &str, label: &str, help: &str| {
+        let problems = parse("test.kdl", text.as_bytes()).unwrap_err();
+        let problem = &problems.list[0];
+        assert_eq!(problem.label, label, "{text}");
+        assert!(problem.help.as_ref().is_some_and(|found| found.contains(help)), "{problem:?}");
+    };
+    let forward = |to: &str| format!("vhost a.example {{\nforward \"{to}\"\n}}");
+    for to in ["rtmp://me:pw@h/app/s", "me@h:1935", "rtmp://me:1935@[::1]/a"] {
+        check(&forward(to), "user and password are not supported here", "host:port");
+    }
+    check(&forward("rtmp://h:pw/app/s@x"), "a port is 1 to 65535", "host:port");
+    let allow = |network: &str| format!("http {{\napi {{\nallow \"{network}\"\n}}\n}}");
+    let label = "this is an address within a network";
+    check(&allow("10.0.0.1/8"), label, "write \"10.0.0.0/8\"");
+    check(&allow("10.0.0.1/0"), label, "write \"0.0.0.0/0\"");
+    check(&allow("fd00::7/64"), label, "write \"fd00::/64\"");
+    check(&allow("10.0.0.1/33"), "these are no addresses", "an address or a network");
 }
 
 #[test]

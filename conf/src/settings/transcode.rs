@@ -1,7 +1,7 @@
 //! The part of the table that is about ffmpeg.
 
 use super::decode::Blocks;
-use super::kind::{Kind, Value};
+use super::kind::{Kind, Value, nearest};
 use super::schema::{Count, Key, Live, Shape};
 use super::table::{block, one, switch};
 use millstream_core::config::Vhost;
@@ -115,6 +115,10 @@ pub(super) static TRANSCODES: Blocks<Vhost, TranscodeDraft> = Blocks {
         if draft.engines.is_empty() {
             let help = "write engine \"NAME\" { output \"rtmp://...\" }".to_owned();
             return Err(("a transcode without engines makes nothing", help));
+        }
+        if let Some((one, other)) = same_output(&draft.engines) {
+            let help = format!("write [engine] into the outputs of `{one}` and `{other}`");
+            return Err(("two engines write to the same output", help));
         }
         let TranscodeDraft { enabled: _, engines, ffmpeg, log_directory } = draft;
         let scope = Scope::parse(name);
@@ -272,6 +276,14 @@ impl EngineDraft {
             let help = "an output begins with a scheme or a path".to_owned();
             return Err(("the output would be an option of ffmpeg", help));
         }
+        if let Some(word) = unknown_placeholder(&output) {
+            let near = nearest(word, PLACEHOLDERS.iter().copied());
+            let help = match near {
+                Some(near) => format!("did you mean [{near}], not [{word}]?"),
+                None => format!("[{word}] is none of [{}]", PLACEHOLDERS.join("], [")),
+            };
+            return Err(("the output has an unknown name in brackets", help));
+        }
         let format = |format: Arc<str>| Some(format).filter(|format| &**format != "off");
         let video = self.video.finish()?;
         let audio = self.audio.finish()?;
@@ -289,6 +301,31 @@ impl EngineDraft {
             video_filter: self.video_filter,
         })
     }
+}
+
+/// Names in brackets that stand for something in an output.
+const PLACEHOLDERS: [&str; 5] = ["vhost", "port", "app", "stream", "engine"];
+
+/// A word in brackets that would be passed on as it is. What is in the brackets of an address is no
+/// word: it has colons.
+fn unknown_placeholder(output: &str) -> Option<&str> {
+    let inner = output.split('[').skip(1).filter_map(|rest| Some(rest.split_once(']')?.0));
+    let is_word = |word: &&str| {
+        let is_legal = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+        !word.is_empty() && word.bytes().all(is_legal)
+    };
+    inner.filter(is_word).find(|word| !PLACEHOLDERS.contains(word))
+}
+
+/// Two engines of which one would take what the other has: a stream has one publisher.
+fn same_output(engines: &[Engine]) -> Option<(&str, &str)> {
+    let output = |engine: &Engine| engine.output.0.replace("[engine]", &engine.name);
+    engines.iter().enumerate().find_map(|(index, engine)| {
+        let written = output(engine);
+        let mut earlier = engines.iter().take(index);
+        let same = earlier.find(|other| output(other) == written && written != "/dev/null")?;
+        Some((&*same.name, &*engine.name))
+    })
 }
 
 /// What `codec` makes of the other options.
