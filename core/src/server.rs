@@ -548,6 +548,7 @@ impl Server {
                 server.begin_close(conn, CloseReason::Shutdown);
             });
         }
+        self.hls_shutdown();
     }
 
     fn timeout(&mut self) {
