@@ -100,7 +100,8 @@ impl Server {
             Response::words(Status::Forbidden, "Clients of this page may not play here.")
         })?;
         let name = |vhost: &str| {
-            StreamName::new(vhost, app, stream, self.name_limits()).map_err(|_| nothing_here())
+            // A publisher may have written it with spaces, and so may who plays it.
+            StreamName::read(vhost, app, stream, self.name_limits()).map_err(|_| nothing_here())
         };
         // Unknown names are one world with the default vhost, if they are names at all.
         asked.map_or(Ok(()), |asked| name(&asked).map(drop))?;

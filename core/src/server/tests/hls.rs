@@ -90,6 +90,28 @@ fn a_stream_is_there_in_segments_as_soon_as_the_first_is_whole() {
 }
 
 #[test]
+fn a_name_with_spaces_was_not_found_by_http() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let publisher = world.client(Intent::Publish, "live", "my stream");
+    world.publish_frames(publisher, &audio(0..300));
+    for name in ["my%20stream", "mystream", "%20my%20%20stream%20"] {
+        let peer = get(&mut world, &format!("/live/{name}.m3u8"));
+        let names = segments(&text(&world, peer));
+        assert!(names[0].starts_with("mystream-"), "{names:?}");
+        let number = &names[0]["mystream-".len()..];
+        for part in [".flv".to_string(), ".ts".to_string(), format!("-{number}")] {
+            let peer = get(&mut world, &format!("/live/{name}{part}"));
+            world.publish_frames(publisher, &audio(300..320)[1..]);
+            assert_eq!(last(&world, peer).status, 200, "{name}{part}");
+        }
+    }
+    for name in ["%20", "my%09stream", "my%C2%A0stream"] {
+        let peer = get(&mut world, &format!("/live/{name}.flv"));
+        assert_eq!(last(&world, peer).status, 404, "{name}");
+    }
+}
+
+#[test]
 fn who_fetches_segments_watches() {
     let mut world = World::new(served(HlsStorage::Memory));
     let publisher = world.client(Intent::Publish, "live", "a");
