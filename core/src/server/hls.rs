@@ -373,6 +373,12 @@ impl Server {
             self.answer_fetch(asker, found);
             return;
         }
+        let source = self.names.get(name).and_then(|source| self.stream(*source));
+        if source.is_some_and(|stream| stream.measure.is_beyond_ts(self.now)) {
+            // There will be none, however long it is waited for.
+            self.answer_fetch(asker, None);
+            return;
+        }
         let limits = &self.config.limits;
         let wait = if is_live { limits.http_playlist_wait } else { limits.http_play_wait };
         let until = self.now.after(wait);

@@ -112,6 +112,38 @@ fn a_name_with_spaces_was_not_found_by_http() {
 }
 
 #[test]
+fn what_ts_cannot_carry_was_waited_for() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let publisher = world.client(Intent::Publish, "live", "a");
+    let speex = |serials: core::ops::Range<u32>| {
+        let frame = |serial: u32| Frame {
+            kind: FrameKind::Audio,
+            class: FrameClass::Coded,
+            timestamp: Timestamp(serial * 20),
+            payload: std::vec![0xB2, 1, 2].into(),
+        };
+        serials.map(frame).collect::<Vec<_>>()
+    };
+    world.publish_frames(publisher, &speex(0..10));
+    let early = get(&mut world, "/live/a.ts");
+    assert_eq!(answers(&world.peers[early]).len(), 0, "other tracks may come");
+    world.sleep(Duration::from_secs(3));
+    world.publish_frames(publisher, &speex(10..20));
+    let late = get(&mut world, "/live/a.ts");
+    let playlist = get(&mut world, "/live/a.m3u8");
+    for peer in [early, late, playlist] {
+        let answer = last(&world, peer);
+        let words = String::from_utf8(answer.body).unwrap();
+        assert!(answer.status == 404 && words.contains("MPEG-TS carries none"), "{words}");
+    }
+    let flv = get(&mut world, "/live/a.flv");
+    world.publish_frames(publisher, &speex(20..30));
+    assert_eq!(last(&world, flv).status, 200);
+    ask(&mut world, late, "/live/a.m3u8");
+    assert_eq!(answers(&world.peers[late]).len(), 2, "the connection goes on");
+}
+
+#[test]
 fn who_fetches_segments_watches() {
     let mut world = World::new(served(HlsStorage::Memory));
     let publisher = world.client(Intent::Publish, "live", "a");
