@@ -35,7 +35,7 @@ use blocks::Blocks;
 use bytes::Bytes;
 use core::fmt;
 use core::time::Duration;
-pub use name::{segment_name, start_sequence};
+pub use name::{segment_name, segment_number, start_sequence};
 use segment::Open;
 pub use segment::Segment;
 
@@ -362,6 +362,12 @@ impl HlsMuxer {
     #[must_use]
     pub fn segment(&self, sequence: u64) -> Option<&Segment> {
         self.kept().find(|segment| segment.sequence == sequence)
+    }
+
+    /// The number of the oldest segment that is kept, or of the first one that will be.
+    #[must_use]
+    pub fn oldest(&self) -> u64 {
+        self.kept().next().map_or(self.next_sequence, |segment| segment.sequence)
     }
 
     /// The segments that are kept, in their order: those of the playlist last.

@@ -6,6 +6,7 @@
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 use bytes::Bytes;
+use core::ops::Range;
 use core::time::Duration;
 
 /// What to do.
@@ -34,6 +35,15 @@ pub enum Job {
     Remove {
         /// Where.
         path: Arc<str>,
+    },
+    /// Remove the segments that an earlier run of the server has left of a stream: what
+    /// [`segment_number`](crate::hls::segment_number) finds one of the numbers in. All else in the
+    /// folder stays, and a folder that is not there counts as swept.
+    Sweep {
+        /// The path of a segment, up to its number: `/DIRECTORY/APP/STREAM`.
+        stem: Arc<str>,
+        /// The numbers of the segments.
+        numbers: Range<u64>,
     },
 }
 

@@ -223,6 +223,19 @@ impl StreamName {
         })
     }
 
+    /// As [`new`](Self::new), of parts as a peer may write them: folded as in the readers above.
+    ///
+    /// # Errors
+    /// Says which part is wrong, and how.
+    pub fn read(
+        vhost: &str,
+        app: &str,
+        stream: &str,
+        limits: NameLimits,
+    ) -> Result<Self, NameError> {
+        Self::new(vhost, &url::app_of(app), &text::fold(stream), limits)
+    }
+
     /// `vhost/app/stream`.
     #[must_use]
     pub fn as_str(&self) -> &str {

@@ -536,6 +536,7 @@ impl Server {
                 server.begin_close(conn, CloseReason::Shutdown);
             });
         }
+        self.hls_shutdown();
     }
 
     fn timeout(&mut self) {

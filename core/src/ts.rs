@@ -47,6 +47,13 @@ pub const TICKS_PER_MS: i64 = 90;
 /// before it: the lead of the PCR, negative composition offsets, a track that starts earlier.
 pub const ZERO_TICKS: i64 = 900_000;
 
+/// Whether MPEG-TS carries a codec, if its headers can be read.
+pub(crate) fn carries(codec: Codec) -> bool {
+    let is_known = |skip: Skip| skip != Skip::NotCarried(codec);
+    audio::AudioTrack::of_frame(codec, &[]).err().is_none_or(is_known)
+        || video::VideoTrack::new(codec, &[]).err().is_none_or(is_known)
+}
+
 /// Why a sample is not in the transport stream.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

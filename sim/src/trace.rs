@@ -47,6 +47,7 @@ use shard::{Way, write_message};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, Write};
+use std::ops::Range;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
@@ -446,6 +447,10 @@ fn start_line(line: &mut String, job: JobId, work: &Job) -> std::fmt::Result {
         }
         Job::Remove { path } => {
             writeln!(line, "do start {} remove {}", job.0, path.escape_default())
+        }
+        Job::Sweep { stem, numbers } => {
+            let Range { start, end } = numbers;
+            writeln!(line, "do start {} sweep {start} {end} {}", job.0, stem.escape_default())
         }
         Job::Run { argv, .. } => {
             // Arguments may hold keys: a brief trace is for everyone.

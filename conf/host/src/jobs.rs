@@ -51,7 +51,9 @@ impl Jobs {
     /// Begins a job.
     pub fn start(&mut self, job: JobId, work: Job) {
         match work {
-            Job::Write { .. } | Job::Remove { .. } => self.queue_file(job, work),
+            Job::Write { .. } | Job::Remove { .. } | Job::Sweep { .. } => {
+                self.queue_file(job, work)
+            }
             #[cfg(unix)]
             Job::Run { argv, log, silence_max } => {
                 let command = processes::Command { argv, log, silence_max };
@@ -159,6 +161,36 @@ mod tests {
         let remove = Job::Remove { path: path.into() };
         assert_eq!(run(vec![remove.clone(), remove]), [done(0), done(1)]);
         assert!(!fs::exists(path).expect("a folder"));
+    }
+
+    #[test]
+    fn segments_of_an_earlier_run_are_swept_and_nothing_else() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let names = [
+            "a-99.ts",
+            "a-100.ts",
+            "a-0101.ts",
+            "a-101.ts",
+            "a-102.ts",
+            "a-101.mp4",
+            "a.m3u8",
+            "a-b-101.ts",
+            "b-101.ts",
+        ];
+        for name in names {
+            fs::write(folder.path().join(name), "x").expect("a file");
+        }
+        fs::create_dir(folder.path().join("a-101.ts.d")).expect("a folder");
+        fs::create_dir(folder.path().join("a-100.ts.d")).expect("a folder");
+        let sweep = |stem: &str| Job::Sweep {
+            stem: folder.path().join(stem).to_str().expect("text").into(),
+            numbers: 100..102,
+        };
+        let ended = run(vec![sweep("a"), sweep("a"), sweep("none/a")]);
+        assert!(ended.iter().all(|(_, result)| *result == JobResult::Done), "{ended:?}");
+        let is_left = |name: &&str| fs::exists(folder.path().join(name)).expect("a folder");
+        let gone: Vec<_> = names.into_iter().filter(|name| !is_left(name)).collect();
+        assert_eq!(gone, ["a-100.ts", "a-101.ts"]);
     }
 
     #[test]

@@ -13,6 +13,15 @@ pub fn segment_name(stream: &str, sequence: u64) -> String {
     format!("{stream}-{sequence}.ts")
 }
 
+/// The number in the name of a file, if [`segment_name`] has made it for this stream.
+#[must_use]
+pub fn segment_number(file: &str, stream: &str) -> Option<u64> {
+    let digits = file.strip_prefix(stream)?.strip_prefix('-')?.strip_suffix(".ts")?;
+    let number = digits.parse().ok()?;
+    // There are other ways to write a number, as `+7` or `007`: those are not of this server.
+    (segment_name(stream, number) == file).then_some(number)
+}
+
 /// A number to begin with that no earlier run of the server has reached: half seconds since 2020.
 /// Segments last half a second at least.
 ///

@@ -67,7 +67,7 @@ impl HlsStream {
     fn deadline(&self) -> Option<Instant> {
         let muxer = self.muxer.as_ref().and_then(HlsMuxer::poll_timeout);
         let waiting = self.waiting.iter().map(|(until, _)| *until).min();
-        let disk = self.disk.as_ref().and_then(Disk::retry_at);
+        let disk = self.disk.as_ref().and_then(Disk::wake_at);
         let all = [muxer, waiting, disk, self.end_at, self.dispose_at];
         all.into_iter().flatten().min()
     }
@@ -88,8 +88,16 @@ impl HlsStream {
             && self.waiting.is_empty()
     }
 
+    /// No more will come: the last segment is cut, and the playlist says so.
+    fn end(&mut self, now: Instant) {
+        self.end_at = None;
+        if let Some(muxer) = &mut self.muxer {
+            muxer.finish(now, Ending::EndList);
+        }
+    }
+
     /// Goes on as a vhost says now: with what is there already.
-    fn configure(&mut self, vhost: &Vhost) {
+    fn configure(&mut self, now: Instant, vhost: &Vhost) {
         let Some(muxer) = &mut self.muxer else { return };
         muxer.configure(hls_config(vhost));
         let directory = match &vhost.hls.storage {
@@ -98,7 +106,9 @@ impl HlsStream {
             HlsStorage::Disk { path } => Some(&**path),
         };
         let disk = self.disk.get_or_insert_with(|| Disk::new(&self.name));
-        disk.go_to(directory, &self.name, muxer.playlist(), muxer.kept());
+        // Who plays what an earlier run has left gets as long as after the end of a publish.
+        let sweep_at = now.after(stay_of(vhost));
+        disk.go_to(directory, &self.name, muxer, sweep_at);
     }
 
     fn find(&self, part: HlsPart) -> Option<Found> {
@@ -127,12 +137,13 @@ impl Server {
     pub(super) fn hls_published(&mut self, source: SourceId) {
         let config = self.config.clone();
         let Some(stream) = self.stream(source) else { return };
-        if stream.replica.is_some() || !is_wanted(&config, &stream.vhost) {
+        let is_home = stream.replica.is_none() && !self.is_shutting_down;
+        if !is_home || !is_wanted(&config, &stream.vhost) {
             return;
         }
         let (name, vhost) = (stream.name.clone(), stream.vhost.clone());
         let Some(id) = self.hls_id(&name) else { return };
-        let first = start_sequence(self.wall_clock());
+        let (now, first) = (self.now, start_sequence(self.wall_clock()));
         let Some(hls) = self.hls.all.get_mut(&id) else { return };
         hls.is_live = true;
         hls.dispose_at = None;
@@ -142,7 +153,7 @@ impl Server {
             hls.muxer = Some(muxer);
         }
         // It may be older than a reload.
-        hls.configure(&vhost);
+        hls.configure(now, &vhost);
         if let Some(stream) = self.stream_mut(source) {
             stream.hls = Some(id);
         }
@@ -152,6 +163,7 @@ impl Server {
     /// The configuration has changed. Lengths and places change at once; a stream that begins to
     /// have segments has none for its media so far.
     pub(super) fn hls_reloaded(&mut self, source: SourceId) {
+        let now = self.now;
         let Some(stream) = self.stream(source) else { return };
         let is_live = stream.source.publisher().is_some() && stream.replica.is_none();
         let is_wanted = is_live && is_wanted(&self.config, &stream.vhost);
@@ -159,7 +171,7 @@ impl Server {
             (Some(id), true) => {
                 let vhost = stream.vhost.clone();
                 if let Some(hls) = self.hls.all.get_mut(&id) {
-                    hls.configure(&vhost);
+                    hls.configure(now, &vhost);
                 }
                 self.hls_progress(id);
             }
@@ -182,11 +194,10 @@ impl Server {
     pub(super) fn hls_unpublished(&mut self, source: SourceId) {
         let now = self.now;
         let Some(stream) = self.stream_mut(source) else { return };
-        let (grace, window) = (stream.vhost.grace, stream.vhost.hls.window);
+        let (grace, mut stay) = (stream.vhost.grace, stay_of(&stream.vhost));
         let Some(id) = stream.hls.take() else { return };
         let Some(hls) = self.hls.all.get_mut(&id) else { return };
         hls.is_live = false;
-        let mut stay = window.saturating_mul(2);
         if let Some(muxer) = &mut hls.muxer {
             muxer.finish(now, Ending::Pause);
             stay = stay.max(muxer.grace());
@@ -194,6 +205,23 @@ impl Server {
         hls.end_at = Some(now.after(grace));
         hls.dispose_at = Some(now.after(grace).after(stay));
         self.hls_progress(id);
+    }
+
+    /// The server ends: so do all streams, also those whose publisher could have come back. Their
+    /// files stay.
+    pub(super) fn hls_shutdown(&mut self) {
+        let now = self.now;
+        let sources: Vec<SourceId> = self.names.values().copied().collect();
+        for source in sources {
+            self.hls_unpublished(source);
+        }
+        let ids: Vec<HlsId> = self.hls.all.keys().copied().collect();
+        for id in ids {
+            if let Some(hls) = self.hls.all.get_mut(&id).filter(|hls| hls.end_at.is_some()) {
+                hls.end(now);
+                self.hls_progress(id);
+            }
+        }
     }
 
     /// A frame of a stream that has segments, with its mended time.
@@ -271,15 +299,11 @@ impl Server {
             return;
         }
         hls.timer_at = None;
-        let ends = hls.end_at.is_some_and(|at| at <= now);
-        if ends {
-            hls.end_at = None;
+        if hls.end_at.is_some_and(|at| at <= now) {
+            hls.end(now);
         }
         let is_over = hls.dispose_at.is_some_and(|at| at <= now);
         if let Some(muxer) = &mut hls.muxer {
-            if ends {
-                muxer.finish(now, Ending::EndList);
-            }
             muxer.handle_timeout(now);
             if is_over {
                 muxer.dispose();
@@ -349,6 +373,12 @@ impl Server {
             self.answer_fetch(asker, found);
             return;
         }
+        let source = self.names.get(name).and_then(|source| self.stream(*source));
+        if source.is_some_and(|stream| stream.measure.is_beyond_ts(self.now)) {
+            // There will be none, however long it is waited for.
+            self.answer_fetch(asker, None);
+            return;
+        }
         let limits = &self.config.limits;
         let wait = if is_live { limits.http_playlist_wait } else { limits.http_play_wait };
         let until = self.now.after(wait);
@@ -411,6 +441,11 @@ fn is_wanted(config: &Config, vhost: &Vhost) -> bool {
     let mut listeners = config.listeners.iter();
     let is_served = listeners.any(|listener| listener.service == Service::Http);
     vhost.hls.enabled && (is_served || vhost.hls.storage != HlsStorage::Memory)
+}
+
+/// How long segments stay that nobody adds to, at least.
+const fn stay_of(vhost: &Vhost) -> Duration {
+    vhost.hls.window.saturating_mul(2)
 }
 
 fn hls_config(vhost: &Vhost) -> HlsConfig {

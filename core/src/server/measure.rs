@@ -8,6 +8,7 @@ use crate::flv::tag::Codec;
 use crate::frame::{Frame, FrameClass, FrameKind};
 use crate::source::{Pushed, Source};
 use crate::time::{Instant, Timestamp};
+use crate::ts;
 use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -20,6 +21,8 @@ const WINDOW: Duration = Duration::from_secs(2);
 const BURST: Duration = Duration::from_secs(1);
 /// Without anything for so long, a rate is zero.
 const SILENCE: Duration = Duration::from_secs(4);
+/// So long after the publish, all tracks of a stream have come.
+const SHOWN_AFTER: Duration = Duration::from_secs(2);
 /// Media time over which pictures are counted.
 const PICTURES_SPAN_MS: i32 = 4_000;
 /// Media time after which a first, less exact rate of pictures is told.
@@ -235,6 +238,16 @@ impl Measure {
         let millihertz = if stands { Some(0) } else { self.millihertz.or_else(early) };
         let size = video.state.size.or(self.declared);
         Some(VideoState { millihertz, gop: self.gop, size, ..video.state.clone() })
+    }
+
+    /// MPEG-TS carries nothing of the stream, as far as it has shown itself: it has had time to.
+    pub(super) fn is_beyond_ts(&self, now: Instant) -> bool {
+        let audio = self.audio.as_ref().map(|audio| audio.state.codec);
+        let video = self.video.as_ref().map(|video| video.state.codec);
+        let is_shown = self.published.is_some_and(|since| now.since(since) >= SHOWN_AFTER);
+        is_shown
+            && (audio.is_some() || video.is_some())
+            && !audio.into_iter().chain(video).any(ts::carries)
     }
 
     pub(super) fn audio(&self) -> Option<AudioState> {

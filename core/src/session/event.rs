@@ -252,6 +252,9 @@ impl SessionError {
             Self::TooManyMessageStreams => (CLOSED, "There are too many message streams."),
             Self::TooManyUnknown => (CLOSED, "There were too many unknown messages."),
             Self::State => (CLOSED, "A command is not possible in this state."),
+            Self::Timeout(TimerKind::Idle) => {
+                ("NetConnection.Connect.IdleTimeOut", "The publisher sent nothing for too long.")
+            }
             Self::Timeout(_) => ("NetConnection.Connect.IdleTimeOut", "The client was too slow."),
         }
     }

@@ -376,6 +376,16 @@ fn a_peer_that_is_too_slow_is_refused() {
 }
 
 #[test]
+fn a_publisher_that_sent_nothing_was_told_that_it_is_slow() {
+    let mut rig = Rig::publishing();
+    rig.after(Duration::from_secs(16));
+    let timeout = SessionError::Timeout(TimerKind::Idle);
+    assert_eq!(rig.session.handle_timeout(rig.now, &mut rig.out), Err(timeout));
+    let said = rig.out.windows(12).any(|bytes| bytes == b"sent nothing");
+    assert!(said, "{:?}", rig.replies());
+}
+
+#[test]
 fn a_session_does_not_show_secrets() {
     let mut rig = Rig::connected();
     rig.call(0, "createStream", 2.0, &[]);

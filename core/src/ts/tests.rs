@@ -306,6 +306,13 @@ fn row_073_codecs_that_ts_does_not_carry_are_named() {
         let mut out = BytesMut::new();
         assert_eq!(TsStream::new().push(&frame(kind, 0, body), &mut out).skip, Some(expected));
         assert!(out.is_empty());
+        if let Skip::NotCarried(codec) = expected {
+            assert!(!carries(codec), "{codec}");
+        }
+    }
+    use Codec::{Aac, Ac3, Eac3, H264, Hevc, Mp3, Opus};
+    for codec in [Aac, Ac3, Eac3, H264, Hevc, Mp3, Opus] {
+        assert!(carries(codec), "{codec}");
     }
     use FrameKind::{Audio, Video};
     check(Video, &[0x12, 1], Skip::NotCarried(Codec::H263));

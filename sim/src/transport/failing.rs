@@ -62,7 +62,7 @@ const REASONS: [&str; 4] =
 impl Operation {
     pub(super) const fn of(work: &Job) -> Self {
         match work {
-            Job::Remove { .. } => Self::Remove,
+            Job::Remove { .. } | Job::Sweep { .. } => Self::Remove,
             Job::Run { .. } => Self::Run,
             _ => Self::File,
         }

@@ -1,9 +1,11 @@
 //! Files: replaced whole, removed if they are there.
 
+use millstream_core::hls::segment_number;
 use millstream_core::job::Job;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Write as _};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 /// Carries a job about a file out.
@@ -23,12 +25,36 @@ pub(super) fn perform(work: &Job) -> io::Result<()> {
             }
             written
         }
-        Job::Remove { path } => match fs::remove_file(&**path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-            other => other,
-        },
+        Job::Remove { path } => unless_absent(fs::remove_file(&**path)),
+        Job::Sweep { stem, numbers } => unless_absent(sweep(Path::new(&**stem), numbers)),
         other => Err(io::Error::other(format!("no job about a file: {other:?}"))),
     }
+}
+
+/// What is not there need not be removed.
+fn unless_absent(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        other => other,
+    }
+}
+
+/// Removes the segments with these numbers. A directory or a link of such a name was not written by
+/// a server, and stays.
+fn sweep(stem: &Path, numbers: &Range<u64>) -> io::Result<()> {
+    let (Some(folder), Some(stream)) = (stem.parent(), stem.file_name().and_then(OsStr::to_str))
+    else {
+        return Ok(());
+    };
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        let number = name.to_str().and_then(|name| segment_number(name, stream));
+        if number.is_some_and(|number| numbers.contains(&number)) && entry.file_type()?.is_file() {
+            unless_absent(fs::remove_file(entry.path()))?;
+        }
+    }
+    Ok(())
 }
 
 fn replace(path: &Path, beside: &Path, bytes: &[bytes::Bytes]) -> io::Result<()> {

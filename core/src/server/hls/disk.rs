@@ -7,8 +7,12 @@
 //!
 //! When the operator names another directory, what is kept is written there before it is removed
 //! here, so both are whole at each moment for who reads them.
+//!
+//! A server that ends leaves its files, so that who plays them can go on, and the next run counts
+//! from a higher number. So whoever begins to write in a folder sweeps it: once no player can want
+//! them any more, segments of this stream with smaller numbers are removed.
 
-use crate::hls::{HlsOutput, Segment, segment_name};
+use crate::hls::{HlsMuxer, HlsOutput, segment_name};
 use crate::job::{Job, JobResult};
 use crate::name::StreamName;
 use crate::time::Instant;
@@ -22,6 +26,10 @@ use core::time::Duration;
 /// The time from a failure to the next attempt; doubled with each.
 const RETRY_MIN: Duration = Duration::from_secs(5);
 const RETRY_MAX: Duration = Duration::from_secs(60);
+
+/// Smaller numbers are not those of segments: they are counted in half seconds since 2020. Files with
+/// such names are somebody else's.
+const NUMBER_MIN: u64 = 100_000_000;
 
 /// Steps that wait when the files move; of what they leave behind, more is not removed.
 const STEPS_MAX: usize = 4_096;
@@ -37,6 +45,9 @@ pub(super) struct Disk {
     queue: VecDeque<Step>,
     retry_at: Option<Instant>,
     stream: Arc<str>,
+    /// When segments are removed that lie in the folder from before, and the first number that is
+    /// not theirs.
+    sweep: Option<(Instant, u64)>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -46,6 +57,8 @@ enum Step {
     Playlist,
     Remove(u64),
     Segment(u64, Vec<Bytes>),
+    /// Segments of an earlier run are removed: all below a number.
+    Sweep(u64),
     /// The playlist is removed.
     Unlist,
 }
@@ -61,17 +74,18 @@ impl Disk {
             queue: VecDeque::new(),
             retry_at: None,
             stream: Arc::from(name.stream()),
+            sweep: None,
         }
     }
 
     /// From now on files lie below this directory, or nowhere: what is kept is written there, and
-    /// what lies elsewhere is removed then.
-    pub(super) fn go_to<'a>(
+    /// what lies elsewhere is removed then. What lies there from before goes at `sweep_at`.
+    pub(super) fn go_to(
         &mut self,
         directory: Option<&str>,
         name: &StreamName,
-        playlist: &Bytes,
-        kept: impl Iterator<Item = &'a Segment> + Clone,
+        muxer: &HlsMuxer,
+        sweep_at: Instant,
     ) {
         let folder = directory.map(|directory| folder_of(directory, name));
         if folder == self.folder {
@@ -83,18 +97,21 @@ impl Disk {
                 Step::Discard(path) => self.queue.push_back(Step::Discard(path)),
                 Step::Remove(_) | Step::Unlist => left.extend(self.path(&step)),
                 // They are written where they belong now.
-                Step::Playlist | Step::Segment(..) => {}
+                Step::Playlist | Step::Segment(..) | Step::Sweep(_) => {}
             }
         }
         left.extend(self.path(&Step::Unlist));
-        left.extend(kept.clone().filter_map(|segment| self.path(&Step::Remove(segment.sequence))));
+        let kept = muxer.kept().map(|segment| Step::Remove(segment.sequence));
+        left.extend(kept.filter_map(|step| self.path(&step)));
         self.retry_at = None;
         self.failures = 0;
+        self.sweep = folder.as_ref().map(|_| (sweep_at, muxer.oldest()));
         self.folder = folder;
         if self.folder.is_some() {
-            for segment in kept {
+            for segment in muxer.kept() {
                 self.queue.push_back(Step::Segment(segment.sequence, segment.blocks.clone()));
             }
+            let playlist = muxer.playlist();
             self.playlist = (!playlist.is_empty()).then(|| playlist.clone());
             self.queue.extend(self.playlist.iter().map(|_| Step::Playlist));
         }
@@ -102,12 +119,14 @@ impl Disk {
         self.queue.extend(left.into_iter().take(room).map(Step::Discard));
     }
 
-    pub(super) const fn retry_at(&self) -> Option<Instant> {
-        self.retry_at
+    /// When the next job can begin. While one is under way, its end is waited for.
+    pub(super) fn wake_at(&self) -> Option<Instant> {
+        let sweep_at = self.sweep.map(|(at, _)| at);
+        self.retry_at.or(sweep_at).filter(|_| self.busy.is_none())
     }
 
     pub(super) fn is_idle(&self) -> bool {
-        self.busy.is_none() && self.queue.is_empty()
+        self.busy.is_none() && self.queue.is_empty() && self.sweep.is_none()
     }
 
     /// Nothing more can be written now.
@@ -157,7 +176,10 @@ impl Disk {
             return None;
         }
         self.retry_at = None;
-        let step = self.queue.pop_front()?;
+        let sweep = &mut self.sweep;
+        let step = self.queue.pop_front().or_else(|| {
+            sweep.take_if(|(at, _)| *at <= now).map(|(_, before)| Step::Sweep(before))
+        })?;
         let path = self.path(&step)?;
         let job = match &step {
             Step::Segment(_, blocks) => Job::Write { path: path.clone(), bytes: blocks.clone() },
@@ -165,6 +187,7 @@ impl Disk {
                 let bytes = self.playlist.iter().cloned().collect();
                 Job::Write { path: path.clone(), bytes }
             }
+            Step::Sweep(before) => Job::Sweep { stem: path.clone(), numbers: NUMBER_MIN..*before },
             Step::Discard(_) | Step::Remove(_) | Step::Unlist => Job::Remove { path: path.clone() },
         };
         self.busy = Some((step, path));
@@ -196,6 +219,7 @@ impl Disk {
             Step::Discard(_)
             | Step::Playlist
             | Step::Segment(..)
+            | Step::Sweep(_)
             | Step::Remove(_)
             | Step::Unlist => {}
         }
@@ -211,6 +235,7 @@ impl Disk {
             Step::Segment(sequence, _) | Step::Remove(sequence) => {
                 segment_name(&self.stream, *sequence)
             }
+            Step::Sweep(_) => String::from(&*self.stream),
             Step::Playlist | Step::Unlist => alloc::format!("{}.m3u8", self.stream),
         };
         let folder = self.folder.as_ref()?;

@@ -12,7 +12,7 @@ use super::super::Server;
 use super::super::conn::Conn;
 use super::Awaited;
 use super::documents::document;
-use super::playlists::segment_of;
+use super::playlists::{not_there, segment_of};
 use super::viewers::not_published;
 use crate::api::{self, Failure};
 use crate::event::RefuseReason;
@@ -65,9 +65,9 @@ impl Server {
         let asked = conn.http.as_mut().and_then(|http| http.asked.take());
         if let Some(asked) = asked {
             let response = match &asked.waits_for {
-                Awaited::Part(_, name, _) => {
+                Awaited::Part(_, name, part) => {
                     self.hls_forget(conn.id, name);
-                    not_published()
+                    not_there(*part)
                 }
                 Awaited::Stream => not_published(),
                 Awaited::Survey(_) => document(Failure::Unavailable.answer()),
@@ -100,7 +100,8 @@ impl Server {
             Response::words(Status::Forbidden, "Clients of this page may not play here.")
         })?;
         let name = |vhost: &str| {
-            StreamName::new(vhost, app, stream, self.name_limits()).map_err(|_| nothing_here())
+            // A publisher may have written it with spaces, and so may who plays it.
+            StreamName::read(vhost, app, stream, self.name_limits()).map_err(|_| nothing_here())
         };
         // Unknown names are one world with the default vhost, if they are names at all.
         asked.map_or(Ok(()), |asked| name(&asked).map(drop))?;

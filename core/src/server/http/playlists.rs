@@ -59,7 +59,8 @@ impl Server {
             {
                 return server.view_ts(conn, *asked.request, name);
             }
-            let response = found.map_or_else(not_published, |found| respond_with(part, &found));
+            let response =
+                found.map_or_else(|| not_there(part), |found| respond_with(part, &found));
             server.http_respond(conn, &asked.request, response);
         });
     }
@@ -85,6 +86,15 @@ pub(super) fn segment_of(stem: &str) -> Option<(&str, u64)> {
     let is_written_so = is_number && (digits == "0" || !digits.starts_with('0'));
     let sequence = digits.parse().ok().filter(|_| is_written_so)?;
     (!stream.is_empty() && !stream.ends_with('/')).then_some((stream, sequence))
+}
+
+/// The home of a stream does not say why there is nothing.
+pub(super) fn not_there(part: HlsPart) -> Response {
+    let words = match part {
+        HlsPart::Playlist => "Nobody publishes this stream, or MPEG-TS carries none of its codecs.",
+        HlsPart::Segment(_) => return not_published(),
+    };
+    Response { cors: Cors::Any, ..Response::words(Status::NotFound, words) }
 }
 
 fn respond_with(part: HlsPart, found: &Found) -> Response {

@@ -6,8 +6,9 @@ use super::answers::nothing_here;
 use super::{Asked, Awaited, LAST_CHUNK};
 use crate::event::{CloseReason, Event};
 use crate::http::{Body, Cors, Framing, Method, Request, Response, Status, Version};
-use crate::id::MessageStreamId;
+use crate::id::{ConsumerId, MessageStreamId};
 use crate::name::StreamName;
+use crate::source::Source;
 use crate::source::consumer::{Consumer, Container};
 use alloc::boxed::Box;
 use bytes::Bytes;
@@ -63,7 +64,11 @@ impl Server {
         else {
             return false;
         };
+        let (now, awaits) = (self.now, conn.http.as_ref().is_some_and(|http| http.asked.is_some()));
         let Some(stream) = self.stream_mut(source) else { return false };
+        if awaits && is_ts(&stream.source, consumer) && stream.measure.is_beyond_ts(now) {
+            return self.refuse_viewer(conn, beyond_ts());
+        }
         if !stream.source.prepare(consumer) {
             return false;
         }
@@ -77,7 +82,6 @@ impl Server {
             }
         }
         let Conn { http, replies, roles, .. } = conn;
-        let now = self.now;
         let (Some(http), Some(stream)) = (http, self.stream_mut(source)) else { return false };
         let before = replies.len();
         stream.source.take_private(consumer, replies);
@@ -91,18 +95,20 @@ impl Server {
         true
     }
 
+    /// A viewer that waits will get nothing; true when there is an answer to write.
+    fn refuse_viewer(&mut self, conn: &mut Conn, response: Response) -> bool {
+        let asked = conn.http.as_mut().and_then(|http| http.asked.take());
+        let Some(Asked { request, .. }) = asked else { return false };
+        self.end_role(conn, MessageStreamId(0));
+        self.http_respond(conn, &request, response);
+        true
+    }
+
     /// The stream of a viewer has ended, or has not come in time.
     pub(in crate::server) fn end_viewer(&mut self, conn: &mut Conn) {
-        let asked = conn.http.as_mut().and_then(|http| http.asked.take());
-        match asked {
-            Some(Asked { request, .. }) => {
-                self.end_role(conn, MessageStreamId(0));
-                self.http_respond(conn, &request, not_published());
-            }
-            None => {
-                end_body(conn);
-                self.begin_close(conn, CloseReason::StreamEnded);
-            }
+        if !self.refuse_viewer(conn, not_published()) {
+            end_body(conn);
+            self.begin_close(conn, CloseReason::StreamEnded);
         }
     }
 }
@@ -120,6 +126,17 @@ pub(in crate::server) fn end_body(conn: &mut Conn) {
 pub(super) fn not_published() -> Response {
     let words = "Nobody publishes this stream.";
     Response { cors: Cors::Any, ..Response::words(Status::NotFound, words) }
+}
+
+/// What was asked for is published, but a transport stream of it would be empty.
+fn beyond_ts() -> Response {
+    let words = "MPEG-TS carries none of the codecs of this stream.";
+    Response { cors: Cors::Any, ..Response::words(Status::NotFound, words) }
+}
+
+fn is_ts(source: &Source, consumer: ConsumerId) -> bool {
+    let container = source.consumer(consumer).and_then(Consumer::container);
+    matches!(container, Some(Container::Ts(_)))
 }
 
 const fn framing(request: &Request) -> Framing {

@@ -8,6 +8,7 @@ use crate::api::Scope;
 use crate::config::{Hls, HlsStorage, Listener};
 use crate::drive::{Input, Output, Service};
 use crate::frame::{Frame, FrameClass, FrameKind};
+use crate::hls::segment_number;
 use crate::job::{Job, JobResult};
 use crate::time::Timestamp;
 use pretty_assertions::assert_eq;
@@ -86,6 +87,60 @@ fn a_stream_is_there_in_segments_as_soon_as_the_first_is_whole() {
     let [.., part, unchanged] = &answers[..] else { panic!("{answers:?}") };
     assert_eq!((part.status, part.body.len(), part.body[0]), (206, 188, 0x47));
     assert_eq!(unchanged.status, 304);
+}
+
+#[test]
+fn a_name_with_spaces_was_not_found_by_http() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let publisher = world.client(Intent::Publish, "live", "my stream");
+    world.publish_frames(publisher, &audio(0..300));
+    for name in ["my%20stream", "mystream", "%20my%20%20stream%20"] {
+        let peer = get(&mut world, &format!("/live/{name}.m3u8"));
+        let names = segments(&text(&world, peer));
+        assert!(names[0].starts_with("mystream-"), "{names:?}");
+        let number = &names[0]["mystream-".len()..];
+        for part in [".flv".to_string(), ".ts".to_string(), format!("-{number}")] {
+            let peer = get(&mut world, &format!("/live/{name}{part}"));
+            world.publish_frames(publisher, &audio(300..320)[1..]);
+            assert_eq!(last(&world, peer).status, 200, "{name}{part}");
+        }
+    }
+    for name in ["%20", "my%09stream", "my%C2%A0stream"] {
+        let peer = get(&mut world, &format!("/live/{name}.flv"));
+        assert_eq!(last(&world, peer).status, 404, "{name}");
+    }
+}
+
+#[test]
+fn what_ts_cannot_carry_was_waited_for() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let publisher = world.client(Intent::Publish, "live", "a");
+    let speex = |serials: core::ops::Range<u32>| {
+        let frame = |serial: u32| Frame {
+            kind: FrameKind::Audio,
+            class: FrameClass::Coded,
+            timestamp: Timestamp(serial * 20),
+            payload: std::vec![0xB2, 1, 2].into(),
+        };
+        serials.map(frame).collect::<Vec<_>>()
+    };
+    world.publish_frames(publisher, &speex(0..10));
+    let early = get(&mut world, "/live/a.ts");
+    assert_eq!(answers(&world.peers[early]).len(), 0, "other tracks may come");
+    world.sleep(Duration::from_secs(3));
+    world.publish_frames(publisher, &speex(10..20));
+    let late = get(&mut world, "/live/a.ts");
+    let playlist = get(&mut world, "/live/a.m3u8");
+    for peer in [early, late, playlist] {
+        let answer = last(&world, peer);
+        let words = String::from_utf8(answer.body).unwrap();
+        assert!(answer.status == 404 && words.contains("MPEG-TS carries none"), "{words}");
+    }
+    let flv = get(&mut world, "/live/a.flv");
+    world.publish_frames(publisher, &speex(20..30));
+    assert_eq!(last(&world, flv).status, 200);
+    ask(&mut world, late, "/live/a.m3u8");
+    assert_eq!(answers(&world.peers[late]).len(), 2, "the connection goes on");
 }
 
 #[test]
@@ -224,26 +279,22 @@ fn a_stream_as_one_transport_stream_is_whole_packets() {
     assert!(answer.body.chunks(188).all(|packet| packet.len() == 188 && packet[0] == 0x47));
 }
 
+/// What lies on a disk.
+type Files = std::collections::BTreeMap<String, Vec<u8>>;
+
 /// Does the jobs that the server asks for in memory; `fails` says which do not work.
-fn work(
-    world: &mut World,
-    files: &mut std::collections::BTreeMap<String, usize>,
-    fails: impl Fn(&str) -> bool,
-) {
+fn work(world: &mut World, files: &mut Files, fails: impl Fn(&str) -> bool) {
     while let Some(output) = world.asked.pop() {
         let Output::Start { job, work } = output else { panic!("{output:?}") };
-        let (path, len) = match work {
-            Job::Write { path, bytes } => (path, Some(bytes.iter().map(|part| part.len()).sum())),
-            Job::Remove { path } => (path, None),
+        let path = match &work {
+            Job::Write { path, .. } | Job::Remove { path } => path.clone(),
+            Job::Sweep { stem, .. } => stem.clone(),
             other => panic!("{other:?}"),
         };
         let result = if fails(&path) {
             JobResult::Failed { reason: Arc::from("No space left on device") }
         } else {
-            match len {
-                Some(len) => files.insert(path.to_string(), len),
-                None => files.remove(&*path),
-            };
+            perform(files, work);
             JobResult::Done
         };
         assert!(world.asked.is_empty(), "one job at a time");
@@ -251,12 +302,107 @@ fn work(
     }
 }
 
+fn perform(files: &mut Files, work: Job) {
+    match work {
+        Job::Write { path, bytes } => {
+            files.insert(path.to_string(), bytes.concat());
+        }
+        Job::Remove { path } => {
+            files.remove(&*path);
+        }
+        Job::Sweep { stem, numbers } => {
+            let (folder, stream) = stem.rsplit_once('/').unwrap();
+            files.retain(|path, _| {
+                let (of, file) = path.rsplit_once('/').unwrap();
+                let number = segment_number(file, stream).filter(|_| of == folder);
+                !number.is_some_and(|number| numbers.contains(&number))
+            });
+        }
+        Job::Run { .. } => panic!("{work:?}"),
+    }
+}
+
+/// Publishes for so many seconds, from a time on.
+fn publish(world: &mut World, publisher: usize, files: &mut Files, seconds: core::ops::Range<u32>) {
+    for second in seconds {
+        let frames = audio(second * 43..second * 43 + 43);
+        world.publish_frames(publisher, if second == 0 { &frames } else { &frames[1..] });
+        world.sleep(Duration::from_secs(1));
+        work(world, files, |_| false);
+    }
+}
+
+#[test]
+fn a_playlist_on_disk_was_left_open_by_a_shutdown() {
+    // The publisher is there, has just gone, or has been away for longer than it is awaited.
+    for (away, lists) in [(None, true), (Some(1), true), (Some(20), true), (Some(60), false)] {
+        let mut world = World::new(served(HlsStorage::Disk { path: Arc::from("/srv/hls") }));
+        let mut files = Files::new();
+        let publisher = world.client(Intent::Publish, "live", "a");
+        publish(&mut world, publisher, &mut files, 0..5);
+        if let Some(seconds) = away {
+            world.hang_up(publisher);
+            for _ in 0..seconds {
+                world.sleep(Duration::from_secs(1));
+                work(&mut world, &mut files, |_| false);
+            }
+        }
+        world.input(Input::Shutdown);
+        work(&mut world, &mut files, |_| false);
+        assert!(world.server.is_drained(), "{away:?}");
+        let playlist = files.get("/srv/hls/live/a.m3u8").cloned().unwrap_or_default();
+        let playlist = String::from_utf8(playlist).unwrap();
+        assert_eq!(playlist.ends_with("#EXT-X-ENDLIST\n"), lists, "{away:?}: {playlist}");
+        let written = segments(&playlist);
+        assert_eq!(files.len(), written.len() + usize::from(lists), "{files:?}");
+        for name in written {
+            assert!(files.contains_key(&format!("/srv/hls/live/{name}")), "{away:?}: {name}");
+        }
+        let seconds = playlist.lines().filter_map(|line| line.strip_prefix("#EXTINF:"));
+        let seconds = seconds.map(|line| line.trim_end_matches(',').parse::<f64>().unwrap());
+        let seconds: f64 = seconds.sum();
+        assert!(!lists || (4.9..5.1).contains(&seconds), "the last segment is there: {playlist}");
+    }
+}
+
+#[test]
+fn segments_of_an_earlier_run_stayed_for_ever() {
+    let mut world = World::new(served(HlsStorage::Disk { path: Arc::from("/srv/hls") }));
+    let at = |name: &str| std::format!("/srv/hls/{name}");
+    // Half seconds since 2020: a run of an hour before. What is not of this stream stays.
+    let old = [at("live/a-244319200.ts"), at("live/a-244319201.ts"), at("live/a-100000000.ts")];
+    let others = [
+        at("live/a-7.ts"),
+        at("live/a-0244319200.ts"),
+        at("live/a-344319200.ts"),
+        at("live/a-b-244319200.ts"),
+        at("live/b-244319200.ts"),
+        at("a-244319200.ts"),
+    ];
+    let mut files: Files =
+        old.iter().chain(&others).map(|path| (path.clone(), Vec::new())).collect();
+    let publisher = world.client(Intent::Publish, "live", "a");
+    publish(&mut world, publisher, &mut files, 0..8);
+    let has = |files: &Files, all: &[String]| all.iter().all(|path| files.contains_key(path));
+    assert!(has(&files, &old), "who plays it can go on");
+    publish(&mut world, publisher, &mut files, 8..20);
+    assert!(old.iter().all(|path| !files.contains_key(path)), "{:?}", files.keys());
+    assert!(has(&files, &others), "{:?}", files.keys());
+    let playlist = get(&mut world, "/live/a.m3u8");
+    let names = segments(&text(&world, playlist));
+    let listed: Vec<_> = names.iter().map(|name| at("live/") + name).collect();
+    assert!(!listed.is_empty() && has(&files, &listed), "{:?}", files.keys());
+    files.insert(old[0].clone(), Vec::new());
+    publish(&mut world, publisher, &mut files, 20..40);
+    assert!(has(&files, &old[..1]), "it is swept once: {:?}", files.keys());
+}
+
 #[test]
 fn row_111_files_follow_the_playlist_and_a_full_disk_ends_nothing() {
     let mut config = served(HlsStorage::Disk { path: Arc::from("/srv/hls/") });
     config.listeners.clear();
     let mut world = World::new(config);
-    let mut files = std::collections::BTreeMap::new();
+    let mut files = Files::new();
     let publisher = world.client(Intent::Publish, "live", "a");
     for second in 0..60 {
         let frames = audio(second * 43..second * 43 + 43);
@@ -304,7 +450,7 @@ fn files_move_with_their_directory_and_none_is_left_behind() {
         // The move comes while the disk works, while it does not, and while a job is under way.
         for moment in 0..3 {
             let mut world = World::new(served(before.clone()));
-            let mut files = std::collections::BTreeMap::new();
+            let mut files = Files::new();
             let publisher = world.client(Intent::Publish, "live", "a");
             world.publish_frames(publisher, &audio(0..900));
             work(&mut world, &mut files, |_| moment == 1);
@@ -330,7 +476,11 @@ fn files_move_with_their_directory_and_none_is_left_behind() {
             };
             let case = std::format!("{before:?} -> {after:?}, {moment}: {files:?}");
             assert!(files.keys().all(|path| path.starts_with(&folder)), "{case}");
-            assert_eq!(files.get(&(folder.clone() + "a.m3u8")), Some(&playlist.len()), "{case}");
+            assert_eq!(
+                files.get(&(folder.clone() + "a.m3u8")),
+                Some(&playlist.clone().into_bytes()),
+                "{case}"
+            );
             for name in segments(&playlist) {
                 assert!(files.contains_key(&(folder.clone() + &name)), "{case}: {name}");
             }
