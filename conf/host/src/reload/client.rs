@@ -88,7 +88,7 @@ fn plan(state: &State, file: Option<PathBuf>, look: Look) -> Result<String, Stri
         .map_err(|problems| problems.render(look))?
         .settings;
     let file = file.or_else(|| state.file.clone());
-    let source = Source { environment: Vec::new(), file, flags: Vec::new() };
+    let source = Source { file, ..Source::default() };
     let mut new = source.load().map_err(|problems| render(&problems, look))?.settings;
     keep_fixed(state, &old, &mut new);
     Ok(Plan::new(&old, &new).to_string())

@@ -314,7 +314,7 @@ mod tests {
             values: vec![Value::Duration(Duration::from_secs(5))],
         }];
         let environment = vec![("MILLSTREAM_CHUNK_SIZE".into(), "4096".into())];
-        let source = Source { environment, file: None, flags };
+        let source = Source { environment, flags, ..Source::default() };
         let loaded = source.load().expect("good settings");
         let source = Source { file: Some("/etc/a b.kdl".into()), ..source };
         let plan = "keep    RTMP on :1935\nchange  x\n".to_owned();
