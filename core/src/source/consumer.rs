@@ -5,12 +5,12 @@
 //! each kind and at breaks. In between it sends the tape as it is, up to the next such place.
 
 mod viewer;
+mod zero;
 
 pub use viewer::Container;
 
 use super::Source;
 use crate::chunk::ChunkStreamId;
-use crate::config::TimeJitter;
 use crate::drive::Slices;
 use crate::frame::{FrameClass, FrameKind};
 use crate::id::{ConnId, MessageStreamId};
@@ -21,12 +21,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use bytes::{Buf, Bytes, BytesMut};
 use viewer::Viewer;
+use zero::is_header;
 
-/// How far audio and video may lie apart where a player starts and still both be counted for its
-/// zero.
-const START_SKEW_MAX_MS: i32 = 5_000;
-/// How far before a player's zero a lane may begin: what comes then is given as of zero.
-const EARLY_MAX_MS: i32 = 30_000;
 /// A player with chunk streams of its own is given copies up to this many bytes at a time.
 const COPY_BYTES_MAX: usize = 64 << 10;
 
@@ -66,11 +62,6 @@ pub enum Audience {
 
 /// How publishers begin metadata: servers are asked to keep what follows (AMF0 string).
 const SET_DATA_FRAME: &[u8] = b"\x02\x00\x0D@setDataFrame";
-
-/// It is for the decoder, and has no place in time.
-const fn is_header(mark: &Mark) -> bool {
-    matches!(mark.class, FrameClass::SequenceHeader | FrameClass::Metadata)
-}
 
 /// One player of a source.
 #[derive(Debug)]
@@ -390,39 +381,6 @@ impl Consumer {
         }
     }
 
-    /// The zero of a player is the earliest time among the first messages of audio and video.
-    fn set_base(&mut self, source: &Source, first: &Mark) {
-        if self.base.is_some() {
-            return;
-        }
-        if source.config.time_jitter == TimeJitter::Off {
-            self.base = Some(Timestamp(0));
-            return;
-        }
-        let tape = source.tape();
-        let mut base = first.timestamp;
-        for lane in [Lane::Audio, Lane::Video] {
-            let is_next = |mark: &&Mark| mark.lane() == lane && !is_header(mark);
-            let next = tape.marks_from(first.offset).take(64).find(is_next);
-            let time = next.map(|mark| mark.timestamp).or(tape.clock(lane));
-            let lead = time.map_or(0, |time| time.delta(base));
-            if (START_SKEW_MAX_MS.saturating_neg()..0).contains(&lead) {
-                base = base.offset(lead);
-            }
-        }
-        self.base = Some(base);
-    }
-
-    /// A player whose zero is its own gives it up where times are as they were published; the other
-    /// lanes follow to the new zero, each by an introduction.
-    fn leave_base(&mut self, source: &Source) {
-        let is_own = self.base.is_some_and(|base| base != Timestamp(0));
-        if is_own && source.config.time_jitter == TimeJitter::Off {
-            self.base = None;
-            self.pending = Lanes::ALL;
-        }
-    }
-
     /// Extends the run over what can be sent as it is; writes an introduction if one is due first.
     fn find_run(&mut self, source: &Source) {
         let tape = source.tape();
@@ -550,48 +508,6 @@ impl Consumer {
         if mark.kind == FrameKind::Video && mark.class == FrameClass::Keyframe {
             self.awaits_keyframe = false;
         }
-    }
-
-    fn time_of(&mut self, source: &Source, mark: &Mark) -> Timestamp {
-        // A file has one time line, so there metadata have the time at which they came; servers
-        // take what publishers send.
-        let is_player = self.audience == Audience::Player && self.viewer.is_none();
-        if mark.lane() == Lane::Metadata && is_player {
-            self.early.remove(Lane::Metadata);
-            return Timestamp(0);
-        }
-        if mark.is_break {
-            // What is before it on the tape is of the earlier kind.
-            self.leave_base(source);
-        }
-        let counts_from_zero = source.config.time_jitter != TimeJitter::Off;
-        if counts_from_zero && self.base.is_none() && is_header(mark) {
-            // Encoders stamp headers as they like: the first frame is the player's zero.
-            return Timestamp(0);
-        }
-        self.set_base(source, mark);
-        let is_rebased = mark.is_break && source.config.time_jitter == TimeJitter::Zero;
-        let base = match self.base {
-            Some(base) if !is_rebased || mark.timestamp.delta(base) >= 0 => base,
-            _ => {
-                // The other lanes follow to the new zero, each by an introduction.
-                self.pending = Lanes::ALL;
-                self.early = Lanes::ALL;
-                mark.timestamp
-            }
-        };
-        self.base = Some(base);
-        let lead = mark.timestamp.delta(base);
-        let may_be_negative = self.viewer.as_ref().is_some_and(|viewer| viewer.has_own_zero());
-        if counts_from_zero
-            && !may_be_negative
-            && self.early.has(mark.lane())
-            && (EARLY_MAX_MS.saturating_neg()..0).contains(&lead)
-        {
-            return Timestamp(0);
-        }
-        self.early.remove(mark.lane());
-        Timestamp(mark.timestamp.0.wrapping_sub(base.0))
     }
 
     /// What is sent before the replies: the rest of a message that has begun.
