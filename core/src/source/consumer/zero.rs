@@ -52,6 +52,16 @@ impl Consumer {
         }
     }
 
+    /// A player that joins again may have left before times ran back, where they are as published:
+    /// then it begins at zero again.
+    pub(super) fn leave_later_base(&mut self, source: &Source, first: &Mark) {
+        let is_later = self.base.is_some_and(|base| first.timestamp.delta(base) < 0);
+        if is_later && source.config.time_jitter == TimeJitter::Zero {
+            self.base = None;
+            self.early = Lanes::ALL;
+        }
+    }
+
     /// The time of a message on the player's own line.
     pub(super) fn time_of(&mut self, source: &Source, mark: &Mark) -> Timestamp {
         // A file has one time line, so there metadata have the time at which they came; servers
