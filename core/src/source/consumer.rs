@@ -360,7 +360,6 @@ impl Consumer {
         let time = first.map(|mark| mark.timestamp).or(latest);
         if let Some(mark) = first {
             self.leave_base(source);
-            self.leave_later_base(source, mark);
             if !is_header(mark) {
                 self.set_base(source, mark);
             }

@@ -10,7 +10,8 @@ use crate::time::Timestamp;
 /// How far audio and video may lie apart where a player starts and still both be counted for its
 /// zero.
 const START_SKEW_MAX_MS: i32 = 5_000;
-/// How far before a player's zero a lane may begin: what comes then is given as of zero.
+/// How far before a player's zero a lane may begin: what comes then is given as of zero. In other
+/// modes times may run back, and who joins again may find all of them there.
 const EARLY_MAX_MS: i32 = 30_000;
 
 /// It is for the decoder, and has no place in time.
@@ -52,16 +53,6 @@ impl Consumer {
         }
     }
 
-    /// A player that joins again may have left before times ran back, where they are as published:
-    /// then it begins at zero again.
-    pub(super) fn leave_later_base(&mut self, source: &Source, first: &Mark) {
-        let is_later = self.base.is_some_and(|base| first.timestamp.delta(base) < 0);
-        if is_later && source.config.time_jitter == TimeJitter::Zero {
-            self.base = None;
-            self.early = Lanes::ALL;
-        }
-    }
-
     /// The time of a message on the player's own line.
     pub(super) fn time_of(&mut self, source: &Source, mark: &Mark) -> Timestamp {
         // A file has one time line, so there metadata have the time at which they came; servers
@@ -94,7 +85,7 @@ impl Consumer {
         self.base = Some(base);
         let lead = mark.timestamp.delta(base);
         let may_be_negative = self.viewer.as_ref().is_some_and(|viewer| viewer.has_own_zero());
-        if counts_from_zero
+        if source.config.time_jitter == TimeJitter::Full
             && !may_be_negative
             && self.early.has(mark.lane())
             && (EARLY_MAX_MS.saturating_neg()..0).contains(&lead)

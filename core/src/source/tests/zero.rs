@@ -68,23 +68,3 @@ fn who_has_come_to_zero_is_not_held_there_when_times_come_round() {
     let times = times_of(TimeJitter::Zero, &frames);
     assert_eq!(times.last(), Some(&(9, u32::MAX - 5_000)));
 }
-
-#[test]
-fn who_joins_again_after_times_ran_back_begins_at_zero_again() {
-    let mut source = Source::new(config(TimeJitter::Zero));
-    source.publish(conn(0)).unwrap();
-    let mut player = Player::attach(&mut source, 1, 1);
-    let keyframe = |time, serial| frame(Video, FrameClass::Keyframe, time, serial, 10);
-    publish(&mut source, &[keyframe(5_000, 1), keyframe(5_040, 2)]);
-    player.drain(&mut source);
-    source.set_paused(player.id, true);
-    player.drain(&mut source);
-    // The place where times run back is not on its way.
-    publish(&mut source, &[keyframe(1_000, 3), keyframe(1_040, 4)]);
-    source.set_paused(player.id, false);
-    player.drain(&mut source);
-    publish(&mut source, &[keyframe(1_080, 5)]);
-    player.drain(&mut source);
-    let times: Vec<_> = player.media().iter().map(|&(_, time, _)| time).collect();
-    assert_eq!(times, [0, 40, 0, 40]);
-}
