@@ -9,7 +9,7 @@ mod sim;
 
 pub use bench::{
     Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchNullServe, BenchPlay,
-    BenchPublish, BenchView,
+    BenchPublish, BenchScale, BenchView,
 };
 pub use configuration::{Check, ConfigCommand, ConfigDoc, ConfigShow, Convert, Reload};
 pub use inspect::Inspect;

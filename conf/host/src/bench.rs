@@ -12,7 +12,9 @@ mod hls;
 mod http;
 mod null;
 mod play;
+mod process;
 mod publish;
+mod scale;
 mod table;
 mod tally;
 mod view;
@@ -25,7 +27,8 @@ use crate::runtime::{Runtime, sleep_until};
 use crate::tasks::Tasks;
 use crate::{complain, tell};
 use millstream_conf::cli::{
-    Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchPlay, BenchPublish, BenchView,
+    Bench, BenchChurn, BenchCompare, BenchLoad, BenchNullPlay, BenchPlay, BenchPublish, BenchScale,
+    BenchView,
 };
 use millstream_core::session::SessionConfig;
 use publish::Feed;
@@ -53,6 +56,7 @@ pub fn run<R: Runtime>(bench: &Bench) -> ExitCode {
         Bench::Hls(args) => run_view::<R>(args, "hls"),
         Bench::Publish(args) => run_publish::<R>(args),
         Bench::Compare(args) => run_compare(args),
+        Bench::Scale(args) => run_scale(args),
         Bench::Churn(args) => run_churn::<R>(args),
         Bench::NullServe(args) => null::serve(args).map(|()| Tally::default()),
         Bench::NullPlay(args) => run_null_play::<R>(args),
@@ -142,13 +146,22 @@ fn run_publish<R: Runtime>(args: &BenchPublish) -> Result<Tally, String> {
 fn run_compare(args: &BenchCompare) -> Result<Tally, String> {
     // The file is looked at first: the servers would only be seen to be silent.
     read_clip(&args.file)?;
-    let tell = |line: &str| {
-        if io::stderr().is_terminal() {
-            let _ = write!(io::stderr(), "{line}");
-        }
-    };
-    crate::tell(&compare::run(args, tell)?)?;
+    tell(&compare::run(args, show_line)?)?;
     Ok(Tally::default())
+}
+
+fn run_scale(args: &BenchScale) -> Result<Tally, String> {
+    read_clip(&args.file)?;
+    tell(&scale::run(args, show_line)?)?;
+    Ok(Tally::default())
+}
+
+/// What is known already, for people only.
+fn show_line(line: &str) {
+    let mut stderr = io::stderr();
+    if stderr.is_terminal() {
+        let _ = write!(stderr, "{line}");
+    }
 }
 
 fn run_churn<R: Runtime>(args: &BenchChurn) -> Result<Tally, String> {

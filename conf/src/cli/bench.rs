@@ -1,5 +1,6 @@
 //! Flags of the load tool.
 
+use super::parse_send_delay;
 use crate::quantity::parse_duration;
 use clap::builder::RangedU64ValueParser;
 use clap::{Args, Subcommand};
@@ -20,6 +21,8 @@ pub enum Bench {
     Publish(BenchPublish),
     /// Put the same load on this server and on others, and compare
     Compare(BenchCompare),
+    /// Put the same load on each of several workers, and tell what these give
+    Scale(BenchScale),
     /// Let publishers and players come and go
     Churn(BenchChurn),
     /// The server that `compare` measures all others against
@@ -66,6 +69,39 @@ pub struct BenchCompare {
     /// Write a plot
     #[arg(long, value_name = "FILE")]
     pub svg: Option<PathBuf>,
+}
+
+/// This server with several numbers of workers, each with its players and their load on a core.
+#[derive(Clone, Debug, Args)]
+pub struct BenchScale {
+    /// An FLV file (H.264, for latency); it is published in a loop
+    #[arg(value_name = "FILE")]
+    pub file: PathBuf,
+    /// How many workers, on the first cores; the others are told in times of the first
+    #[arg(long, value_name = "NUMBERS", value_delimiter = ',', default_values_t = [1, 2], value_parser = RangedU64ValueParser::<u16>::new().range(1..=64))]
+    pub workers: Vec<u16>,
+    /// Players of each worker
+    #[arg(long, value_name = "NUMBER", default_value_t = 400, value_parser = RangedU64ValueParser::<u32>::new().range(1..=100_000))]
+    pub players: u32,
+    /// How the servers merge, as in `serve`
+    #[arg(long, value_name = "MS", default_value = "0", value_parser = checked_send_delay)]
+    pub send_delay: String,
+    /// How long to measure each
+    #[arg(long = "for", value_name = "TIME", default_value = "10s", value_parser = parse_duration)]
+    pub time: Duration,
+    /// New connections in one second
+    #[arg(long, value_name = "NUMBER", default_value_t = 300, value_parser = RangedU64ValueParser::<u32>::new().range(1..=1_000_000))]
+    pub rate: u32,
+    /// Runs of all in turn; the medians count
+    #[arg(long, value_name = "NUMBER", default_value_t = 3, value_parser = RangedU64ValueParser::<u32>::new().range(1..=100))]
+    pub runs: u32,
+    /// Print the result as one JSON array
+    #[arg(long)]
+    pub json: bool,
+}
+
+fn checked_send_delay(text: &str) -> Result<String, String> {
+    parse_send_delay(text).map(|_| text.to_owned())
 }
 
 /// Clients that come and go.

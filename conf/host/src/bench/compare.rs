@@ -5,12 +5,11 @@
 //! which does nothing but send, shows what of all that is the kernel's.
 
 mod plot;
-mod process;
 mod server;
 
+use super::process::{Pinned, own_program};
 use super::tally::STALL;
 use millstream_conf::cli::BenchCompare;
-use process::{Pinned, Usage};
 use serde_json::{Value, json};
 use server::Kind;
 use std::fmt::Write as _;
@@ -20,28 +19,29 @@ use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 /// After the last player has joined: until then there is more to do than to send.
-const SETTLE_TIME: Duration = Duration::from_millis(1_500);
+pub(super) const SETTLE_TIME: Duration = Duration::from_millis(1_500);
 
 /// Before the first player leaves.
-const END_MARGIN: Duration = Duration::from_millis(500);
+pub(super) const END_MARGIN: Duration = Duration::from_millis(500);
 
 /// One player for so long shows what the stream itself takes of memory.
 const ALONE_TIME: Duration = Duration::from_secs(4);
 
 /// What one server did under one load.
 #[derive(Clone, Debug)]
-struct Row {
-    server: String,
-    players: u32,
+pub(super) struct Row {
+    pub(super) server: String,
+    pub(super) players: u32,
     /// Microseconds of CPU for each player and second.
-    cpu_us: f64,
+    pub(super) cpu_us: f64,
     /// Bytes of resident memory for each player, beyond what one player makes it hold.
     bytes: f64,
-    latency_us: [Option<u64>; 2],
+    /// Median and 99th percentile.
+    pub(super) latency_us: [Option<u64>; 2],
     first_frame_us: Option<u64>,
     setup_us: Option<u64>,
-    stalls: u64,
-    failed: u64,
+    pub(super) stalls: u64,
+    pub(super) failed: u64,
 }
 
 /// Runs all servers with all numbers of players; gives what is to be printed.
@@ -86,35 +86,40 @@ fn measure(
     };
     let server = kind.start(args, *server_core, folder)?;
     let words = kind.load(args, server.address, players, time);
-    let load = Pinned::start(*load_core, &own_program()?, &words)?;
+    let load = Pinned::start(&[*load_core], &own_program()?, &words)?;
     let joined = Duration::from_secs_f64(f64::from(players) / f64::from(args.rate));
     sleep(joined + SETTLE_TIME);
     let (begin, before) = (Instant::now(), server.process.usage()?);
     sleep(time.saturating_sub(SETTLE_TIME + END_MARGIN));
     let (elapsed, after) = (begin.elapsed(), server.process.usage()?);
-    let told = load.output()?;
-    let seen: Value = serde_json::from_str(&told).map_err(|error| {
-        format!("{}: the load tool told nothing ({error}); does the file have H.264?", kind.name)
-    })?;
-    Ok((row(kind, players, &seen, elapsed, [before, after]), after.resident))
+    let cpu = after.cpu.saturating_sub(before.cpu);
+    Ok((row(kind.name, players, &load.output()?, elapsed, cpu)?, after.resident))
 }
 
-fn row(kind: &Kind, players: u32, seen: &Value, elapsed: Duration, usage: [Usage; 2]) -> Row {
-    let [before, after] = usage;
-    let cpu = after.cpu.saturating_sub(before.cpu).as_secs_f64();
+/// `told` is what the load tool has written; in the time `elapsed` the server has used `cpu`.
+pub(super) fn row(
+    server: &str,
+    players: u32,
+    told: &str,
+    elapsed: Duration,
+    cpu: Duration,
+) -> Result<Row, String> {
+    let seen: Value = serde_json::from_str(told).map_err(|error| {
+        format!("{server}: the load tool told nothing ({error}); does the file have H.264?")
+    })?;
     let number = |name: &str| seen.get(name).and_then(Value::as_u64).unwrap_or(0);
     let quantile = |name: &str, part: &str| seen.get(name)?.get(part)?.as_u64();
-    Row {
-        server: kind.name.to_owned(),
+    Ok(Row {
+        server: server.to_owned(),
         players,
-        cpu_us: cpu * 1e6 / elapsed.as_secs_f64() / f64::from(players),
+        cpu_us: cpu.as_secs_f64() * 1e6 / elapsed.as_secs_f64() / f64::from(players),
         bytes: 0.0,
         latency_us: ["median", "p99"].map(|part| quantile("latency_us", part)),
         first_frame_us: quantile("first_frame_us", "median"),
         setup_us: quantile("setup_us", "median"),
         stalls: number("stalls"),
         failed: number("failed") + number("lost") + number("silent"),
-    }
+    })
 }
 
 fn table(rows: &[Row]) -> String {
@@ -140,28 +145,56 @@ fn table(rows: &[Row]) -> String {
 }
 
 fn line(row: &Row) -> String {
-    let millis = |micros: Option<u64>| match micros.map(|micros| micros as f64 / 1_000.0) {
-        None => "-".to_owned(),
-        Some(millis) if millis < 10.0 => format!("{millis:.1}"),
-        Some(millis) => format!("{millis:.0}"),
-    };
     let mut text = format!(
         "{:<30}{:>8}{:>14.0}{:>20}{:>12.1}{:>10}",
         row.server,
         row.players,
         row.cpu_us,
-        format!("{} / {}", millis(row.latency_us[0]), millis(row.latency_us[1])),
+        row.latencies(),
         row.bytes / 1_000.0,
         millis(row.setup_us),
     );
-    if row.stalls > 0 {
-        let _ = write!(text, "  {} gaps over {} s", row.stalls, STALL.as_secs());
-    }
-    if row.failed > 0 {
-        let _ = write!(text, "  {} players failed", row.failed);
-    }
+    text.push_str(&row.troubles());
     text.push('\n');
     text
+}
+
+fn millis(micros: Option<u64>) -> String {
+    match micros.map(|micros| micros as f64 / 1_000.0) {
+        None => "-".to_owned(),
+        Some(millis) if millis < 10.0 => format!("{millis:.1}"),
+        Some(millis) => format!("{millis:.0}"),
+    }
+}
+
+impl Row {
+    /// The worse of both, figure by figure.
+    pub(super) fn or_worse(mut self, other: &Self) -> Self {
+        for (own, other) in self.latency_us.iter_mut().zip(other.latency_us) {
+            *own = (*own).max(other);
+        }
+        self.stalls += other.stalls;
+        self.failed += other.failed;
+        self
+    }
+
+    /// Median and 99th percentile of the latency.
+    pub(super) fn latencies(&self) -> String {
+        let [median, p99] = self.latency_us.map(millis);
+        format!("{median} / {p99}")
+    }
+
+    /// What went wrong: nothing, in the end.
+    pub(super) fn troubles(&self) -> String {
+        let mut text = String::new();
+        if self.stalls > 0 {
+            let _ = write!(text, "  {} gaps over {} s", self.stalls, STALL.as_secs());
+        }
+        if self.failed > 0 {
+            let _ = write!(text, "  {} players failed", self.failed);
+        }
+        text
+    }
 }
 
 fn json(rows: &[Row]) -> Value {
@@ -180,10 +213,6 @@ fn json(rows: &[Row]) -> Value {
         })
     };
     rows.iter().map(row).collect()
-}
-
-fn own_program() -> Result<PathBuf, String> {
-    std::env::current_exe().map_err(|error| format!("this program is not to be found: {error}"))
 }
 
 /// A folder for the configurations of others, removed at the end.

@@ -1,17 +1,12 @@
 //! The servers: how each is started, and how load is put on it.
 
-use super::own_program;
-use super::process::Pinned;
+use crate::bench::process::{Pinned, free_address, own_program};
 use millstream_conf::cli::BenchCompare;
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
-
-/// How long a server may take until it listens.
-const START_TIME: Duration = Duration::from_secs(10);
+use std::time::Duration;
 
 /// Connections that others are set up for besides those of the players. SRS does not start with more
 /// than the limit of open files leaves room for.
@@ -77,14 +72,7 @@ impl Kind {
     ) -> Result<Running, String> {
         let address = free_address()?;
         let (program, words) = self.command(args, address, folder)?;
-        let mut process = Pinned::start(core, &program, &words)?;
-        let deadline = Instant::now() + START_TIME;
-        while TcpStream::connect(address).is_err() {
-            if process.has_ended() || Instant::now() > deadline {
-                return Err(format!("{} does not start", self.name));
-            }
-            sleep(Duration::from_millis(50));
-        }
+        let process = Pinned::start_server(&[core], &program, &words, address)?;
         Ok(Running { address, process })
     }
 
@@ -191,9 +179,4 @@ fn is_there(program: &Path) -> bool {
     let mut command = Command::new(program);
     command.arg("-v").stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     command.status().is_ok_and(|status| status.success())
-}
-
-fn free_address() -> Result<SocketAddr, String> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
-    listener.and_then(|listener| listener.local_addr()).map_err(|error| error.to_string())
 }

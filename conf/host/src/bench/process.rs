@@ -1,15 +1,20 @@
-//! A program on one core, and what it uses.
+//! A program on some of the cores, and what it uses.
 
 use std::fs;
 use std::io::Read as _;
-use std::path::Path;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
+
+/// How long a server may take until it listens.
+const START_TIME: Duration = Duration::from_secs(10);
 
 /// Ticks of a second in `/proc` (`USER_HZ`): the same on all systems that we measure on.
 const TICKS_PER_SECOND: u64 = 100;
 
-/// A running program that stays on one core; dropped, it is killed.
+/// A running program that stays on its cores; dropped, it is killed.
 #[derive(Debug)]
 pub(super) struct Pinned {
     child: Child,
@@ -25,13 +30,32 @@ pub(super) struct Usage {
 }
 
 impl Pinned {
-    pub(super) fn start(core: u16, program: &Path, words: &[String]) -> Result<Self, String> {
+    pub(super) fn start(cores: &[u16], program: &Path, words: &[String]) -> Result<Self, String> {
         let name = program.display().to_string();
+        let cores: Vec<String> = cores.iter().map(u16::to_string).collect();
         let mut command = Command::new("taskset");
-        command.args(["--cpu-list", &core.to_string()]).arg(program).args(words);
+        command.args(["--cpu-list", &cores.join(",")]).arg(program).args(words);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
         let child = command.spawn().map_err(|error| format!("taskset {name}: {error}"))?;
         Ok(Self { child, name })
+    }
+
+    /// A server, once it listens at `address`.
+    pub(super) fn start_server(
+        cores: &[u16],
+        program: &Path,
+        words: &[String],
+        address: SocketAddr,
+    ) -> Result<Self, String> {
+        let mut process = Self::start(cores, program, words)?;
+        let deadline = Instant::now() + START_TIME;
+        while TcpStream::connect(address).is_err() {
+            if process.has_ended() || Instant::now() > deadline {
+                return Err(format!("{} does not start", process.name));
+            }
+            sleep(Duration::from_millis(50));
+        }
+        Ok(process)
     }
 
     /// Waits for the end, and gives what it has written.
@@ -42,7 +66,7 @@ impl Pinned {
         Ok(text)
     }
 
-    pub(super) fn has_ended(&mut self) -> bool {
+    fn has_ended(&mut self) -> bool {
         !matches!(self.child.try_wait(), Ok(None))
     }
 
@@ -64,6 +88,15 @@ impl Drop for Pinned {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+pub(super) fn own_program() -> Result<PathBuf, String> {
+    std::env::current_exe().map_err(|error| format!("this program is not to be found: {error}"))
+}
+
+pub(super) fn free_address() -> Result<SocketAddr, String> {
+    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0));
+    listener.and_then(|listener| listener.local_addr()).map_err(|error| error.to_string())
 }
 
 fn usage(stat: &str, status: &str) -> Option<Usage> {
