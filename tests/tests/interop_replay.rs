@@ -4,9 +4,13 @@ use millstream_tests::server::binary;
 use millstream_tests::{program::output_of, tree};
 use pretty_assertions::assert_eq;
 use serde_json::Value;
+use std::fs;
 use std::process::{Command, Stdio};
 
-millstream_tests::on_both_transports!(ffprobe_reads_the_published_media,);
+millstream_tests::on_both_transports!(
+    ffprobe_reads_the_published_media,
+    the_capture_is_not_written_over,
+);
 
 /// The streams of a file; fails on any complaint.
 fn streams(file: &std::path::Path) -> Vec<(String, u64)> {
@@ -41,4 +45,22 @@ fn ffprobe_reads_the_published_media() {
         let found: Vec<_> = found.iter().map(|(codec, count)| (codec.as_str(), *count)).collect();
         assert_eq!(found, expected, "{name}");
     }
+}
+
+fn the_capture_is_not_written_over() {
+    let scratch = Scratch::new("replay-same");
+    let kept = tree::root().join("tests/captures/ffmpeg-5.1.9_publish_srs7_mp3only.pcap");
+    let capture = scratch.file("x.pcap");
+    fs::copy(&kept, &capture).expect("a copy");
+    let link = scratch.file("link.flv");
+    std::os::unix::fs::symlink(&capture, &link).expect("a link");
+    for file in [&capture, &link] {
+        let mut command = Command::new(binary());
+        command.arg("replay").arg(&capture).arg("--write-flv").arg(file);
+        let output = command.output().expect("it runs");
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{complaint}");
+        assert!(complaint.contains("is the capture: name another file"), "{complaint}");
+    }
+    assert_eq!(fs::read(&capture).expect("a file"), fs::read(&kept).expect("a file"));
 }

@@ -72,7 +72,7 @@ fn replay(args: &Args) -> Result<(), String> {
         replay.timeline()
     };
     if let Some(file) = &args.write_flv {
-        write_flv(&replay, file)?;
+        write_flv(&replay, file, &args.file)?;
     }
     tell(&report)?;
     if args.stats {
@@ -138,7 +138,7 @@ fn parse(file: &Path, bytes: &[u8]) -> Result<Capture, String> {
 /// How to make a capture.
 const RECORD: &str = "tcpdump -i any -s 0 -w x.pcap tcp port 1935";
 
-fn write_flv(replay: &Replay, file: &Path) -> Result<(), String> {
+fn write_flv(replay: &Replay, file: &Path, capture: &Path) -> Result<(), String> {
     let published = replay.published();
     if published.is_empty() {
         return Err("nobody publishes in this capture: there is no media to write".to_owned());
@@ -146,10 +146,18 @@ fn write_flv(replay: &Replay, file: &Path) -> Result<(), String> {
     let is_alone = published.len() == 1;
     for (number, bytes) in published {
         let path = if is_alone { file.to_owned() } else { numbered(file, number) };
+        if is_same_file(&path, capture) {
+            return Err(format!("{} is the capture: name another file", path.display()));
+        }
         std::fs::write(&path, bytes)
             .map_err(|error| format!("{} cannot be written: {error}", path.display()))?;
     }
     Ok(())
+}
+
+/// By whatever names: a link to the capture is the capture.
+fn is_same_file(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// `x.flv` as `x-3.flv`.

@@ -53,6 +53,7 @@ pub(super) fn in_file(origin: &Origin) -> Option<Span> {
 pub(super) fn check(settings: &Settings, origins: &Origins) -> Vec<Found> {
     let mut found = Vec::new();
     overlapping_listeners(settings, origins, &mut found);
+    off_with_addresses(settings, origins, &mut found);
     for (name, vhost) in &settings.config.vhosts {
         hls(name, vhost, origins, &mut found);
         own_sources(name, vhost, settings, origins, &mut found);
@@ -81,6 +82,16 @@ fn overlapping_listeners(settings: &Settings, origins: &Origins, found: &mut Vec
             (None, Some(at)) => Some(Found::new(at, has_it_as_usual(problem, path))),
             (None, None) => None,
         });
+    }
+}
+
+fn off_with_addresses(settings: &Settings, origins: &Origins, found: &mut Vec<Found>) {
+    let is_both = !settings.http_enabled && !settings.http_listen.is_empty();
+    if is_both && let Some(at) = set_by(origins, "http.listen", 0) {
+        let problem = Problem::new(0..0, "HTTP is off and has addresses")
+            .label("one of them is meant")
+            .help("leave \"off\" out, or the addresses");
+        found.push(Found::new(at, problem));
     }
 }
 

@@ -274,9 +274,6 @@ const HTTP_LISTEN: Key<Settings> = Key {
             });
             settings.http_listen = addresses.collect();
             settings.http_enabled = !values.contains(&Value::Word("off"));
-            if !settings.http_enabled {
-                settings.http_listen.clear();
-            }
         },
     },
 };
