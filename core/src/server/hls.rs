@@ -8,6 +8,7 @@ mod disk;
 mod viewing;
 
 use super::Server;
+use super::measure::SHOWN_AFTER;
 use super::timers::Owner;
 use crate::config::{Config, HlsStorage, Vhost};
 use crate::drive::Service;
@@ -55,6 +56,8 @@ struct HlsStream {
     /// The playlist says that it is complete after this.
     end_at: Option<Instant>,
     is_live: bool,
+    /// A publish has shown its codecs after this.
+    look_at: Option<Instant>,
     muxer: Option<HlsMuxer>,
     name: StreamName,
     timer_at: Option<Instant>,
@@ -68,7 +71,7 @@ impl HlsStream {
         let muxer = self.muxer.as_ref().and_then(HlsMuxer::poll_timeout);
         let waiting = self.waiting.iter().map(|(until, _)| *until).min();
         let disk = self.disk.as_ref().and_then(Disk::wake_at);
-        let all = [muxer, waiting, disk, self.end_at, self.dispose_at];
+        let all = [muxer, waiting, disk, self.look_at, self.end_at, self.dispose_at];
         all.into_iter().flatten().min()
     }
 
@@ -146,6 +149,7 @@ impl Server {
         let (now, first) = (self.now, start_sequence(self.wall_clock()));
         let Some(hls) = self.hls.all.get_mut(&id) else { return };
         hls.is_live = true;
+        hls.look_at = Some(now.after(SHOWN_AFTER));
         hls.dispose_at = None;
         hls.end_at = None;
         if hls.muxer.is_none() {
@@ -198,6 +202,7 @@ impl Server {
         let Some(id) = stream.hls.take() else { return };
         let Some(hls) = self.hls.all.get_mut(&id) else { return };
         hls.is_live = false;
+        hls.look_at = None;
         if let Some(muxer) = &mut hls.muxer {
             muxer.finish(now, Ending::Pause);
             stay = stay.max(muxer.grace());
@@ -299,6 +304,14 @@ impl Server {
             return;
         }
         hls.timer_at = None;
+        if hls.look_at.is_some_and(|at| at <= now) {
+            hls.look_at = None;
+            let name = hls.name.clone();
+            if self.is_beyond_ts(&name) {
+                self.hls_refuse(id);
+            }
+        }
+        let Some(hls) = self.hls.all.get_mut(&id) else { return };
         if hls.end_at.is_some_and(|at| at <= now) {
             hls.end(now);
         }
@@ -316,6 +329,20 @@ impl Server {
             }
         }
         self.hls_progress(id);
+    }
+
+    /// There will be no playlist, however long it is waited for.
+    fn is_beyond_ts(&self, name: &StreamName) -> bool {
+        let source = self.names.get(name).and_then(|source| self.stream(*source));
+        source.is_some_and(|stream| stream.measure.is_beyond_ts(self.now))
+    }
+
+    /// Who waits is told so now.
+    fn hls_refuse(&mut self, id: HlsId) {
+        let waiting = self.hls.all.get_mut(&id).map(|hls| core::mem::take(&mut hls.waiting));
+        for (_, asker) in waiting.into_iter().flatten() {
+            self.answer_fetch(asker, None);
+        }
     }
 
     /// Arms the next deadline of a stream, or forgets it.
@@ -346,6 +373,7 @@ impl Server {
             dispose_at: None,
             end_at: None,
             is_live: false,
+            look_at: None,
             muxer: None,
             name: name.clone(),
             timer_at: None,
@@ -373,9 +401,7 @@ impl Server {
             self.answer_fetch(asker, found);
             return;
         }
-        let source = self.names.get(name).and_then(|source| self.stream(*source));
-        if source.is_some_and(|stream| stream.measure.is_beyond_ts(self.now)) {
-            // There will be none, however long it is waited for.
+        if self.is_beyond_ts(name) {
             self.answer_fetch(asker, None);
             return;
         }

@@ -22,7 +22,7 @@ const BURST: Duration = Duration::from_secs(1);
 /// Without anything for so long, a rate is zero.
 const SILENCE: Duration = Duration::from_secs(4);
 /// So long after the publish, all tracks of a stream have come.
-const SHOWN_AFTER: Duration = Duration::from_secs(2);
+pub(super) const SHOWN_AFTER: Duration = Duration::from_secs(2);
 /// Media time over which pictures are counted.
 const PICTURES_SPAN_MS: i32 = 4_000;
 /// Media time after which a first, less exact rate of pictures is told.

@@ -126,12 +126,15 @@ fn what_ts_cannot_carry_was_waited_for() {
     };
     world.publish_frames(publisher, &speex(0..10));
     let early = get(&mut world, "/live/a.ts");
-    assert_eq!(answers(&world.peers[early]).len(), 0, "other tracks may come");
+    let early_playlist = get(&mut world, "/live/a.m3u8");
+    for peer in [early, early_playlist] {
+        assert_eq!(answers(&world.peers[peer]).len(), 0, "other tracks may come");
+    }
     world.sleep(Duration::from_secs(3));
     world.publish_frames(publisher, &speex(10..20));
     let late = get(&mut world, "/live/a.ts");
     let playlist = get(&mut world, "/live/a.m3u8");
-    for peer in [early, late, playlist] {
+    for peer in [early, early_playlist, late, playlist] {
         let answer = last(&world, peer);
         let words = String::from_utf8(answer.body).unwrap();
         assert!(answer.status == 404 && words.contains("MPEG-TS carries none"), "{words}");
