@@ -135,18 +135,19 @@ impl Jitter {
     ) -> (Track, Option<i32>) {
         let step = raw.delta(own.raw);
         let expected = raw.offset(own.offset);
-        if step >= BACKWARD_STEP_MAX_MS.saturating_neg() && self.explained(own, step, expected, now)
-        {
-            let output = if expected.delta(own.output) < 0 { own.output } else { expected };
-            let step = if step > 0 { step } else { own.step };
-            return (Track { at: now, output, raw, step, ..own }, None);
-        }
         // Who was silent while the other kind jumped lands as far ahead as it was silent.
         let ahead_max = elapsed_millis(own, now).saturating_add(FOLLOW_SKEW_MAX_MS);
         let followed = other.map(|other| other.offset).filter(|&offset| {
             let landed = raw.offset(offset).delta(own.output);
             landed >= BACKWARD_STEP_MAX_MS.saturating_neg() && landed <= ahead_max
         });
+        let has_jumped = followed.is_some_and(|offset| offset != own.offset);
+        let is_explained = || self.explained(own, step, expected, now, has_jumped);
+        if step >= BACKWARD_STEP_MAX_MS.saturating_neg() && is_explained() {
+            let output = if expected.delta(own.output) < 0 { own.output } else { expected };
+            let step = if step > 0 { step } else { own.step };
+            return (Track { at: now, output, raw, step, ..own }, None);
+        }
         let replacement = own.step.clamp(1, FORWARD_STEP_MAX_MS);
         let offset = followed.unwrap_or_else(|| own.output.offset(replacement).delta(raw));
         let landed = raw.offset(offset);
@@ -156,13 +157,23 @@ impl Jitter {
     }
 
     /// A long step is no jump when the other kind is already there, when as much time has really
-    /// passed, or when the stream is slow by nature.
-    fn explained(&self, own: Track, step: i32, expected: Timestamp, now: Instant) -> bool {
+    /// passed, or when the stream is slow by nature. But what was a jump of the other kind
+    /// (`has_jumped`) is one of this kind too: of a gap that came late, one kind may have come just
+    /// in time to explain it and the other not.
+    fn explained(
+        &self,
+        own: Track,
+        step: i32,
+        expected: Timestamp,
+        now: Instant,
+        has_jumped: bool,
+    ) -> bool {
         let lead = self.latest.map_or(0, |latest| expected.delta(latest));
-        step <= FORWARD_STEP_MAX_MS
-            || lead <= FORWARD_STEP_MAX_MS
-            || step <= elapsed_millis(own, now).saturating_add(FORWARD_STEP_MAX_MS)
-            || (own.step > FORWARD_STEP_MAX_MS && step <= own.step.saturating_mul(4))
+        let is_real = || {
+            step <= elapsed_millis(own, now).saturating_add(FORWARD_STEP_MAX_MS)
+                || (own.step > FORWARD_STEP_MAX_MS && step <= own.step.saturating_mul(4))
+        };
+        step <= FORWARD_STEP_MAX_MS || lead <= FORWARD_STEP_MAX_MS || (!has_jumped && is_real())
     }
 }
 

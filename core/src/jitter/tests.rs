@@ -66,6 +66,21 @@ fn video_that_waits_for_a_keyframe_across_a_jump_stays_in_step_with_audio() {
 }
 
 #[test]
+fn a_gap_that_one_kind_comes_in_time_to_explain_is_a_jump_of_both() {
+    let mut jitter = Jitter::new(TimeJitter::Full);
+    let mut correct = |kind, raw, at_ms: u64| {
+        let now = Instant::from_micros(at_ms * 1_000);
+        jitter.correct(kind, Timestamp(raw), now).timestamp.0
+    };
+    assert_eq!([correct(Video, 0, 0), correct(Audio, 0, 0)], [0, 0]);
+    assert_eq!([correct(Video, 40, 40), correct(Audio, 40, 40)], [40, 40]);
+    // Two seconds are skipped on a slow link: the keyframe takes most of one, and audio waits behind it.
+    assert_eq!(correct(Video, 2_040, 940), 80);
+    assert_eq!(correct(Audio, 2_040, 1_700), 80, "it was 2,040");
+    assert_eq!([correct(Video, 2_080, 1_740), correct(Audio, 2_080, 1_740)], [120, 120]);
+}
+
+#[test]
 fn a_pause_of_the_encoder_is_kept_when_it_really_lasted() {
     let mut jitter = Jitter::new(TimeJitter::Full);
     let start = Instant::from_micros(0);
