@@ -27,6 +27,8 @@ impl Consumer {
         }
         if source.config.time_jitter == TimeJitter::Off {
             self.base = Some(Timestamp(0));
+            // This zero says nothing of where times begin.
+            self.early = Lanes::NONE;
             return;
         }
         let tape = source.tape();

@@ -68,3 +68,25 @@ fn who_has_come_to_zero_is_not_held_there_when_times_come_round() {
     let times = times_of(TimeJitter::Zero, &frames);
     assert_eq!(times.last(), Some(&(9, u32::MAX - 5_000)));
 }
+
+#[test]
+fn a_kind_that_is_new_when_times_are_mended_is_not_held_at_a_zero_that_was_none() {
+    let mut source = Source::new(config(TimeJitter::Off));
+    source.publish(conn(0)).unwrap();
+    let mut player = Player::attach(&mut source, 1, 1);
+    let at = u32::MAX - 3_000;
+    publish(&mut source, &[frame(Video, FrameClass::Keyframe, at, 0, 10)]);
+    player.drain(&mut source);
+    source.unpublish();
+    source.configure(config(TimeJitter::Full));
+    source.publish(conn(0)).unwrap();
+    let both = [
+        frame(Audio, FrameClass::Coded, 500, 1, 10),
+        frame(Video, FrameClass::Keyframe, 500, 2, 10),
+        frame(Audio, FrameClass::Coded, 523, 3, 10),
+    ];
+    publish(&mut source, &both);
+    player.drain(&mut source);
+    let times: Vec<(u8, u32)> = player.media().iter().map(|got| (got.0, got.1)).collect();
+    assert_eq!(times, [(9, at), (8, at + 40), (9, at + 40), (8, at + 63)]);
+}
