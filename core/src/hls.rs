@@ -156,6 +156,8 @@ pub struct HlsMuxer {
     is_discontinuity: bool,
     /// The next segment is the first of a publish.
     is_first: bool,
+    /// The playlist has said that it is complete.
+    is_complete: bool,
     next_sequence: u64,
     listed: VecDeque<Segment>,
     retired: VecDeque<Retired>,
@@ -224,6 +226,7 @@ impl HlsMuxer {
             breaks_at_keyframe: false,
             is_discontinuity: false,
             is_first: true,
+            is_complete: false,
             next_sequence: start_sequence,
             listed: VecDeque::new(),
             retired: VecDeque::new(),
@@ -295,7 +298,23 @@ impl HlsMuxer {
         self.warned.clear();
         if ending == Ending::EndList && !self.listed.is_empty() {
             self.give_playlist(ending);
+            self.is_complete = true;
         }
+    }
+
+    /// A publisher begins. If the playlist was complete, which no live stream is, there is none
+    /// until the next segment; what it named stays for who plays it. True if so.
+    pub fn resume(&mut self, now: Instant) -> bool {
+        if !core::mem::take(&mut self.is_complete) {
+            return false;
+        }
+        while !self.listed.is_empty() {
+            self.retire(now);
+        }
+        // The period that begins now follows the last of those that have left.
+        self.discontinuity_sequence = self.discontinuity_sequence.saturating_add(1);
+        self.playlist = Bytes::new();
+        true
     }
 
     /// Goes on with other lengths of segments and playlist; what is there already stays as it is.
@@ -566,17 +585,22 @@ impl HlsMuxer {
                 break;
             }
             sum = left;
-            let Some(segment) = self.listed.pop_front() else { break };
-            if self.listed.front().is_some_and(|next| next.is_discontinuity) {
-                self.discontinuity_sequence = self.discontinuity_sequence.saturating_add(1);
-            }
-            let grace = segment.duration_ms().saturating_add(self.longest_playlist_ms);
-            let until = now.after(Duration::from_millis(grace));
-            self.retired.push_back(Retired { segment, until });
+            self.retire(now);
         }
         while self.kept_len > self.config.kept_len_max && !self.retired.is_empty() {
             self.expire();
         }
+    }
+
+    /// Takes the oldest segment out of the playlist; it stays for who has read of it.
+    fn retire(&mut self, now: Instant) {
+        let Some(segment) = self.listed.pop_front() else { return };
+        if self.listed.front().is_some_and(|next| next.is_discontinuity) {
+            self.discontinuity_sequence = self.discontinuity_sequence.saturating_add(1);
+        }
+        let grace = segment.duration_ms().saturating_add(self.longest_playlist_ms);
+        let until = now.after(Duration::from_millis(grace));
+        self.retired.push_back(Retired { segment, until });
     }
 
     fn expire(&mut self) {

@@ -39,6 +39,8 @@ enum State {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum LengthPart {
     Digits,
+    /// Blanks before the `;` of an extension, which some send.
+    Blanks,
     Extension,
     LineFeed,
 }
@@ -100,8 +102,11 @@ impl BodyReader {
                         let len = len << 4 | u64::from(digit);
                         State::Length { digits: digits.saturating_add(1), len, line_len, part }
                     }
-                    (LengthPart::Digits, b';', _) if digits > 0 => {
+                    (LengthPart::Digits | LengthPart::Blanks, b';', _) if digits > 0 => {
                         State::Length { digits, len, line_len, part: LengthPart::Extension }
+                    }
+                    (LengthPart::Digits | LengthPart::Blanks, b' ' | b'\t', _) if digits > 0 => {
+                        State::Length { digits, len, line_len, part: LengthPart::Blanks }
                     }
                     (LengthPart::Digits | LengthPart::Extension, b'\r', _) if digits > 0 => {
                         State::Length { digits, len, line_len, part: LengthPart::LineFeed }

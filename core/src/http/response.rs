@@ -326,12 +326,13 @@ enum Condition {
     Whole,
 }
 
-/// The one range that `text` asks of `len` bytes (RFC 9110, section 14.1.2).
+/// The one range that `text` asks of `len` bytes (RFC 9110, section 14.1.2). A number may be larger
+/// than any length.
 fn parse_range(text: &[u8], len: u64) -> Option<Range<u64>> {
     let (first, last) = core::str::from_utf8(text).ok()?.trim().split_once('-')?;
     let number = |text: &str| {
         let is_number = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
-        is_number.then(|| text.parse::<u64>().ok()).flatten()
+        is_number.then(|| text.parse().unwrap_or(u64::MAX))
     };
     let range = match (first, last) {
         ("", suffix) => len.saturating_sub(number(suffix)?)..len,

@@ -27,8 +27,8 @@ impl Target {
             Some(rest) => {
                 let end = rest.find(['/', '?']).unwrap_or(rest.len());
                 let (authority, rest) = rest.split_at_checked(end).ok_or(HttpError::Target)?;
-                // RFC 9110, section 4.2.1.
-                if authority.is_empty() {
+                // RFC 9110, sections 4.2.1 and 4.2.4.
+                if authority.is_empty() || authority.contains('@') {
                     return Err(HttpError::Target);
                 }
                 (Some(Box::from(authority)), rest)

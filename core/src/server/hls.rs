@@ -152,9 +152,23 @@ impl Server {
         hls.look_at = Some(now.after(SHOWN_AFTER));
         hls.dispose_at = None;
         hls.end_at = None;
-        if hls.muxer.is_none() {
-            let muxer = HlsMuxer::new(hls_config(&vhost), name.stream(), first);
-            hls.muxer = Some(muxer);
+        let wait = playlist_wait(&config, &vhost);
+        for (until, _) in &mut hls.waiting {
+            *until = (*until).max(now.after(wait));
+        }
+        match &mut hls.muxer {
+            Some(muxer) => {
+                if muxer.resume(now)
+                    && let Some(disk) = &mut hls.disk
+                {
+                    disk.unlist();
+                }
+            }
+            None => {
+                // A playlist names its segments relative to itself.
+                let stem = name.stream().rsplit('/').next().unwrap_or_default();
+                hls.muxer = Some(HlsMuxer::new(hls_config(&vhost), stem, first));
+            }
         }
         // It may be older than a reload.
         hls.configure(now, &vhost);
@@ -325,7 +339,7 @@ impl Server {
         if is_over {
             hls.dispose_at = None;
             if let Some(disk) = &mut hls.disk {
-                disk.dispose();
+                disk.unlist();
             }
         }
         self.hls_progress(id);
@@ -385,6 +399,12 @@ impl Server {
         Some(id)
     }
 
+    /// How long the first playlist of a stream is waited for once it is live.
+    pub(super) fn hls_wait(&self, name: &StreamName) -> Duration {
+        let vhost = self.config.vhost(name.vhost());
+        vhost.map_or(Duration::ZERO, |vhost| playlist_wait(&self.config, vhost))
+    }
+
     /// Looks for a part of a stream that is at home here, for a connection of any shard. A playlist
     /// is waited for.
     pub(super) fn fetch(&mut self, asker: Asker, name: &StreamName, part: HlsPart) {
@@ -405,8 +425,7 @@ impl Server {
             self.answer_fetch(asker, None);
             return;
         }
-        let limits = &self.config.limits;
-        let wait = if is_live { limits.http_playlist_wait } else { limits.http_play_wait };
+        let wait = if is_live { self.hls_wait(name) } else { self.config.limits.http_play_wait };
         let until = self.now.after(wait);
         match self.hls_id(name) {
             Some(id) => {
@@ -467,6 +486,13 @@ fn is_wanted(config: &Config, vhost: &Vhost) -> bool {
     let mut listeners = config.listeners.iter();
     let is_served = listeners.any(|listener| listener.service == Service::Http);
     vhost.hls.enabled && (is_served || vhost.hls.storage != HlsStorage::Memory)
+}
+
+/// How long the first playlist of a stream that is live is waited for: its first segment is cut by
+/// then, with a keyframe or without.
+fn playlist_wait(config: &Config, vhost: &Vhost) -> Duration {
+    let first = hls_config(vhost).forced().saturating_add(Duration::from_secs(1));
+    config.limits.http_playlist_wait.max(first)
 }
 
 /// How long segments stay that nobody adds to, at least.

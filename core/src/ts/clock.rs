@@ -9,16 +9,18 @@ pub const JUMP_MAX_MS: i64 = 30_000;
 pub const JUMP_BACK_MAX_MS: i64 = 1_000;
 
 /// Whether a frame at `at_ms` breaks the time line: by the newest frame of its own kind, or of the
-/// other kind if it is the first of its own.
+/// other kind if it is the first of its own or that has gone on while its own was silent.
 #[must_use]
 pub fn is_jump(own: Option<i64>, other: Option<i64>, at_ms: i64) -> bool {
-    let (latest, back_max) = match (own, other) {
-        (Some(own), _) => (own, JUMP_BACK_MAX_MS),
-        (None, Some(other)) => (other, JUMP_MAX_MS),
-        (None, None) => return false,
-    };
-    let step = at_ms.saturating_sub(latest);
-    !(back_max.saturating_neg()..=JUMP_MAX_MS).contains(&step)
+    let is_beside = |latest: i64| (at_ms.saturating_sub(latest)).saturating_abs() <= JUMP_MAX_MS;
+    match own {
+        Some(own) => {
+            let step = at_ms.saturating_sub(own);
+            step < JUMP_BACK_MAX_MS.saturating_neg()
+                || (step > JUMP_MAX_MS && !other.is_some_and(is_beside))
+        }
+        None => other.is_some_and(|other| !is_beside(other)),
+    }
 }
 
 /// The times of a stream as milliseconds that do not wrap.

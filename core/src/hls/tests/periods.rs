@@ -115,6 +115,19 @@ fn row_077_a_jump_is_a_discontinuity_and_no_long_segment() {
 }
 
 #[test]
+fn sound_that_was_silent_for_long_joins_video_that_has_gone_on() {
+    let mut world = World::new();
+    let is_heard = |frame: &Frame| {
+        frame.kind == FrameKind::Video || !(5_000..45_000).contains(&frame.timestamp.0)
+    };
+    let frames: Vec<_> = both(0, 51, 2_000).into_iter().filter(is_heard).collect();
+    world.push_all(&frames);
+    assert_eq!(world.durations(), [2_000; 25]);
+    assert_eq!(breaks(&world), [0; 0]);
+    assert_eq!(Found::of(&bytes(&world.segments)).faults, []);
+}
+
+#[test]
 fn row_077_times_wrap_without_a_trace() {
     for bits in [24, 31, 32] {
         let base = (1_u64 << bits) as u32;

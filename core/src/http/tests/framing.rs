@@ -25,6 +25,7 @@ fn bodies_end_where_their_head_says() {
     check_body(chunked, "0\r\n\r\n", "");
     check_body(chunked, "3\r\nabc\r\nA\r\n0123456789\r\n000\r\n\r\n", "abc0123456789");
     check_body(chunked, "3;a=\"b\"\r\nabc\r\n0;x\r\nTrailer: x\r\nB: c\r\n\r\n", "abc");
+    check_body(chunked, "3 \t;x\r\nabc\r\n0\r\n\r\n", "abc");
     check_body(chunked, "0000000000000003\r\nabc\r\n0\r\n\r\n", "abc");
 }
 

@@ -57,6 +57,7 @@ fn targets_that_are_none_are_refused() {
         "",
         "http://",
         "http:///x",
+        "http://localhost:x@h/x",
         "live/x",
         "ftp://h/x",
         "/%",

@@ -134,8 +134,8 @@ impl Disk {
         self.busy.is_none() && (self.queue.is_empty() || self.retry_at.is_some())
     }
 
-    /// The playlist goes before the segments that it names.
-    pub(super) fn dispose(&mut self) {
+    /// There is no playlist any more: it goes before the segments that it names.
+    pub(super) fn unlist(&mut self) {
         if self.folder.is_none() {
             return;
         }

@@ -5,7 +5,7 @@ use super::super::conn::Conn;
 use super::super::hls::Asker;
 use super::viewers::not_published;
 use super::{Asked, Awaited};
-use crate::hls::segment_name;
+use crate::hls::{segment_name, start_sequence};
 use crate::http::{Body, Cache, Cors, EntityTag, Request, Response, Status};
 use crate::name::StreamName;
 use crate::shard::{Fetch, Found, HlsPart, ShardMessage};
@@ -28,8 +28,8 @@ impl Server {
         name: StreamName,
         part: HlsPart,
     ) {
-        let limits = &self.config.limits;
-        let wait = limits.http_playlist_wait.max(limits.http_play_wait);
+        // The publisher may come just before the first wait is over.
+        let wait = self.config.limits.http_play_wait.saturating_add(self.hls_wait(&name));
         let give_up_at = Some(self.now.after(wait.saturating_add(HOME_SLACK)));
         let fetch = Fetch { conn: conn.id, serial: self.next_fetch };
         self.next_fetch = self.next_fetch.wrapping_add(1);
@@ -67,7 +67,9 @@ impl Server {
 
     /// The stream whose name looks like that of a segment, if it could be one.
     fn whole_stream(&self, name: &StreamName, sequence: u64) -> Option<StreamName> {
-        if sequence > NUMBERS_OF_STREAMS_MAX {
+        // Segments are counted in half seconds since 2020: there are none from the time to come.
+        let segments_max = start_sequence(self.wall_clock()).saturating_add(NUMBERS_OF_STREAMS_MAX);
+        if (NUMBERS_OF_STREAMS_MAX..=segments_max).contains(&sequence) {
             return None;
         }
         let stream = segment_name(name.stream(), sequence);
@@ -76,7 +78,8 @@ impl Server {
     }
 }
 
-/// Segments are counted in half seconds since 2020, streams in smaller numbers.
+/// The numbers of segments are larger; streams may have smaller ones in their names, or the seconds
+/// since 1970, which are far larger.
 const NUMBERS_OF_STREAMS_MAX: u64 = 99_999_999;
 
 /// The stream and the number in the name of a segment, without its `.ts`.
@@ -91,7 +94,9 @@ pub(super) fn segment_of(stem: &str) -> Option<(&str, u64)> {
 /// The home of a stream does not say why there is nothing.
 pub(super) fn not_there(part: HlsPart) -> Response {
     let words = match part {
-        HlsPart::Playlist => "Nobody publishes this stream, or MPEG-TS carries none of its codecs.",
+        HlsPart::Playlist => {
+            "Nobody publishes this stream, or it has sent nothing yet that MPEG-TS carries."
+        }
         HlsPart::Segment(_) => return not_published(),
     };
     Response { cors: Cors::Any, ..Response::words(Status::NotFound, words) }

@@ -137,13 +137,76 @@ fn what_ts_cannot_carry_was_waited_for() {
     for peer in [early, early_playlist, late, playlist] {
         let answer = last(&world, peer);
         let words = String::from_utf8(answer.body).unwrap();
-        assert!(answer.status == 404 && words.contains("MPEG-TS carries none"), "{words}");
+        assert!(answer.status == 404 && words.contains("MPEG-TS carries"), "{words}");
     }
     let flv = get(&mut world, "/live/a.flv");
     world.publish_frames(publisher, &speex(20..30));
     assert_eq!(last(&world, flv).status, 200);
     ask(&mut world, late, "/live/a.m3u8");
     assert_eq!(answers(&world.peers[late]).len(), 2, "the connection goes on");
+}
+
+#[test]
+fn a_playlist_names_its_segments_relative_to_itself() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let publisher = world.client(Intent::Publish, "live", "cam/1");
+    world.publish_frames(publisher, &audio(0..300));
+    let peer = get(&mut world, "/live/cam/1.m3u8");
+    let names = segments(&text(&world, peer));
+    assert!(names[0].starts_with("1-"), "{names:?}");
+    ask(&mut world, peer, &format!("/live/cam/{}", names[0]));
+    assert_eq!(last(&world, peer).status, 200);
+}
+
+#[test]
+fn a_stream_that_is_back_after_its_end_has_no_playlist_that_is_complete() {
+    for storage in [HlsStorage::Memory, HlsStorage::Disk { path: "/hls".into() }] {
+        let mut world = World::new(served(storage));
+        let publisher = world.client(Intent::Publish, "live", "a");
+        world.publish_frames(publisher, &audio(0..300));
+        world.hang_up(publisher);
+        world.sleep(Duration::from_secs(16));
+        let viewer = get(&mut world, "/live/a.m3u8");
+        let ended = text(&world, viewer);
+        assert!(ended.contains("#EXT-X-ENDLIST"), "{ended}");
+        let publisher = world.client(Intent::Publish, "live", "a");
+        world.publish_frames(publisher, &audio(0..10));
+        ask(&mut world, viewer, "/live/a.m3u8");
+        assert_eq!(answers(&world.peers[viewer]).len(), 1, "it waits for what is new");
+        world.publish_frames(publisher, &audio(0..300)[11..]);
+        let live = text(&world, viewer);
+        assert!(live.contains("#EXT-X-DISCONTINUITY-SEQUENCE:1\n"), "{live}");
+        assert!(!live.contains("ENDLIST"), "{live}");
+        let (old, new) = (segments(&ended), segments(&live));
+        assert!(new.iter().all(|name| !old.contains(name)), "{ended}{live}");
+        for name in old.iter().chain(&new) {
+            ask(&mut world, viewer, &format!("/live/{name}"));
+            assert_eq!(last(&world, viewer).status, 200, "who plays the old ones still can");
+        }
+    }
+}
+
+#[test]
+fn who_asked_long_before_the_publish_waits_for_the_first_segment() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let early = get(&mut world, "/live/a.m3u8");
+    world.sleep(Duration::from_secs(4));
+    let publisher = world.client(Intent::Publish, "live", "a");
+    world.publish_frames(publisher, &audio(0..10));
+    world.sleep(Duration::from_secs(4));
+    assert_eq!(answers(&world.peers[early]).len(), 0);
+    world.publish_frames(publisher, &audio(0..300)[11..]);
+    assert_eq!(last(&world, early).status, 200);
+}
+
+#[test]
+fn a_name_may_end_in_the_time() {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let publisher = world.client(Intent::Publish, "live", "a-1764540001");
+    world.publish_frames(publisher, &audio(0..30));
+    let viewer = get(&mut world, "/live/a-1764540001.ts");
+    world.publish_frames(publisher, &audio(0..60)[31..]);
+    assert_eq!(last(&world, viewer).status, 200);
 }
 
 #[test]
@@ -181,7 +244,9 @@ fn what_is_not_there_is_told_in_time() {
     assert_eq!(answers(&world.peers[none]).len(), 2);
     let silent = world.client(Intent::Publish, "live", "silent");
     ask(&mut world, none, "/live/silent.m3u8");
-    world.sleep(Duration::from_millis(10_100));
+    world.sleep(Duration::from_millis(15_900));
+    assert_eq!(answers(&world.peers[none]).len(), 2, "a keyframe may come as late as this");
+    world.sleep(Duration::from_millis(1_200));
     assert_eq!(answers(&world.peers[none]).len(), 3, "of a live one it comes or it does not");
     let gone = get(&mut world, "/live/other.m3u8");
     world.hang_up(gone);
