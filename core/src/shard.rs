@@ -172,6 +172,10 @@ pub enum ShardMessage {
         name: StreamName,
         /// The replica.
         subscription: Subscription,
+        /// Bytes that its players were sent: the home goes on counting from there.
+        sent_bytes: u64,
+        /// How often its players have skipped.
+        skips: u64,
     },
     /// To a subscriber: the stream has or has no publisher.
     Live {

@@ -71,6 +71,11 @@ impl Meter {
         self.total = self.total.saturating_add(bytes);
     }
 
+    /// What was counted elsewhere, at no rate.
+    pub(super) const fn add_total(&mut self, bytes: u64) {
+        self.total = self.total.saturating_add(bytes);
+    }
+
     pub(super) const fn total(&self) -> u64 {
         self.total
     }

@@ -3,6 +3,7 @@
 use super::Server;
 use super::conn::{Action, Asked, Conn, refusal};
 use super::hls::Asker;
+use super::streams::Stream;
 use crate::config::PublishPolicy;
 use crate::drive::Output;
 use crate::event::{CloseReason, Event, RefuseReason};
@@ -146,10 +147,12 @@ impl Server {
             ShardMessage::Subscribe { name, subscription } => {
                 self.subscribe(&name, Subscriber { shard: from, subscription });
             }
-            ShardMessage::Unsubscribe { name, subscription } => {
+            ShardMessage::Unsubscribe { name, subscription, sent_bytes, skips } => {
                 if let Some(&source) = self.names.get(&name) {
                     let gone = Subscriber { shard: from, subscription };
                     if let Some(stream) = self.stream_mut(source) {
+                        stream.measure.sent.add_total(sent_bytes);
+                        stream.measure.skips = stream.measure.skips.saturating_add(skips);
                         stream.subscribers.retain(|subscriber| *subscriber != gone);
                     }
                     self.release(source);
@@ -245,10 +248,12 @@ impl Server {
     }
 
     /// A replica has no players any more.
-    pub(super) fn end_replica(&mut self, replica: Replica, name: StreamName) {
+    pub(super) fn end_replica(&mut self, replica: Replica, stream: Stream) {
         let Replica { home, subscription } = replica;
         self.shards.replicas.remove(&subscription);
-        self.tell(home, ShardMessage::Unsubscribe { name, subscription });
+        let Stream { measure, name, .. } = stream;
+        let (sent_bytes, skips) = (measure.sent.total(), measure.skips);
+        self.tell(home, ShardMessage::Unsubscribe { name, subscription, sent_bytes, skips });
     }
 
     /// Tells the replicas of a stream whether it has a publisher.

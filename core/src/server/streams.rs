@@ -160,7 +160,7 @@ impl Server {
             self.free_streams.push(id.slot);
             self.names.remove(&stream.name);
             if let Some(replica) = stream.replica {
-                self.end_replica(replica, stream.name);
+                self.end_replica(replica, *stream);
             }
         }
     }

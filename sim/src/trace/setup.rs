@@ -11,7 +11,7 @@ use std::sync::Arc;
 /// How a full trace begins, whatever its version.
 const NAME: &str = "millstream-trace ";
 /// The first line of a full trace.
-const TITLE: &str = "millstream-trace 4";
+const TITLE: &str = "millstream-trace 5";
 
 /// What a server is made from.
 #[derive(Clone, PartialEq, Eq, Debug)]

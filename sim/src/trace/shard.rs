@@ -97,8 +97,8 @@ pub(super) fn write_message(
         ShardMessage::Subscribe { name, subscription } => {
             let _ = write!(line, "subscribe {} {name}", subscription.0);
         }
-        ShardMessage::Unsubscribe { name, subscription } => {
-            let _ = write!(line, "unsubscribe {} {name}", subscription.0);
+        ShardMessage::Unsubscribe { name, subscription, sent_bytes, skips } => {
+            let _ = write!(line, "unsubscribe {} {sent_bytes} {skips} {name}", subscription.0);
         }
         ShardMessage::Live { subscription, live } => {
             let _ = write!(line, "live {} {live}", subscription.0);
@@ -172,7 +172,14 @@ pub(super) fn read_message(text: &str) -> Option<ShardMessage> {
             ShardMessage::Subscribe { subscription: subscription()?, name: read_name(rest)? }
         }
         "unsubscribe" => {
-            ShardMessage::Unsubscribe { subscription: subscription()?, name: read_name(rest)? }
+            let (sent_bytes, rest) = rest.split_once(' ')?;
+            let (skips, name) = rest.split_once(' ')?;
+            ShardMessage::Unsubscribe {
+                subscription: subscription()?,
+                sent_bytes: sent_bytes.parse().ok()?,
+                skips: skips.parse().ok()?,
+                name: read_name(name)?,
+            }
         }
         "live" => ShardMessage::Live { subscription: subscription()?, live: rest.parse().ok()? },
         "survey" => ShardMessage::Survey {
@@ -344,7 +351,7 @@ mod tests {
             ShardMessage::Published { claim, frames: frames.clone() },
             ShardMessage::Published { claim, frames: Vec::new() },
             ShardMessage::Subscribe { name: name.clone(), subscription },
-            ShardMessage::Unsubscribe { name, subscription },
+            ShardMessage::Unsubscribe { name, subscription, sent_bytes: 7_000, skips: 2 },
             ShardMessage::Live { subscription, live: true },
             ShardMessage::Frames { subscription, frames: frames.into() },
             ShardMessage::Surveyed { survey: SurveyId(4), snapshot: Box::default() },

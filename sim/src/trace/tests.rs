@@ -213,7 +213,7 @@ fn a_server_that_does_something_else_is_found_out() {
 
 #[test]
 fn what_is_no_trace_is_refused() {
-    for text in ["", "millstream-trace 3\n", "millstream-trace 4\nlimit many 3\nbegin\n"] {
+    for text in ["", "millstream-trace 4\n", "millstream-trace 5\nlimit many 3\nbegin\n"] {
         assert!(replay(text).is_err());
     }
     // What this program serves is not what was served.

@@ -325,6 +325,31 @@ fn a_survey_shows_all_shards_whichever_is_asked() {
 }
 
 #[test]
+fn what_was_sent_from_other_shards_is_counted_after_their_players_have_gone() {
+    let mut cluster = Cluster::new(3, 13, &Config::default());
+    let publisher = cluster.client(0, Intent::Publish, "a");
+    cluster.settle();
+    let players: Vec<_> = (0..3).map(|shard| cluster.client(shard, Intent::Play, "a")).collect();
+    cluster.settle();
+    cluster.publish(publisher, 0..50);
+    cluster.settle();
+    let mut sent = || {
+        let asker = get(&mut cluster.worlds[0], "/api/v1/streams");
+        cluster.settle();
+        let answer = answers(&cluster.worlds[0].peers[asker]).remove(0);
+        let body: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+        for (shard, peer) in players.iter().copied() {
+            cluster.worlds[shard].hang_up(peer);
+        }
+        cluster.settle();
+        body["streams"][0]["sent_bytes"].as_u64().unwrap()
+    };
+    let (before, after) = (sent(), sent());
+    assert!(before > 0);
+    assert_eq!(after, before);
+}
+
+#[test]
 fn who_asks_for_a_document_is_told_when_a_shard_does_not_answer() {
     let mut cluster = Cluster::new(2, 12, &Config::default());
     let asker = get(&mut cluster.worlds[0], "/api/v1/summary");
