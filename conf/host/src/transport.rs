@@ -14,7 +14,7 @@ pub use ready::{Change, Links, ShutdownHandle};
 
 use crate::clock::Clock;
 use crate::jobs::{JobSink, Jobs, Report};
-use crate::runtime::{Runtime, Timer};
+use crate::runtime::{Runtime, Stream as _, Timer};
 use conns::Conns;
 use dial::Dials;
 use listen::Acceptor;
@@ -154,6 +154,7 @@ impl<R: Runtime> SocketTransport<R> {
         match news {
             News::Dial(dial) => match self.dials.poll(dial) {
                 Some(Ok((stream, peer))) => {
+                    self.acceptor.configure(&stream.socket());
                     let conn = self.conns.insert(stream);
                     ready.push(Ready::Dialled { dial, conn, peer });
                 }

@@ -1,6 +1,5 @@
 //! Connections that the server asks for: a future each, polled until the connection is there.
 
-use super::listen::configure;
 use super::ready::{News, ReadyList};
 use crate::runtime::{Runtime, Stream as _, Timer as _};
 use millstream_core::id::DialId;
@@ -55,7 +54,6 @@ impl<R: Runtime> Dials<R> {
         let Poll::Ready(connected) = attempt.future.as_mut().poll(&mut cx) else { return None };
         self.attempts.remove(&dial);
         Some(connected.and_then(|stream| {
-            configure(&stream.socket());
             let peer = stream.socket().peer_addr()?;
             let peer = peer.as_socket().ok_or(io::ErrorKind::AddrNotAvailable)?;
             Ok((stream, peer))

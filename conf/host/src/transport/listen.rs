@@ -35,6 +35,11 @@ const USER_TIMEOUT: Duration = Duration::from_secs(30);
 /// The server ends a player that takes nothing, and says so: the system waits so much longer.
 const USER_TIMEOUT_MARGIN: Duration = Duration::from_secs(10);
 
+/// Bytes that the system keeps for a connection and has not sent: what waits there cannot be skipped
+/// any more by who is too slow, and would come megabytes late.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+const UNSENT_MAX: u32 = 128 << 10;
+
 /// The time after which the system gives a peer up, when the server waits so long for a player.
 fn user_timeout(player_idle_timeout: Duration) -> Duration {
     player_idle_timeout.saturating_add(USER_TIMEOUT_MARGIN).max(USER_TIMEOUT)
@@ -163,6 +168,7 @@ fn bind_at(at: SocketAddr, v6_only: bool, options: ListenOptions) -> io::Result<
     let _ = options;
     socket.set_tcp_nodelay(true)?;
     socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_IDLE))?;
+    set_unsent_max(&SockRef::from(&socket));
     socket.set_nonblocking(true)?;
     socket.bind(&at.into())?;
     socket.listen(BACKLOG)?;
@@ -178,14 +184,7 @@ pub struct Listener {
     pub socket: TcpListener,
 }
 
-/// Gives a connection that this side made the options that accepted ones have. A failure costs only
-/// latency, or time until a silent peer is noticed.
-pub(super) fn configure(socket: &SockRef<'_>) {
-    let _ = socket.set_tcp_nodelay(true);
-    let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_IDLE));
-    set_user_timeout(socket, USER_TIMEOUT);
-}
-
+/// Failures cost only latency, or time until a silent peer is noticed.
 #[cfg(any(target_os = "linux", target_os = "android"))]
 fn set_user_timeout(socket: &SockRef<'_>, time: Duration) {
     let _ = socket.set_tcp_user_timeout(Some(time));
@@ -193,6 +192,15 @@ fn set_user_timeout(socket: &SockRef<'_>, time: Duration) {
 
 #[cfg(not(any(target_os = "linux", target_os = "android")))]
 fn set_user_timeout(_socket: &SockRef<'_>, _time: Duration) {}
+
+/// Accepted connections have it of their listener.
+#[cfg(any(target_os = "linux", target_os = "android"))]
+fn set_unsent_max(socket: &SockRef<'_>) {
+    let _ = socket.set_tcp_notsent_lowat(UNSENT_MAX);
+}
+
+#[cfg(not(any(target_os = "linux", target_os = "android")))]
+fn set_unsent_max(_socket: &SockRef<'_>) {}
 
 /// All listeners of a transport.
 #[derive(Debug)]
@@ -279,6 +287,14 @@ impl<A: Accept> Acceptor<A> {
     /// How long the server waits for a player, from the next connection on.
     pub(super) fn set_player_idle_timeout(&mut self, time: Duration) {
         self.user_timeout = user_timeout(time);
+    }
+
+    /// Gives a connection that this side made the options that accepted ones have.
+    pub(super) fn configure(&self, socket: &SockRef<'_>) {
+        let _ = socket.set_tcp_nodelay(true);
+        let _ = socket.set_tcp_keepalive(&TcpKeepalive::new().with_time(KEEPALIVE_IDLE));
+        set_unsent_max(socket);
+        set_user_timeout(socket, self.user_timeout);
     }
 
     /// Accepts no more.
@@ -454,6 +470,25 @@ mod tests {
         check(20, 30);
         check(30, 40);
         check(86_400, 86_410);
+    }
+
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn the_system_holds_little_for_a_peer_that_reads_nothing() {
+        use std::io::Write as _;
+        let any = [Listen::parse("127.0.0.1:0").expect("an address")];
+        let listeners = bind(&any, ListenOptions::default()).expect("a port");
+        listeners[0].set_nonblocking(false).expect("it can wait");
+        let at = listeners[0].local_addr().expect("an address");
+        let _peer = std::net::TcpStream::connect(at).expect("a connection");
+        let (mut stream, _) = listeners[0].accept().expect("the connection");
+        stream.set_nonblocking(true).expect("it need not wait");
+        let mut taken = 0;
+        while let Ok(len) = stream.write(&[0; 10_000]) {
+            taken += len;
+        }
+        // With what the peer has room for, which is sent. Else the system takes four megabytes.
+        assert!((1..4 * UNSENT_MAX as usize).contains(&taken), "{taken}");
     }
 
     #[test]
