@@ -76,6 +76,17 @@ struct Kinds {
 /// Who sends one kind of media for so long, and does not tell of another, sends no other.
 const SETTLING_MS: i32 = 500;
 
+/// The video track that players start with: the lowest one that has shown itself.
+#[derive(Clone, Copy, Debug)]
+struct MainTrack {
+    id: u8,
+    /// When it showed itself last, by a keyframe, as its publisher counts.
+    seen: Timestamp,
+}
+
+/// A main track without a keyframe for so long has ended: players start with another one.
+const MAIN_TRACK_SILENT_MS: i32 = 30_000;
+
 /// What a decoder needs before it can start, kept for players that join later.
 #[derive(Debug)]
 struct Header {
@@ -103,6 +114,7 @@ pub struct Source {
     /// All kinds of media have had the time to show themselves.
     is_settled: bool,
     jitter: Jitter,
+    main_track: Option<MainTrack>,
     metadata: Option<Bytes>,
     /// How the timestamps of the next publisher are mended.
     next_jitter: TimeJitter,
@@ -131,6 +143,7 @@ impl Source {
             } else {
                 config.time_jitter
             }),
+            main_track: None,
             metadata: None,
             next_jitter: config.time_jitter,
             publisher: None,
@@ -205,6 +218,7 @@ impl Source {
             self.next_jitter
         });
         self.awaits_keyframe = true;
+        self.main_track = None;
         Ok(())
     }
 
@@ -225,7 +239,13 @@ impl Source {
     pub fn push(&mut self, now: Instant, frame: &Frame, lapped: &mut Vec<Lapped>) -> Pushed {
         let timestamp = frame.timestamp;
         let mut pushed = Pushed { codec: None, dropped: false, jump: None, timestamp };
-        if !self.remember(frame, &mut pushed) || self.is_undecodable(frame) {
+        if !self.remember(frame, &mut pushed) {
+            pushed.dropped = true;
+            return pushed;
+        }
+        let is_start = self.is_start(frame);
+        self.awaits_keyframe &= !is_start;
+        if self.is_undecodable(frame) {
             pushed.dropped = true;
             return pushed;
         }
@@ -237,7 +257,12 @@ impl Source {
         };
         pushed.jump = corrected.jump;
         pushed.timestamp = corrected.timestamp;
-        let begun = self.tape.push(frame.kind, frame.class, corrected.timestamp, &frame.payload);
+        let is_keyframe = frame.kind == FrameKind::Video && frame.class == FrameClass::Keyframe;
+        let begun = if is_keyframe && !is_start {
+            self.tape.push_side_keyframe(corrected.timestamp, &frame.payload)
+        } else {
+            self.tape.push(frame.kind, frame.class, corrected.timestamp, &frame.payload)
+        };
         self.tape.bound_gop(self.config.gop);
         if !self.is_settled {
             let began = *self.began.get_or_insert(corrected.timestamp);
@@ -576,14 +601,27 @@ impl Source {
         fits.then(|| Bytes::copy_from_slice(payload))
     }
 
-    fn is_undecodable(&mut self, frame: &Frame) -> bool {
-        if frame.kind != FrameKind::Video {
+    /// Video can start here: a keyframe of the main track.
+    fn is_start(&mut self, frame: &Frame) -> bool {
+        let is_keyframe = frame.class == FrameClass::Keyframe;
+        let shows_track = is_keyframe || frame.class == FrameClass::SequenceHeader;
+        if frame.kind != FrameKind::Video || !shows_track {
             return false;
         }
-        if frame.class == FrameClass::Keyframe {
-            self.awaits_keyframe = false;
+        let id = parse_video(&frame.payload).map_or(0, |info| info.track);
+        let (is_main, is_lower) = self.main_track.map_or((false, true), |main| {
+            let silence = frame.timestamp.delta(main.seen);
+            let has_ended = !(0..=MAIN_TRACK_SILENT_MS).contains(&silence);
+            (id == main.id, id < main.id || (has_ended && is_keyframe))
+        });
+        if is_lower || (is_main && is_keyframe) {
+            self.main_track = Some(MainTrack { id, seen: frame.timestamp });
         }
-        frame.class == FrameClass::Coded && self.awaits_keyframe
+        is_keyframe && (is_main || is_lower)
+    }
+
+    fn is_undecodable(&self, frame: &Frame) -> bool {
+        self.awaits_keyframe && frame.kind == FrameKind::Video && frame.class == FrameClass::Coded
     }
 
     /// Drops what neither a joining player nor a player within its lag needs.

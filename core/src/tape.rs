@@ -105,7 +105,12 @@ pub struct Mark {
     pub class: FrameClass,
     /// Its delta cannot be written: every reader needs an introduction here.
     pub is_break: bool,
+    /// Video can start here: a keyframe of the main track.
+    pub is_start: bool,
 }
+
+// One is kept for each message on the tape.
+const _: () = assert!(size_of::<Mark>() == 24);
 
 impl Mark {
     /// The lane that it runs on.
@@ -310,6 +315,24 @@ impl Tape {
         timestamp: Timestamp,
         payload: &[u8],
     ) -> bool {
+        let is_start = kind == FrameKind::Video && class == FrameClass::Keyframe;
+        self.push_mark(kind, class, timestamp, payload, is_start)
+    }
+
+    /// Appends a keyframe of another track than the main one: nobody starts there. True as for
+    /// [`Tape::push`].
+    pub fn push_side_keyframe(&mut self, timestamp: Timestamp, payload: &[u8]) -> bool {
+        self.push_mark(FrameKind::Video, FrameClass::Keyframe, timestamp, payload, false)
+    }
+
+    fn push_mark(
+        &mut self,
+        kind: FrameKind,
+        class: FrameClass,
+        timestamp: Timestamp,
+        payload: &[u8],
+        is_start: bool,
+    ) -> bool {
         let lane = Lane::of(kind, class);
         // Metadata are at time 0 for everyone, so between them no time passes.
         let clock = if lane == Lane::Metadata { Timestamp(0) } else { timestamp };
@@ -327,6 +350,7 @@ impl Tape {
             kind,
             class,
             is_break: delta.is_none(),
+            is_start,
         };
         let begun = self.make_room(len as usize);
         let mut header = [0; DELTA_HEADER_LEN as usize];
@@ -353,7 +377,7 @@ impl Tape {
         if mark.is_break {
             self.last_break = Some(mark.offset);
         }
-        if class == FrameClass::Keyframe && kind == FrameKind::Video {
+        if is_start {
             self.keyframe = Some((mark.offset, timestamp));
             self.frames_since_keyframe = 0;
         }

@@ -505,7 +505,7 @@ impl Consumer {
         if !self.early.has(mark.lane()) {
             self.pending.remove(mark.lane());
         }
-        if mark.kind == FrameKind::Video && mark.class == FrameClass::Keyframe {
+        if mark.is_start {
             self.awaits_keyframe = false;
         }
     }

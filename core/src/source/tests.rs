@@ -653,4 +653,5 @@ quickcheck! {
 }
 
 mod blocks;
+mod tracks;
 mod zero;
