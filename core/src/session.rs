@@ -201,11 +201,24 @@ impl Session {
         refusal: Refusal,
         out: &mut BytesMut,
     ) -> Result<(), Misuse> {
-        let mut writer = Writer { chunk_size: &mut self.chunk_size, out };
-        let Side::Server(server) = &mut self.side else { return Err(NOT_A_SERVER) };
-        server.reject(request, refusal, &mut writer)?;
+        self.decline(request, refusal, out)?;
         self.phase = Phase::Over;
         Ok(())
+    }
+
+    /// Refuses a request, and the session goes on: its message stream is as it was before.
+    ///
+    /// # Errors
+    /// There is no such request.
+    pub fn decline(
+        &mut self,
+        request: RequestId,
+        refusal: Refusal,
+        out: &mut BytesMut,
+    ) -> Result<(), Misuse> {
+        let mut writer = Writer { chunk_size: &mut self.chunk_size, out };
+        let Side::Server(server) = &mut self.side else { return Err(NOT_A_SERVER) };
+        server.reject(request, refusal, &mut writer)
     }
 
     /// Client side: `connect` says what servers the stream has passed (see

@@ -166,6 +166,11 @@ impl Conn {
         self.roles.iter().find(|role| role.stream == stream)
     }
 
+    /// Another message stream than `stream` does something, or waits to.
+    pub(super) fn has_other_role(&self, stream: MessageStreamId) -> bool {
+        self.waits || self.roles.iter().any(|role| role.stream != stream)
+    }
+
     /// The socket took some bytes and is full. A few bytes now and then are no progress.
     pub(super) fn block(&mut self, now: Instant) {
         self.blocked = true;

@@ -247,10 +247,37 @@ impl Server {
         subject: &str,
     ) {
         let words = refusal(reason, asked);
-        let refused = conn.session.reject(self.now, request, words, &mut conn.replies);
+        let goes_on = !conn.roles.is_empty();
+        let Conn { session, replies, .. } = conn;
+        let refused = if goes_on {
+            session.decline(request, words, replies)
+        } else {
+            session.reject(self.now, request, words, replies)
+        };
         debug_assert!(refused.is_ok(), "the request has just been made");
         self.event(Event::Refused { conn: conn.id, reason, subject: Arc::from(subject) });
-        self.begin_close(conn, CloseReason::Refused(reason));
+        if goes_on {
+            self.queue_write(conn.id);
+        } else {
+            self.begin_close(conn, CloseReason::Refused(reason));
+        }
+    }
+
+    /// A message stream was told why it ends: the others of its connection go on, and a connection
+    /// without another one ends with it.
+    pub(super) fn end_told(
+        &mut self,
+        conn: &mut Conn,
+        stream: MessageStreamId,
+        reason: CloseReason,
+    ) {
+        if conn.has_other_role(stream) {
+            conn.session.end_stream(stream);
+            self.end_role(conn, stream);
+            self.queue_write(conn.id);
+        } else {
+            self.begin_close(conn, reason);
+        }
     }
 
     /// The present publisher of a stream makes room for another one; `asking` is the connection
@@ -383,7 +410,7 @@ impl Server {
             session.stream_eof(id, replies);
             let code = "NetStream.Play.UnpublishNotify";
             session.status(id, StatusLevel::Status, code, "The stream has ended.", replies);
-            self.begin_close(conn, CloseReason::StreamEnded);
+            self.end_told(conn, id, CloseReason::StreamEnded);
         } else {
             let words = refusal(RefuseReason::StreamNotFound, Asked::Play);
             session.status(id, StatusLevel::Error, words.code, words.description, replies);
@@ -391,7 +418,7 @@ impl Server {
             let subject = name.map_or_else(|| Arc::from(""), |s| Arc::from(s.name.as_str()));
             let reason = RefuseReason::StreamNotFound;
             self.event(Event::Refused { conn: conn.id, reason, subject });
-            self.begin_close(conn, CloseReason::Refused(reason));
+            self.end_told(conn, id, CloseReason::Refused(reason));
         }
     }
 

@@ -351,7 +351,7 @@ impl Server {
         let level = crate::session::StatusLevel::Error;
         let description = "Another client has taken the stream over.";
         session.status(stream, level, words.code, description, replies);
-        self.begin_close(conn, CloseReason::TakenOver);
+        self.end_told(conn, stream, CloseReason::TakenOver);
     }
 
     fn subscribe(&mut self, name: &StreamName, subscriber: Subscriber) {

@@ -345,13 +345,7 @@ impl Server {
             replies,
         );
         session.stream_eof(id, replies);
-        if conn.roles.len() > 1 {
-            // The other message streams of the connection go on.
-            conn.session.end_stream(id);
-            self.end_role(conn, id);
-        } else {
-            self.begin_close(conn, CloseReason::StreamEnded);
-        }
+        self.end_told(conn, id, CloseReason::StreamEnded);
     }
 
     /// A publisher has come: waiting players no longer wait.

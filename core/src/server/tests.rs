@@ -4,6 +4,7 @@ mod forward;
 mod hls;
 mod http;
 mod mended;
+mod message_streams;
 mod reload;
 mod renditions;
 mod rows_amf;
