@@ -42,6 +42,8 @@ pub(super) struct Conn {
     /// The driver reads from the connection.
     pub(super) reads: bool,
     pub(super) received: u64,
+    /// Requests that were refused while other message streams went on.
+    pub(super) refused: u8,
     /// Replies to be sent; media stay on the tape.
     pub(super) replies: BytesMut,
     pub(super) report_at: Option<Instant>,
@@ -134,6 +136,7 @@ impl Conn {
             program: None,
             reads: true,
             received: 0,
+            refused: 0,
             replies: BytesMut::new(),
             report_at: None,
             role_again_at: None,

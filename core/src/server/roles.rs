@@ -20,6 +20,9 @@ use alloc::sync::Arc;
 /// Bytes of a peer's text in an event.
 const SUBJECT_LEN_MAX: usize = 256;
 
+/// A connection that goes on asks in vain so often at most: each time is a line in the log.
+const REFUSED_MAX: u8 = 16;
+
 impl Server {
     pub(super) fn session_event(&mut self, conn: &mut Conn, event: SessionEvent) {
         if conn.forward.is_some() {
@@ -247,7 +250,8 @@ impl Server {
         subject: &str,
     ) {
         let words = refusal(reason, asked);
-        let goes_on = !conn.roles.is_empty();
+        conn.refused = conn.refused.saturating_add(1);
+        let goes_on = !conn.roles.is_empty() && conn.refused <= REFUSED_MAX;
         let Conn { session, replies, .. } = conn;
         let refused = if goes_on {
             session.decline(request, words, replies)

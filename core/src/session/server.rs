@@ -27,8 +27,9 @@ use smallvec::SmallVec;
 ///
 /// A command is taken in the state of the connection, and in that of the message stream that it
 /// goes to. This table has all transitions. `?` waits for the owner (`accept`, `reject`, which ends
-/// the session, or `decline`, which leaves the message stream as it was). `call` is `_result` or, where it says so, `_error`: both
-/// only if the transaction id is not 0. Each `error` is reported as `Ignored::CommandState`.
+/// the session, or `decline`, which leaves the message stream as it was). `call` is `_result` or,
+/// where it says so, `_error`: both only if the transaction id is not 0. Each `error` is reported as
+/// `Ignored::CommandState`.
 ///
 /// | command | before `connect` | no such stream | idle | publishing | playing |
 /// |---|---|---|---|---|---|

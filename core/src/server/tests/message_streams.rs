@@ -95,6 +95,21 @@ fn a_refused_request_ends_no_publish_of_the_same_connection() {
 }
 
 #[test]
+fn who_asks_in_vain_for_ever_is_closed() {
+    let mut world = world();
+    world.client(Intent::Publish, "live", "b");
+    let both = world.raw("127.0.0.1");
+    world.send(both, &publishes_one());
+    for _ in 0..16 {
+        world.send(both, &publish("b"));
+    }
+    assert!(world.peers[both].is_open);
+    world.send(both, &publish("b"));
+    assert!(!world.peers[both].is_open);
+    assert_eq!(reasons(&world), [RefuseReason::Busy; 17]);
+}
+
+#[test]
 fn a_stream_that_is_taken_over_ends_no_other_one_of_its_connection() {
     let vhost = Vhost { publish_policy: PublishPolicy::Takeover, ..vhost() };
     let mut world = World::new(Config::with_default_vhost(vhost));
