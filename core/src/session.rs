@@ -229,6 +229,14 @@ impl Session {
         }
     }
 
+    /// Client side: `connect` says that the stream is a rendition, of which no other is to be made.
+    /// To be called before the handshake is complete.
+    pub fn set_rendition(&mut self) {
+        if let Side::Client(client) = &mut self.side {
+            client.set_rendition();
+        }
+    }
+
     /// Client side: sends a frame of the stream that we publish.
     ///
     /// # Errors

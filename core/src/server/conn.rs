@@ -62,8 +62,8 @@ pub(super) struct Conn {
 #[derive(Clone, Debug)]
 pub(super) struct App {
     pub(super) app: Arc<str>,
-    /// The client is a process that this server has started.
-    pub(super) is_engine: bool,
+    /// What it publishes is a rendition, made here or on another server.
+    pub(super) is_rendition: bool,
     /// The page that the client comes from; empty when it has none.
     pub(super) page_url: Arc<[u8]>,
     /// The servers that what it publishes has passed.

@@ -53,6 +53,7 @@ struct Forward {
     /// Attempts that failed since it last worked for a while.
     failures: u32,
     id: ForwardId,
+    is_rendition: bool,
     label: Arc<str>,
     last_failure: Option<(ForwardFailure, Arc<str>)>,
     name: StreamName,
@@ -152,6 +153,7 @@ impl Server {
         }
         let Some(stream) = self.stream(source).filter(|stream| is_home(stream)) else { return };
         let (name, route) = (stream.name.clone(), stream.route.clone());
+        let is_rendition = stream.is_rendition;
         let wanted = self.destinations(&name);
         if wanted.is_empty() {
             return;
@@ -159,7 +161,9 @@ impl Server {
         let mut forwarded = Vec::new();
         for id in stream.forwards.clone() {
             let Some(forward) = self.forwards.forwards.get_mut(&id) else { continue };
-            let is_wanted = wanted.contains(&forward.destination) && forward.route == route;
+            let is_wanted = wanted.contains(&forward.destination)
+                && forward.route == route
+                && forward.is_rendition == is_rendition;
             match forward.state {
                 // The destination need not know that there was an end.
                 State::Ending { conn, since, .. } if is_wanted => {
@@ -338,6 +342,7 @@ impl Server {
             destination,
             failures: 0,
             id,
+            is_rendition: self.stream(source).is_some_and(|stream| stream.is_rendition),
             label,
             last_failure: None,
             name: name.clone(),

@@ -93,12 +93,13 @@ impl Server {
             self.refuse(conn, request.request, RefuseReason::Loop, Asked::Connect, &subject);
             return;
         }
-        // A rendition of ours, by whatever name of this machine it comes back.
-        let is_engine = request.flash_ver.as_bytes() == ENGINE_VERSION.as_bytes();
+        // One of ours, by whatever name of this machine it comes back, or of another server.
+        let is_rendition =
+            request.flash_ver.as_bytes() == ENGINE_VERSION.as_bytes() || request.is_rendition;
         if let Some(own) = self.config.vhost(&vhost).and_then(|vhost| vhost.chunk_size) {
             conn.session.set_chunk_size(ChunkSize::new(own).unwrap_or(ChunkSize::DEFAULT));
         }
-        let app = App { app: address.app, is_engine, page_url, route, vhost };
+        let app = App { app: address.app, is_rendition, page_url, route, vhost };
         let granted = conn.session.accept(self.now, request.request, &mut conn.replies);
         debug_assert!(granted.is_ok(), "the request has just been made");
         let program: Arc<str> = Arc::from(escape(request.flash_ver.as_bytes(), SUBJECT_LEN_MAX));
@@ -149,7 +150,7 @@ impl Server {
             self.refuse(conn, request.request, reason, Asked::Publish, name.as_str());
             return;
         }
-        stream.is_rendition = conn.app.as_ref().is_some_and(|app| app.is_engine);
+        stream.is_rendition = conn.app.as_ref().is_some_and(|app| app.is_rendition);
         let players = stream.source.players();
         stream.route = conn.app.as_ref().map(|app| app.route.clone()).unwrap_or_default();
         let granted = conn.session.accept(now, request.request, &mut conn.replies);

@@ -103,7 +103,7 @@ impl Server {
         };
         self.shards.claimed.insert(claim, claimed);
         conn.waits = true;
-        let is_rendition = conn.app.as_ref().is_some_and(|app| app.is_engine);
+        let is_rendition = conn.app.as_ref().is_some_and(|app| app.is_rendition);
         let route = conn.app.as_ref().map(|app| app.route.clone()).unwrap_or_default();
         let server = conn.server_address();
         self.tell(home, ShardMessage::Claim { claim, name, is_rendition, route, server });

@@ -33,7 +33,7 @@ pub(super) struct Stream {
     /// Media wait for their players since the last flush.
     flush_at: Option<Instant>,
     flushed: Option<Instant>,
-    /// It comes from a process that a shard of this server has started.
+    /// It comes from a process that this server or another one has started.
     pub(super) is_rendition: bool,
     /// Players without a publisher are looked after then.
     linger_at: Option<Instant>,

@@ -1,7 +1,7 @@
 //! The client side: what servers are asked for, and what they answer.
 
 use super::SessionConfig;
-use super::command::{Command, ROUTE, Writer, message_stream_id, string};
+use super::command::{Command, RENDITION, ROUTE, Writer, message_stream_id, string};
 use super::control::Control;
 use super::event::{ClientRequest, Ignored, Intent, Misuse, SessionEvent};
 use super::media::Media;
@@ -37,6 +37,7 @@ pub(super) struct Client {
     request: ClientRequest,
     stage: Stage,
     /// The servers that the stream has passed, for `connect`.
+    is_rendition: bool,
     route: Option<Arc<str>>,
     /// What the server created for us.
     stream: MessageStreamId,
@@ -92,6 +93,7 @@ impl Client {
         Self {
             request,
             stage: Stage::Connecting,
+            is_rendition: false,
             route: None,
             stream: MessageStreamId(0),
             media: ChunkWriter::new(),
@@ -108,6 +110,11 @@ impl Client {
     /// Says what servers the stream has passed.
     pub(super) fn set_route(&mut self, route: Arc<str>) {
         self.route = Some(route);
+    }
+
+    /// Says that the stream is a rendition.
+    pub(super) fn set_rendition(&mut self) {
+        self.is_rendition = true;
     }
 
     /// When the server will have been too slow.
@@ -143,6 +150,9 @@ impl Client {
         }
         if let Some(route) = &self.route {
             push(ROUTE, string(route));
+        }
+        if self.is_rendition {
+            push(RENDITION, Value::Boolean(true));
         }
         push("fourCcList", Value::StrictArray(FOURCCS.map(string).into()));
         writer.reply("connect", transaction::CONNECT, &[Value::Object(properties)]);

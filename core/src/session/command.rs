@@ -153,6 +153,9 @@ pub(super) struct Writer<'a> {
 /// The specification has no such property; servers ignore those that they do not know.
 pub(super) const ROUTE: &str = "millstreamRoute";
 
+/// The property of `connect` by which they say that the stream is a rendition; a boolean.
+pub(super) const RENDITION: &str = "millstreamRendition";
+
 /// The session id that status objects carry. Old players want one; nobody reads it.
 const CLIENT_ID: &str = "MILLSTRM";
 

@@ -43,6 +43,8 @@ pub struct ConnectRequest {
     pub app: Text,
     /// The `flashVer` property: the name of the client program.
     pub flash_ver: Text,
+    /// The `millstreamRendition` property: another server says that it has transcoded the stream.
+    pub is_rendition: bool,
     /// The `objectEncoding` property, 0 (AMF0) or 3 (AMF3).
     pub object_encoding: f64,
     /// The `pageUrl` property.
@@ -277,6 +279,7 @@ impl fmt::Debug for ConnectRequest {
             .field("request", &self.request)
             .field("app", &without_secrets(self.app.as_bytes()))
             .field("flash_ver", &self.flash_ver)
+            .field("is_rendition", &self.is_rendition)
             .field("object_encoding", &self.object_encoding)
             .field("page_url", &without_secrets(self.page_url.as_bytes()))
             .field("route", &self.route)
@@ -360,6 +363,7 @@ mod tests {
                 request,
                 app: "live?key=hidden".into(),
                 flash_ver: "FMLE/3.0".into(),
+                is_rendition: false,
                 object_encoding: 0.0,
                 page_url: url(),
                 route: Text::default(),

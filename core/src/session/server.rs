@@ -4,7 +4,7 @@ mod answer;
 #[cfg(test)]
 mod tests;
 
-use super::command::{Command, ROUTE, Verb, Writer, message_stream_id};
+use super::command::{Command, RENDITION, ROUTE, Verb, Writer, message_stream_id};
 use super::control::Control;
 use super::event::{
     ConnectRequest, Ignored, Misuse, PlayRequest, PublishRequest, Refusal, SessionError,
@@ -288,6 +288,7 @@ impl Server {
             return Err(SessionError::State);
         };
         let encoding = object.get("objectEncoding").and_then(Value::as_number);
+        let is_rendition = object.get(RENDITION).and_then(Value::as_boolean) == Some(true);
         let object_encoding = encoding.filter(|number| number.is_finite()).unwrap_or(0.0);
         self.pending = Some(Pending::Connect(Connect {
             transaction: command.transaction,
@@ -298,6 +299,7 @@ impl Server {
             request: self.next_request(),
             app: command.property(0, "app"),
             flash_ver: command.property(0, "flashVer"),
+            is_rendition,
             object_encoding,
             page_url: command.property(0, "pageUrl"),
             route: command.property(0, ROUTE),

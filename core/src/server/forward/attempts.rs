@@ -32,7 +32,7 @@ impl Server {
             stream: forward.target.stream.clone(),
         };
         let route = forward.route.text_via(self.id);
-        let source = forward.source;
+        let (is_rendition, source) = (forward.is_rendition, forward.source);
         // The tape is sent as it is, so the destination has to be told its chunk size.
         let chunk_size = self.stream(source).map(|stream| stream.source.tape().chunk_size());
         let config = self.client_config(chunk_size);
@@ -40,6 +40,9 @@ impl Server {
         let mut replies = bytes::BytesMut::new();
         let mut session = Session::client(config, request, self.now, rng, &mut replies);
         session.set_route(Arc::from(route));
+        if is_rendition {
+            session.set_rendition();
+        }
         let mut conn = Box::new(Conn::new(id, peer, session, self.now));
         conn.forward = Some(forward_id);
         conn.replies = replies;

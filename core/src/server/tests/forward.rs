@@ -305,3 +305,28 @@ fn a_stream_of_another_shard_is_forwarded_at_home_alone() {
         is_empty(&net, server);
     }
 }
+
+#[test]
+fn a_rendition_that_is_forwarded_is_transcoded_nowhere() {
+    let config = |to: &[&str]| {
+        let mut config = super::renditions::config("", &["sd"]);
+        let vhost = Arc::make_mut(config.vhosts.values_mut().next().unwrap());
+        vhost.forwards = forwarding_vhost(to).forwards;
+        config
+    };
+    let mut net = Net::new(&[config(&["b"]), config(&["c"]), config(&[])]);
+    let rendition = net.rendition(0, "cam_sd");
+    net.sleep(Duration::from_millis(20));
+    let count = |net: &Net| {
+        let renditions = |node: &net::Node| node.server.renditions().len();
+        let published = |node: &net::Node| node.server.stats().publishers;
+        let servers = net.servers.iter();
+        servers.map(|node| (published(node), renditions(node))).collect::<Vec<_>>()
+    };
+    assert_eq!(count(&net), [(1, 0); 3]);
+    // The same name, but no rendition now, and soon enough that no destination need notice.
+    net.hang_up(rendition);
+    net.client(0, Intent::Publish, "cam_sd");
+    net.sleep(Duration::from_millis(2_000));
+    assert_eq!(count(&net), [(1, 1); 3]);
+}

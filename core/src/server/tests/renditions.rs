@@ -27,7 +27,7 @@ fn engine(name: &str) -> Engine {
     }
 }
 
-fn config(scope: &str, engines: &[&str]) -> Config {
+pub(super) fn config(scope: &str, engines: &[&str]) -> Config {
     let transcode = Transcode {
         engines: engines.iter().map(|name| engine(name)).collect(),
         ffmpeg: "ffmpeg".into(),

@@ -116,17 +116,38 @@ impl Net {
         tc_url: &str,
         stream: &str,
     ) -> usize {
-        let index = self.clients.len();
         let request = ClientRequest {
             intent,
             app: Arc::from(tc_url.splitn(4, '/').nth(3).unwrap()),
             tc_url: Arc::from(tc_url),
             stream: Arc::from(stream),
         };
+        self.client_of(server, request, |_| {})
+    }
+
+    /// A publisher that says that its stream is a rendition.
+    pub(super) fn rendition(&mut self, server: usize, stream: &str) -> usize {
+        let request = ClientRequest {
+            intent: Intent::Publish,
+            app: "live".into(),
+            tc_url: "rtmp://h/live".into(),
+            stream: stream.into(),
+        };
+        self.client_of(server, request, Session::set_rendition)
+    }
+
+    fn client_of(
+        &mut self,
+        server: usize,
+        request: ClientRequest,
+        set: impl Fn(&mut Session),
+    ) -> usize {
+        let index = self.clients.len();
         let mut out = BytesMut::new();
         let now = self.tick();
         let config = Arc::new(SessionConfig::default());
-        let session = Session::client(config, request, now, Rng::new(index as u64), &mut out);
+        let mut session = Session::client(config, request, now, Rng::new(index as u64), &mut out);
+        set(&mut session);
         let link = self.links.len();
         let conn = self.servers[server].next_conn();
         let ends = [End::Client(index), End::Server(server, conn)];
