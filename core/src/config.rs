@@ -72,6 +72,16 @@ impl Config {
         self.vhosts.get_key_value(name).or_else(|| self.vhosts.get_key_value(DEFAULT_VHOST))
     }
 
+    /// What holds for a stream that exists. One whose vhost is gone or disabled is none of the default
+    /// vhost's, and nothing is made of it.
+    pub(crate) fn vhost_of_stream(&self, name: &str) -> Arc<Vhost> {
+        let known = self.vhosts.get(name).filter(|vhost| vhost.enabled).cloned();
+        known.unwrap_or_else(|| {
+            let hls = Hls { enabled: false, ..Hls::default() };
+            Arc::new(Vhost { enabled: false, hls, ..Vhost::default() })
+        })
+    }
+
     /// The outgoing chunk size of a vhost.
     #[must_use]
     pub fn chunk_size_of(&self, vhost: &Vhost) -> u32 {

@@ -308,8 +308,7 @@ impl Server {
 
     /// Where the streams of a name are to be forwarded.
     fn destinations(&self, name: &StreamName) -> Vec<Destination> {
-        let vhost = self.config.vhost(name.vhost());
-        vhost.map(|vhost| vhost.forwards.clone()).unwrap_or_default()
+        self.config.vhost_of_stream(name.vhost()).forwards.clone()
     }
 
     fn begin_forward(

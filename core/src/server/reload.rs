@@ -19,7 +19,7 @@ use super::Server;
 use super::conn::Conn;
 use super::streams::source_config;
 use crate::chunk::ChunkSize;
-use crate::config::{Config, Vhost};
+use crate::config::Config;
 use crate::event::{CloseReason, RefuseReason};
 use crate::id::{ConnId, SourceId};
 use crate::name::StreamName;
@@ -78,7 +78,7 @@ impl Server {
     fn reload_stream(&mut self, id: SourceId) {
         let Some(stream) = self.stream(id) else { return };
         let (name, is_replica) = (stream.name.clone(), stream.replica.is_some());
-        let vhost: Arc<Vhost> = self.config.vhost(name.vhost()).cloned().unwrap_or_default();
+        let vhost = self.config.vhost_of_stream(name.vhost());
         let source_config = source_config(&self.config, &vhost, is_replica);
         let Some(stream) = self.stream_mut(id) else { return };
         stream.vhost = vhost;

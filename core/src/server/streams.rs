@@ -110,7 +110,7 @@ impl Server {
         });
         let report_at = self.now.after(self.config.pithy_print.publish);
         // Where a reload has just removed it here, the peers of other shards will be gone soon.
-        let vhost = self.config.vhost(name.vhost()).cloned().unwrap_or_default();
+        let vhost = self.config.vhost_of_stream(name.vhost());
         let home = self.shards.home_elsewhere(name);
         let stream = Box::new(Stream {
             bytes: 0,

@@ -249,7 +249,7 @@ impl Server {
         if self.is_shutting_down || !source.is_some_and(|source| self.is_transcoded(source)) {
             return Vec::new();
         }
-        let Some(vhost) = config.vhost(name.vhost()) else { return Vec::new() };
+        let vhost = config.vhost_of_stream(name.vhost());
         let scopes = vhost.transcodes.iter().filter(|transcode| transcode.scope.covers(name));
         let engines =
             scopes.flat_map(|transcode| transcode.engines.iter().map(move |one| (transcode, one)));

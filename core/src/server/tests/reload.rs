@@ -1,8 +1,12 @@
 //! Another configuration for a server that runs: what changes, and who does not notice.
 
 use super::*;
-use crate::config::{PithyPrint, QueueLength, TimeJitter};
+use crate::config::{Forward, Hls, HlsStorage, PithyPrint, QueueLength, TimeJitter};
+use crate::forward::Route;
+use crate::id::MessageStreamId;
+use crate::name::{DEFAULT_VHOST, StreamName};
 use crate::rng::Rng;
+use crate::shard::{Claim, ShardId, ShardMessage};
 use crate::time::Instant;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -317,5 +321,52 @@ fn row_104_reloads_at_any_time_lose_no_frame() {
         assert_eq!(world.serials(player), (0..published).collect::<Vec<_>>(), "seed {seed}");
         let lost = world.events.iter().find(|event| matches!(event, Event::Skipped { .. }));
         assert_eq!(lost, None, "seed {seed}");
+    }
+}
+
+/// The shard of the publisher still has to hear of the reload.
+#[test]
+fn a_live_stream_whose_vhost_is_gone_is_none_of_the_default_vhost() {
+    let storage = HlsStorage::Disk { path: Arc::from("/default") };
+    let default = Vhost {
+        forwards: std::vec![Forward::parse("b").unwrap()],
+        hls: Hls { enabled: true, storage, ..Hls::default() },
+        ..vhost()
+    };
+    let mut next = super::renditions::config("", &["sd"]);
+    let transcodes = next.vhosts.values().flat_map(|vhost| vhost.transcodes.clone()).collect();
+    next.vhosts = [(Arc::from(DEFAULT_VHOST), Arc::new(Vhost { transcodes, ..default }))].into();
+    let mut first = next.clone();
+    first.vhosts.insert(Arc::from("a.example"), Arc::new(vhost()));
+    let mut disabled = next.clone();
+    let off = Vhost { enabled: false, ..vhost() };
+    disabled.vhosts.insert(Arc::from("a.example"), Arc::new(off));
+    for next in [next, disabled] {
+        let mut world = World::new(first.clone());
+        let conn = ConnId { slot: 77, generation: 1 };
+        let claim = Claim { conn, stream: MessageStreamId(1) };
+        let limits = world.server.name_limits();
+        let claimed = ShardMessage::Claim {
+            claim,
+            name: StreamName::new("a.example", "live", "s", limits).unwrap(),
+            is_rendition: false,
+            route: Route::default(),
+            server: None,
+        };
+        let from = ShardId(1);
+        world.input(Input::Shard { from, message: claimed.clone() });
+        reload(&mut world, next);
+        let publish = |world: &mut World| {
+            let frames = (0..200).map(|serial| world::video(serial, 100)).collect();
+            let message = ShardMessage::Published { claim, frames };
+            world.input(Input::Shard { from, message });
+            world.sleep(Duration::from_secs(1));
+        };
+        publish(&mut world);
+        // One that is published just now, as the other shard knows no better.
+        world.input(Input::Shard { from, message: ShardMessage::Released { claim } });
+        world.input(Input::Shard { from, message: claimed });
+        publish(&mut world);
+        assert!(world.asked.is_empty(), "{:?}", world.asked);
     }
 }

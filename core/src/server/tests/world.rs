@@ -417,7 +417,7 @@ impl World {
     }
 }
 
-fn video(serial: u32, len: usize) -> Frame {
+pub(super) fn video(serial: u32, len: usize) -> Frame {
     let is_key = serial.is_multiple_of(10);
     let mut payload = std::vec![if is_key { 0x17 } else { 0x27 }, 1, 0, 0, 0];
     payload.extend(serial.to_be_bytes());
