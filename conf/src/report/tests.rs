@@ -43,6 +43,13 @@ fn line(event: &Event) -> Line {
 }
 
 #[test]
+fn a_connection_whose_vhost_is_gone_is_told_from_others() {
+    let line = line(&closed(CONN, CloseReason::Unserved));
+    assert!(line.text.contains("the vhost is gone or disabled"), "{}", line.text);
+    assert_eq!(line.reason, Some("unserved"));
+}
+
+#[test]
 fn events_become_words() {
     let check = |event: Event, level: LogLevel, text: &str| {
         let line = line(&event);

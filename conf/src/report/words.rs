@@ -87,6 +87,7 @@ pub(super) fn close_word(reason: CloseReason) -> &'static str {
         CloseReason::SlowReader => "slow_reader",
         CloseReason::StreamEnded => "stream_ended",
         CloseReason::TakenOver => "taken_over",
+        CloseReason::Unserved => "unserved",
         _ => "other",
     }
 }
@@ -107,6 +108,7 @@ pub(super) fn close_text(reason: CloseReason) -> String {
         CloseReason::SlowReader => "the player read too slowly",
         CloseReason::StreamEnded => "the stream ended",
         CloseReason::TakenOver => "another publisher took the stream over",
+        CloseReason::Unserved => "the vhost is gone or disabled since the reload",
         _ => "for a reason without a name",
     };
     text.to_owned()
