@@ -41,6 +41,8 @@ impl Server {
     pub(super) fn reload(&mut self, config: Arc<Config>) {
         self.session_config = session_config(&config);
         self.config = config;
+        // Or one that is wanted no more would begin when another one ends.
+        self.renditions.clear_queue();
         self.close_unserved();
         let ids: Vec<SourceId> = self.names.values().copied().collect();
         for id in ids {

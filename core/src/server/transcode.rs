@@ -9,6 +9,8 @@
 //! | waiting | the same | none |
 //! | ending | it exits | none, or running when it is wanted again |
 //!
+//! One that is wanted when there are as many processes as there may be waits for its turn.
+//!
 //! Whatever a process does, the stream goes on. A rendition is published here like any stream, but no
 //! rendition is made of it: the process says in its `connect` what it is.
 
@@ -25,6 +27,7 @@ use crate::job::{Job, JobNews, JobResult, Signal};
 use crate::name::StreamName;
 use crate::rendition::{RenditionState, RenditionStatus};
 use crate::time::{Deadline, Instant, TimerKind};
+use alloc::collections::VecDeque;
 use alloc::format;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -56,7 +59,17 @@ const SILENCE_MAX: Duration = Duration::from_secs(30);
 #[derive(Debug, Default)]
 pub(super) struct Renditions {
     all: Vec<Rendition>,
+    /// Wanted ones that found as many processes as there may be, the first to have its turn first.
+    queue: VecDeque<Queued>,
     timer_at: Option<Instant>,
+}
+
+#[derive(Debug)]
+struct Queued {
+    is_told: bool,
+    name: StreamName,
+    scope: Arc<str>,
+    work: Work,
 }
 
 #[derive(Debug)]
@@ -96,6 +109,11 @@ impl Renditions {
     /// No process runs, and none will.
     pub(super) const fn is_empty(&self) -> bool {
         self.all.is_empty()
+    }
+
+    /// Nobody waits for a turn: what is wanted is about to be looked up anew.
+    pub(super) fn clear_queue(&mut self) {
+        self.queue.clear();
     }
 
     /// Processes that run or wait to run.
@@ -160,13 +178,20 @@ impl Server {
         for rendition in self.renditions.all.iter_mut().filter(|one| one.name == *name) {
             rendition.is_wanted = wanted.iter().any(|(work, _)| *work == rendition.work);
         }
+        self.renditions
+            .queue
+            .retain(|one| one.name != *name || wanted.iter().any(|(work, _)| *work == one.work));
         for (work, scope) in wanted {
-            let known = |one: &Rendition| one.name == *name && one.work == work;
-            if !self.renditions.all.iter().any(known) {
-                self.add_rendition(name, scope, work);
+            let renditions = &mut self.renditions;
+            let runs = renditions.all.iter().any(|one| one.name == *name && one.work == work);
+            let waits = renditions.queue.iter().any(|one| one.name == *name && one.work == work);
+            if !runs && !waits {
+                let name = name.clone();
+                renditions.queue.push_back(Queued { is_told: false, name, scope, work });
             }
         }
         self.end_unwanted();
+        self.add_queued();
         self.run_renditions();
     }
 
@@ -175,6 +200,7 @@ impl Server {
         for rendition in &mut self.renditions.all {
             rendition.is_wanted = false;
         }
+        self.renditions.queue.clear();
         self.end_unwanted();
         self.run_renditions();
     }
@@ -231,6 +257,7 @@ impl Server {
         };
         self.event(event);
         self.renditions.all.retain(|one| one.is_wanted || one.job().is_some());
+        self.add_queued();
         self.run_renditions();
         true
     }
@@ -277,24 +304,38 @@ impl Server {
         })
     }
 
-    fn add_rendition(&mut self, name: &StreamName, scope: Arc<str>, work: Work) {
-        if self.renditions.len() >= self.config.limits.children_max as usize {
-            self.refuse_rendition(name, &work.engine, RenditionRefusal::ChildrenMax);
-            return;
+    /// Who waits for a turn has it as far as there is room. Those who will have none when the
+    /// processes that are ending are gone are told of, once.
+    fn add_queued(&mut self) {
+        let children_max = self.config.limits.children_max as usize;
+        while self.renditions.len() < children_max
+            && let Some(Queued { name, scope, work, is_told: _ }) =
+                self.renditions.queue.pop_front()
+        {
+            self.renditions.all.push(Rendition {
+                began: self.now,
+                failures: 0,
+                is_wanted: true,
+                last_end: None,
+                last_words: Arc::from(""),
+                name,
+                phase: Phase::Waiting { at: self.now },
+                process: None,
+                scope,
+                starts: 0,
+                work,
+            });
         }
-        self.renditions.all.push(Rendition {
-            began: self.now,
-            failures: 0,
-            is_wanted: true,
-            last_end: None,
-            last_words: Arc::from(""),
-            name: name.clone(),
-            phase: Phase::Waiting { at: self.now },
-            process: None,
-            scope,
-            starts: 0,
-            work,
-        });
+        let wanted = self.renditions.all.iter().filter(|one| one.is_wanted).count();
+        let room = children_max.saturating_sub(wanted);
+        let mut refused = Vec::new();
+        for one in self.renditions.queue.iter_mut().skip(room).filter(|one| !one.is_told) {
+            one.is_told = true;
+            refused.push((one.name.clone(), one.work.engine.clone()));
+        }
+        for (name, engine) in &refused {
+            self.refuse_rendition(name, engine, RenditionRefusal::ChildrenMax);
+        }
     }
 
     fn refuse_rendition(&mut self, name: &StreamName, engine: &Arc<str>, reason: RenditionRefusal) {

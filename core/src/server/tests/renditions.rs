@@ -284,6 +284,48 @@ fn a_limit_of_processes_holds() {
 }
 
 #[test]
+fn who_found_no_room_is_started_when_there_is_some() {
+    let limited = |engines: &[&str], children_max| {
+        let mut config = config("", engines);
+        config.limits.children_max = children_max;
+        config
+    };
+    let refusals = |world: &mut World| {
+        let events = world.events.drain(..);
+        events.filter(|event| matches!(event, Event::RenditionRefused { .. })).count()
+    };
+    let mut world = World::new(limited(&["sd"], 1));
+    let first = world.client(Intent::Publish, "live", "a");
+    let second = world.client(Intent::Publish, "live", "b");
+    let third = world.client(Intent::Publish, "live", "c");
+    assert_eq!(asked(&mut world), ["start 0 a_sd"]);
+    assert_eq!(refusals(&mut world), 2);
+    // One that fails keeps its place.
+    exit(&mut world, 0, 1);
+    world.sleep(SECOND);
+    assert_eq!(asked(&mut world), ["start 1 a_sd"]);
+    world.hang_up(first);
+    assert_eq!(asked(&mut world), ["term 1"]);
+    world.hang_up(second);
+    exit(&mut world, 1, 255);
+    assert_eq!(asked(&mut world), ["start 2 c_sd"]);
+    // What a reload ends makes room for what it begins.
+    let _fourth = world.client(Intent::Publish, "live", "d");
+    assert_eq!(refusals(&mut world), 1);
+    world.input(Input::Reload(Arc::new(limited(&["hd"], 2))));
+    assert_eq!(asked(&mut world), ["term 2", "start 3 c_hd"]);
+    exit(&mut world, 2, 255);
+    assert_eq!(asked(&mut world), ["start 4 d_hd"]);
+    assert_eq!(refusals(&mut world), 0);
+    world.hang_up(third);
+    world.input(Input::Shutdown);
+    assert_eq!(asked(&mut world), ["term 3", "term 4"]);
+    exit(&mut world, 3, 255);
+    exit(&mut world, 4, 255);
+    assert!(world.server.is_drained());
+}
+
+#[test]
 fn a_changed_configuration_changes_the_processes_of_live_streams() {
     let mut world = World::new(config("", &["sd", "hd"]));
     let _publisher = world.client(Intent::Publish, "live", "cam");
