@@ -15,6 +15,10 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 /// renditions, by whatever name of the machine they come.
 pub(in crate::server) const ENGINE_VERSION: &str = "FMLE/3.0 (compatible; millstream-engine)";
 
+/// The media that ffmpeg looks at before it begins. Where what metadata announce does not come, it
+/// would else look for longer than it may be silent, and never begin.
+const ANALYZE_TIME_MICROS: &str = "5000000";
+
 /// The arguments of the program, its name first. `server` is an address of this server for RTMP.
 pub(in crate::server) fn command_line(
     ffmpeg: &Arc<str>,
@@ -28,6 +32,7 @@ pub(in crate::server) fn command_line(
     line.add(&["-nostdin", "-hide_banner", "-nostats", "-loglevel", "warning"]);
     line.add(&["-progress", "pipe:1"]);
     line.option("-f", engine.input_format.as_deref());
+    line.add(&["-analyzeduration", ANALYZE_TIME_MICROS]);
     line.add(&["-protocol_whitelist", "rtmp,tcp", "-i", &input(name, server)]);
     line.options(&engine.video_filter);
     line.video(&engine.video);
