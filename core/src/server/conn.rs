@@ -64,8 +64,9 @@ pub(super) struct App {
     pub(super) app: Arc<str>,
     /// What it publishes is a rendition, made here or on another server.
     pub(super) is_rendition: bool,
-    /// The page that the client comes from; empty when it has none.
-    pub(super) page_url: Arc<[u8]>,
+    /// The page that the client comes from, empty when it has none; `None` for a process of this
+    /// server.
+    pub(super) page_url: Option<Arc<[u8]>>,
     /// The servers that what it publishes has passed.
     pub(super) route: Route,
     pub(super) vhost: Arc<str>,

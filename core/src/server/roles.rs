@@ -16,6 +16,7 @@ use crate::session::{
     ConnectRequest, PlayRequest, PublishRequest, SessionEvent, StatusLevel, without_secrets,
 };
 use alloc::sync::Arc;
+use core::net::IpAddr;
 
 /// Bytes of a peer's text in an event.
 const SUBJECT_LEN_MAX: usize = 256;
@@ -76,8 +77,11 @@ impl Server {
             self.refuse(conn, request.request, RefuseReason::BadName, Asked::Connect, &subject);
             return;
         };
+        let is_engine = request.flash_ver.as_bytes() == ENGINE_VERSION.as_bytes();
         let page_url = page_url(request, self.config.limits.tc_url_len_max);
-        let vhost = match self.admit(&address.vhost, &page_url, |_| &[]) {
+        let needs_page = !(is_engine && self.is_of_this_machine(conn.peer.ip()));
+        let page_url = needs_page.then_some(page_url);
+        let vhost = match self.admit(&address.vhost, page_url.as_deref(), |_| &[]) {
             Ok(vhost) => vhost,
             Err(reason) => {
                 let subject = alloc::format!("{}/{}", address.vhost, address.app);
@@ -94,8 +98,7 @@ impl Server {
             return;
         }
         // One of ours, by whatever name of this machine it comes back, or of another server.
-        let is_rendition =
-            request.flash_ver.as_bytes() == ENGINE_VERSION.as_bytes() || request.is_rendition;
+        let is_rendition = is_engine || request.is_rendition;
         if let Some(own) = self.config.vhost(&vhost).and_then(|vhost| vhost.chunk_size) {
             conn.session.set_chunk_size(ChunkSize::new(own).unwrap_or(ChunkSize::DEFAULT));
         }
@@ -211,16 +214,17 @@ impl Server {
     }
 
     /// Whether a client from a page may use a vhost, and do what `refer` is about; gives the name
-    /// of the vhost that it is.
+    /// of the vhost that it is. Without a `page_url`, no page is asked for.
     pub(super) fn admit(
         &self,
         vhost: &str,
-        page_url: &[u8],
+        page_url: Option<&[u8]>,
         refer: impl Fn(&Vhost) -> &[Arc<str>],
     ) -> Result<Arc<str>, RefuseReason> {
         let resolved = self.config.resolve(vhost).filter(|(_, vhost)| vhost.enabled);
         let (name, vhost) = resolved.ok_or(RefuseReason::Vhost)?;
         let allows = |domains: &[Arc<str>]| {
+            let Some(page_url) = page_url else { return true };
             domains.is_empty() || domains.iter().any(|domain| refer_matches(page_url, domain))
         };
         if allows(&vhost.refer.all) && allows(refer(vhost)) {
@@ -238,8 +242,14 @@ impl Server {
         name: &StreamName,
         refer: impl Fn(&Vhost) -> &[Arc<str>],
     ) -> Result<Arc<str>, RefuseReason> {
-        let page_url = conn.app.as_ref().map_or(&[][..], |app| &app.page_url);
+        let page_url = conn.app.as_ref().map_or(Some(&[][..]), |app| app.page_url.as_deref());
         self.admit(name.vhost(), page_url, refer)
+    }
+
+    /// A process of this server comes from loopback, or from the address that it dials.
+    fn is_of_this_machine(&self, ip: IpAddr) -> bool {
+        let ip = ip.to_canonical();
+        ip.is_loopback() || self.config.listeners.iter().any(|one| one.address.ip() == ip)
     }
 
     pub(super) fn refuse(

@@ -92,7 +92,8 @@ impl Server {
             (None, None) => DEFAULT_VHOST,
         };
         let page_url = request.field("referer").unwrap_or_default();
-        let found = self.admit(&vhost.to_ascii_lowercase(), page_url, |vhost| &vhost.refer.play);
+        let found =
+            self.admit(&vhost.to_ascii_lowercase(), Some(page_url), |vhost| &vhost.refer.play);
         let found = found.map_err(|reason| {
             if reason != RefuseReason::Refer {
                 return nothing_here();

@@ -153,3 +153,35 @@ fn each_vhost_has_its_own_rules() {
     check("next.example", busy, (70..90).collect(), 15);
     check("short.example", busy, (60..90).collect(), 3);
 }
+
+#[test]
+fn processes_of_the_server_come_from_no_page_and_may_all_the_same() {
+    let domain = || vec![Arc::from("example.com")];
+    for refer in [
+        Refer { all: domain(), ..Refer::default() },
+        Refer { play: domain(), publish: domain(), ..Refer::default() },
+    ] {
+        let config = Config::with_default_vhost(Vhost { refer, ..vhost() });
+        let check = |ip: &str, program: &str, expected: usize| {
+            let mut world = World::new(config.clone());
+            let properties = object(&[
+                ("app", text("live")),
+                ("tcUrl", text("rtmp://h/live")),
+                ("flashVer", text(program)),
+            ]);
+            for ask in ["publish", "play"] {
+                let peer = world.raw(ip);
+                world.send(peer, &handshake());
+                world.send(peer, &command(0, "connect", 1.0, core::slice::from_ref(&properties)));
+                world.send(peer, &command(0, "createStream", 2.0, &[Value::Null]));
+                world.send(peer, &command(1, ask, 3.0, &[Value::Null, text("cam"), text("live")]));
+            }
+            assert_eq!(reasons(&world), vec![RefuseReason::Refer; expected], "{ip} {program}");
+        };
+        let engine = crate::server::transcode::ENGINE_VERSION;
+        check("127.0.0.1", engine, 0);
+        check("::ffff:127.0.0.1", engine, 0);
+        check("192.0.2.1", engine, 2);
+        check("127.0.0.1", "FMLE/3.0 (compatible; FMSc/1.0)", 2);
+    }
+}

@@ -11,8 +11,8 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-/// What the programs that the server starts call themselves when they publish: so it knows its own
-/// renditions, by whatever name of the machine they come.
+/// What the programs that the server starts call themselves: so it knows its own renditions, by
+/// whatever name of the machine they come, and asks the programs for no page.
 pub(in crate::server) const ENGINE_VERSION: &str = "FMLE/3.0 (compatible; millstream-engine)";
 
 /// The media that ffmpeg looks at before it begins. Where what metadata announce does not come, it
@@ -33,6 +33,7 @@ pub(in crate::server) fn command_line(
     line.add(&["-progress", "pipe:1"]);
     line.option("-f", engine.input_format.as_deref());
     line.add(&["-analyzeduration", ANALYZE_TIME_MICROS]);
+    line.add(&["-rtmp_flashver", ENGINE_VERSION]);
     line.add(&["-protocol_whitelist", "rtmp,tcp", "-i", &input(name, server)]);
     line.options(&engine.video_filter);
     line.video(&engine.video);

@@ -56,7 +56,8 @@ fn every_option_has_its_place() {
     });
     let mut engine = engine(video, audio, OUTPUT);
     engine.video_filter.push(option("vf", "drawtext=text='a b'"));
-    let expected = "-f flv -analyzeduration 5000000 -protocol_whitelist rtmp,tcp \
+    let expected = "-f flv -analyzeduration 5000000 \
+        -rtmp_flashver FMLE/3.0_(compatible;_millstream-engine) -protocol_whitelist rtmp,tcp \
         -i rtmp://127.0.0.1:19350/live?vhost=v.example/cam -vf drawtext=text='a_b' \
         -vcodec libx264 -b:v 300000 -r 25.00 -s 640x360 -aspect 640:360 -threads 4 \
         -profile:v main -preset veryfast -t 100 -coder 1 \
@@ -71,11 +72,15 @@ fn what_is_absent_leaves_no_trace() {
     let mut copy = engine(Video::Copy, Audio::Off, "/rec/[app]/[stream].flv");
     copy.input_format = None;
     copy.output_format = None;
-    let expected = "-analyzeduration 5000000 -protocol_whitelist rtmp,tcp -i rtmp://127.0.0.1:19350/live/cam \
+    let expected = "-analyzeduration 5000000 \
+        -rtmp_flashver FMLE/3.0_(compatible;_millstream-engine) -protocol_whitelist rtmp,tcp \
+        -i rtmp://127.0.0.1:19350/live/cam \
         -vcodec copy -an -y /rec/live/cam.flv";
     check(&copy, &name(DEFAULT_VHOST, "live", "cam"), expected);
     let off = engine(Video::Off, Audio::Copy, "srt://host/[x][");
-    let expected = "-f flv -analyzeduration 5000000 -protocol_whitelist rtmp,tcp -i rtmp://127.0.0.1:19350/live/cam \
+    let expected = "-f flv -analyzeduration 5000000 \
+        -rtmp_flashver FMLE/3.0_(compatible;_millstream-engine) -protocol_whitelist rtmp,tcp \
+        -i rtmp://127.0.0.1:19350/live/cam \
         -vn -acodec copy -f flv -y srt://host/[x][";
     check(&off, &name(DEFAULT_VHOST, "live", "cam"), expected);
 }
