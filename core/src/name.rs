@@ -94,7 +94,8 @@ impl Address {
     ///
     /// `scheme://[userinfo@]host[:port]/app[/instance][?query]`, where an IPv6 host is in brackets.
     /// The query may also start at `...`, or at `,` or `&` when the vhost follows; the vhost is
-    /// `vhost` and its value, apart by `=`, `?`, `...` or `,`.
+    /// `vhost` and its value, apart by `=`, `?`, `...` or `,`. What follows a slash in that value
+    /// belongs to the app.
     ///
     /// # Errors
     /// Says which part is wrong, and how.
@@ -120,10 +121,16 @@ impl Address {
             return Err(NameError::Forbidden(Part::TcUrl));
         }
         let (asked, query) = url::cut_vhost(query);
+        let asked = asked.map(|text| text.trim_matches('/'));
         let vhost = match asked {
-            Some(text) => url::vhost_of(text)?,
+            Some(text) => url::vhost_of(text.split('/').next().unwrap_or_default())?,
             None => url.host.clone(),
         };
+        // Of `live?vhost=v/x/y`, ffmpeg takes all before the last slash for the app.
+        if let Some((_, instance)) = asked.and_then(|text| text.split_once('/')) {
+            name = url::app_of(&alloc::format!("{name}/{instance}")).into_owned().into();
+            check_app(&name, limits)?;
+        }
         if vhost.len() > limits.app_len_max {
             return Err(NameError::TooLong(Part::Vhost));
         }

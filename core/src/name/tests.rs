@@ -72,6 +72,7 @@ fn the_app_property_counts_when_the_url_has_no_app() {
         check_address(tc_url, app, ("rtmp", "h", 1935, "h", expected_app, query));
     }
     check_address("rtmp://h", "live?vhost=v", ("rtmp", "h", 1935, "v", "live", ""));
+    check_address("rtmp://h/a?vhost=v/x/y/?k=1", "", ("rtmp", "h", 1935, "v", "a/x/y", "k=1"));
 }
 
 #[test]
@@ -157,7 +158,7 @@ fn row_063_odd_urls_are_refused_by_part() {
         ("rtmp://user@/a", Empty(Part::Vhost)),
         ("rtmp://h/a?vhost=../..", Forbidden(Part::Vhost)),
         ("rtmp://h/a?vhost=..", Forbidden(Part::Vhost)),
-        ("rtmp://h/a?vhost=v/b", Forbidden(Part::Vhost)),
+        ("rtmp://h/a?vhost=v/..", Forbidden(Part::App)),
         ("rtmp://h/a?vhost=-i", Forbidden(Part::Vhost)),
         ("rtmp://h/a?vhost=%2e%2e", Forbidden(Part::Vhost)),
         ("rtmp://h...vhost...x", Forbidden(Part::Vhost)),

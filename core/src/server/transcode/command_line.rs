@@ -4,7 +4,7 @@
 //! of URLs and paths that the configuration begins, so none becomes an option.
 
 use crate::config::transcode::{Audio, AudioEncoder, Engine, FfmpegOption, Video, VideoEncoder};
-use crate::name::{DEFAULT_VHOST, StreamName};
+use crate::name::StreamName;
 use alloc::format;
 use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
@@ -59,12 +59,9 @@ pub(in crate::server) fn reachable(listener: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, listener.port())
 }
 
+/// The vhost is always named, or one that is called as the address is would be asked.
 fn input(name: &StreamName, server: SocketAddr) -> String {
-    let (app, stream) = (name.app(), name.stream());
-    match name.vhost() {
-        DEFAULT_VHOST => format!("rtmp://{server}/{app}/{stream}"),
-        vhost => format!("rtmp://{server}/{app}?vhost={vhost}/{stream}"),
-    }
+    format!("rtmp://{server}/{}?vhost={}/{}", name.app(), name.vhost(), name.stream())
 }
 
 /// Puts the names of a stream into the template of an output.

@@ -1,6 +1,6 @@
 use super::*;
 use crate::config::transcode::{Fps, Output};
-use crate::name::NameLimits;
+use crate::name::{DEFAULT_VHOST, NameLimits};
 use pretty_assertions::assert_eq;
 
 fn name(vhost: &str, app: &str, stream: &str) -> StreamName {
@@ -74,13 +74,13 @@ fn what_is_absent_leaves_no_trace() {
     copy.output_format = None;
     let expected = "-analyzeduration 5000000 \
         -rtmp_flashver FMLE/3.0_(compatible;_millstream-engine) -protocol_whitelist rtmp,tcp \
-        -i rtmp://127.0.0.1:19350/live/cam \
+        -i rtmp://127.0.0.1:19350/live?vhost=__defaultVhost__/cam \
         -vcodec copy -an -y /rec/live/cam.flv";
     check(&copy, &name(DEFAULT_VHOST, "live", "cam"), expected);
     let off = engine(Video::Off, Audio::Copy, "srt://host/[x][");
     let expected = "-f flv -analyzeduration 5000000 \
         -rtmp_flashver FMLE/3.0_(compatible;_millstream-engine) -protocol_whitelist rtmp,tcp \
-        -i rtmp://127.0.0.1:19350/live/cam \
+        -i rtmp://127.0.0.1:19350/live?vhost=__defaultVhost__/cam \
         -vn -acodec copy -f flv -y srt://host/[x][";
     check(&off, &name(DEFAULT_VHOST, "live", "cam"), expected);
 }
@@ -93,7 +93,7 @@ fn row_118_names_are_words_within_urls() {
         let server = "[::1]:1935".parse().unwrap();
         let line = command_line(&"ffmpeg".into(), &engine, &name, server);
         let with_name: Vec<_> = line.iter().filter(|word| word.contains(stream)).collect();
-        let input = format!("rtmp://[::1]:1935/live/{stream}");
+        let input = format!("rtmp://[::1]:1935/live?vhost=__defaultVhost__/{stream}");
         let output = format!("rtmp://127.0.0.1:1935/live?vhost=__defaultVhost__/{stream}_sd");
         assert_eq!(with_name, [&*input, &*output].map(Arc::from).iter().collect::<Vec<_>>());
     }
