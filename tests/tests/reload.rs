@@ -52,7 +52,7 @@ fn is_open(port: u16) -> bool {
 fn reload(file: &Path, pid: &Path, content: &str) -> Output {
     fs::write(file, content).expect("it can be written");
     let (file, pid) = (file.to_string_lossy(), pid.to_string_lossy());
-    run(&["reload", "--http", "off", "-c", &file, "--pid", &pid])
+    run(&["reload", "-c", &file, "--pid", &pid])
 }
 
 fn check_tells_all_problems_and_the_exit_code_says_whether_there_are_some() {
@@ -190,7 +190,7 @@ fn a_dry_run_tells_the_plan_and_changes_nothing() {
     let server = start(&file, &pid);
     fs::write(&file, "listen \"127.0.0.1:0\"\nvhost \"a.example\" gop-cache=off\n").unwrap();
     let (name, pid) = (file.to_string_lossy(), pid.to_string_lossy());
-    let arguments = ["reload", "--dry-run", "--http", "off", "-c", &name, "--pid", &pid];
+    let arguments = ["reload", "--dry-run", "-c", &name, "--pid", &pid];
     let output = run(&arguments);
     let plan = text(&output.stdout);
     assert!(output.status.success(), "{}", text(&output.stderr));
@@ -201,6 +201,17 @@ fn a_dry_run_tells_the_plan_and_changes_nothing() {
     let output = run(&arguments);
     assert_eq!(output.status.code(), Some(1));
     assert!(text(&output.stderr).contains(":2:"), "{}", text(&output.stderr));
+    let other = scratch.file("b.kdl");
+    fs::write(&other, "chunk-size 4096\n").unwrap();
+    let other = other.to_string_lossy();
+    for arguments in
+        [&["--dry-run", "-c", &other, "--pid", &pid][..], &["-c", &other, "--pid", &pid]]
+    {
+        let output = run(&[&["reload"], arguments].concat());
+        assert_eq!(output.status.code(), Some(1));
+        let report = text(&output.stderr);
+        assert!(report.contains("the server reads") && report.contains("b.kdl"), "{report}");
+    }
 }
 
 fn a_reload_tells_what_the_server_did_and_not_what_this_shell_would_do() {

@@ -21,9 +21,19 @@ const MISSING_MAX: u32 = 25;
 /// `millstream reload`.
 #[must_use]
 pub fn run(args: &Reload, look: Look) -> Printed {
+    let warning = warning(&args.serve.source());
     match attempt(args, look) {
-        Ok(out) => Printed { out, ..Printed::default() },
-        Err(err) => Printed { err, failed: true, ..Printed::default() },
+        Ok(out) => Printed { out, err: warning, failed: false },
+        Err(err) => Printed { err: warning + &err, failed: true, ..Printed::default() },
+    }
+}
+
+/// Flags that are given here and not to the server, which keeps its own.
+fn warning(source: &Source) -> String {
+    let flags = source.flags.iter().map(|given| given.flag).filter(|flag| *flag != "--pid");
+    match flags.collect::<Vec<_>>().join(", ") {
+        flags if flags.is_empty() => flags,
+        flags => format!("{flags}: changes nothing, a server that runs keeps its own flags\n"),
     }
 }
 
@@ -37,6 +47,7 @@ fn attempt(args: &Reload, look: Look) -> Result<String, String> {
     };
     let pid = pid_of_server(&pid_file)?;
     let before = State::read(&pid_file).map_err(|error| untold(&pid_file, &error))?;
+    check_file(&before, source.file.as_deref())?;
     let expected = || plan(&before, source.file.clone(), look);
     if args.dry_run {
         return expected();
@@ -46,6 +57,23 @@ fn attempt(args: &Reload, look: Look) -> Result<String, String> {
         Some(plan) => Ok(plan),
         // It has taken the file away: to the place that the new configuration names.
         None => expected(),
+    }
+}
+
+/// A server reloads the file that it was started with, whatever is named here.
+fn check_file(state: &State, named: Option<&Path>) -> Result<(), String> {
+    let Some(named) = named else { return Ok(()) };
+    let is_same = |own: &Path| match (own.canonicalize(), named.canonicalize()) {
+        (Ok(own), Ok(named)) => own == named,
+        _ => std::path::absolute(named).is_ok_and(|named| named == own),
+    };
+    match &state.file {
+        Some(own) if is_same(own) => Ok(()),
+        Some(own) => Err(format!("the server reads {}, not {}\n", own.display(), named.display())),
+        None if state::can_be_told(named) => {
+            Err(format!("the server reads no file, and so not {}\n", named.display()))
+        }
+        None => Ok(()),
     }
 }
 
@@ -189,6 +217,35 @@ mod tests {
             "keep    RTMP on 127.0.0.1:29350\nchange  chunk-size: 60000 -> 4096 (next connection)\n\
              keep    vhost __defaultVhost__\n",
         );
+    }
+
+    #[test]
+    fn a_file_that_the_server_does_not_read_is_refused() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let [own, other] = ["a.kdl", "b.kdl"].map(|name| folder.path().join(name));
+        std::fs::write(&own, "").expect("a file");
+        std::fs::write(&other, "").expect("a file");
+        let state = State { file: Some(own.clone()), ..State::default() };
+        let winding = folder.path().join(".").join("a.kdl");
+        for named in [None, Some(&*own), Some(&*winding)] {
+            assert_eq!(check_file(&state, named), Ok(()));
+        }
+        let words = format!("the server reads {}, not {}\n", own.display(), other.display());
+        assert_eq!(check_file(&state, Some(&other)), Err(words));
+        let error = check_file(&State::default(), Some(&other)).expect_err("it has none");
+        assert!(error.contains("reads no file"), "{error}");
+        // The server could not write this name.
+        assert_eq!(check_file(&State::default(), Some(&folder.path().join("a\nb"))), Ok(()));
+    }
+
+    #[test]
+    fn flags_that_the_server_does_not_get_are_warned_of() {
+        let flag = |flag, path| Override { flag, path, values: Vec::new() };
+        let flags = vec![flag("--grace", "vhost.grace"), flag("--pid", "pid")];
+        let text = warning(&Source { flags, ..Source::default() });
+        assert!(text.starts_with("--grace: changes nothing"), "{text}");
+        let flags = vec![flag("--pid", "pid")];
+        assert_eq!(warning(&Source { flags, ..Source::default() }), "");
     }
 
     #[test]

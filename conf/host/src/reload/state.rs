@@ -182,10 +182,8 @@ impl State {
         let mut out = format!("// {}\n", self.words);
         let mut line = |begin: &str, text: &str| out.extend([begin, text, "\n"]);
         self.plan.lines().for_each(|text| line(PLAN, text));
-        // A name that is no line of text has to be given to the client.
-        let file = self.file.as_ref().and_then(|path| path.to_str());
-        let is_line = |text: &&str| quoted(text).len() == text.len() + 2;
-        file.filter(is_line).into_iter().for_each(|text| line(FILE, text));
+        let file = self.file.as_ref().filter(|path| can_be_told(path));
+        file.and_then(|path| path.to_str()).into_iter().for_each(|text| line(FILE, text));
         self.fixed.iter().for_each(|text| line(FIXED, text));
         out + &self.settings
     }
@@ -205,6 +203,11 @@ impl State {
         }
         state
     }
+}
+
+/// Whether the name of a file is a line of text. One that is none has to be given to the client.
+pub(super) fn can_be_told(path: &Path) -> bool {
+    path.to_str().is_some_and(|text| quoted(text).len() == text.len() + 2)
 }
 
 /// The paths of keys that no file sets, since a flag or a variable does.
