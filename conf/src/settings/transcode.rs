@@ -122,7 +122,15 @@ pub(super) static TRANSCODES: Blocks<Vhost, TranscodeDraft> = Blocks {
         }
         let TranscodeDraft { enabled: _, engines, ffmpeg, log_directory } = draft;
         let scope = Scope::parse(name);
-        vhost.transcodes.push(Transcode { engines, ffmpeg, log_directory, scope });
+        let transcode = Transcode { engines, ffmpeg, log_directory, scope };
+        if let Some((one, engine)) = same_output_elsewhere(&vhost.transcodes, &transcode) {
+            let help = format!(
+                "let `{engine}` write elsewhere than an engine of transcode \"{one}\", which is about \
+                 some of the same streams"
+            );
+            return Err(("engines of two transcodes write to the same output", help));
+        }
+        vhost.transcodes.push(transcode);
         Ok(())
     },
     replace: |_, _, _| {},
@@ -319,13 +327,35 @@ fn unknown_placeholder(output: &str) -> Option<&str> {
 
 /// Two engines of which one would take what the other has: a stream has one publisher.
 fn same_output(engines: &[Engine]) -> Option<(&str, &str)> {
-    let output = |engine: &Engine| engine.output.0.replace("[engine]", &engine.name);
     engines.iter().enumerate().find_map(|(index, engine)| {
         let written = output(engine);
         let mut earlier = engines.iter().take(index);
         let same = earlier.find(|other| output(other) == written && written != "/dev/null")?;
         Some((&*same.name, &*engine.name))
     })
+}
+
+/// The same, of an engine of an earlier transcode for some of the same streams. Two that say the very
+/// same are one process.
+fn same_output_elsewhere<'a>(
+    earlier: &'a [Transcode],
+    transcode: &'a Transcode,
+) -> Option<(&'a Scope, &'a str)> {
+    let overlapping = earlier.iter().filter(|one| one.scope.overlaps(&transcode.scope));
+    overlapping.into_iter().find_map(|one| {
+        let is_same_program =
+            one.ffmpeg == transcode.ffmpeg && one.log_directory == transcode.log_directory;
+        let fights = |engine: &&Engine| {
+            let written = output(engine);
+            let others = one.engines.iter().filter(|other| !is_same_program || other != engine);
+            written != "/dev/null" && others.into_iter().any(|other| output(other) == written)
+        };
+        transcode.engines.iter().find(fights).map(|engine| (&one.scope, &*engine.name))
+    })
+}
+
+fn output(engine: &Engine) -> String {
+    engine.output.0.replace("[engine]", &engine.name)
 }
 
 /// What `codec` makes of the other options.

@@ -153,6 +153,15 @@ impl Scope {
         self.app.as_deref().is_none_or(|app| app == name.app())
             && self.stream.as_deref().is_none_or(|stream| stream == name.stream())
     }
+
+    /// True if there may be streams that both are about.
+    #[must_use]
+    pub fn overlaps(&self, other: &Self) -> bool {
+        let may_be_same = |one: &Option<Arc<str>>, other: &Option<Arc<str>>| {
+            one.is_none() || other.is_none() || one == other
+        };
+        may_be_same(&self.app, &other.app) && may_be_same(&self.stream, &other.stream)
+    }
 }
 
 impl fmt::Display for Scope {

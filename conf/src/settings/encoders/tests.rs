@@ -116,13 +116,14 @@ fn each_program_is_asked_once_and_none_for_nothing() {
     };
     assert_eq!(asked(""), [""; 0]);
     let engine = "engine \"sd\" { output \"o\"; }";
+    let other = "engine \"sd\" { output \"p\"; }";
     assert_eq!(
         asked(&format!("vhost \"a\" {{ transcode enabled=#false {{ {engine}; }}; }}")),
         [""; 0]
     );
     let two = format!(
         "vhost \"a\" {{ transcode {{ {engine}; }}; transcode \"live\" {{ {engine}; }}; \
-         transcode \"vod\" {{ ffmpeg \"/opt/ffmpeg\"; {engine}; }}; }}\n\
+         transcode \"vod\" {{ ffmpeg \"/opt/ffmpeg\"; {other}; }}; }}\n\
          vhost \"b\" {{ transcode {{ {engine}; }}; }}"
     );
     assert_eq!(asked(&two), ["ffmpeg", "/opt/ffmpeg"]);
