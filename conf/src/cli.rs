@@ -395,6 +395,8 @@ fn parse_forward(text: &str) -> Result<Forward, String> {
         let words = match error {
             _ if has_user(text) => "user and password are not supported here",
             ForwardError::Host => "expected a host name or address, then rtmp://HOST/APP or more",
+            ForwardError::Name => "that is no legal vhost, app and stream",
+            ForwardError::Query => "only ?vhost=NAME may follow a host without an app",
             ForwardError::Placeholder => "only {vhost}, {app} and {stream} stand in braces",
             ForwardError::Port => "the port is a number from 1 to 65535",
             ForwardError::Scheme => "streams are forwarded by plain RTMP: rtmp://HOST/APP/STREAM",

@@ -149,6 +149,8 @@ impl Kind {
                 wrong(match error {
                     _ if has_user(text) => "user and password are not supported here",
                     ForwardError::Host => "the host is not legal",
+                    ForwardError::Name => "this is no legal vhost, app and stream",
+                    ForwardError::Query => "only ?vhost=NAME may follow a host without an app",
                     ForwardError::Placeholder => "only {vhost}, {app} and {stream} stand for names",
                     ForwardError::Port => "a port is 1 to 65535",
                     ForwardError::Scheme => "the scheme is not rtmp",

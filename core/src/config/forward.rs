@@ -1,6 +1,6 @@
 //! Where published streams are pushed to.
 
-use crate::name::StreamName;
+use crate::name::{NameLimits, StreamName};
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
 use core::fmt::{self, Write};
@@ -27,10 +27,14 @@ pub struct Forward {
 pub enum ForwardError {
     /// There is no host, or it has characters that no host has.
     Host,
+    /// With what is written out, no stream makes it a legal vhost, app and stream.
+    Name,
     /// The name in braces is none of `vhost`, `app`, `stream`.
     Placeholder,
     /// The port is not 1 to 65,535.
     Port,
+    /// Something else than `?vhost=NAME` follows a host without an app.
+    Query,
     /// The scheme is not `rtmp`.
     Scheme,
 }
@@ -60,20 +64,37 @@ impl Forward {
         let (app, stream, vhost) = if let Some(path) = path.strip_prefix('/') {
             let (app, stream) = split_stream(path);
             (app, stream, None)
-        } else if is_url {
+        } else if path.is_empty() {
             (None, None, None)
         } else {
-            (None, None, path.strip_prefix("?vhost=").filter(|name| !name.is_empty()))
+            let vhost = path.strip_prefix("?vhost=").filter(|_| !is_url);
+            (None, None, Some(vhost.ok_or(ForwardError::Query)?))
         };
         for template in [app, stream, vhost].into_iter().flatten() {
             expand(template, ("", "", "")).ok_or(ForwardError::Placeholder)?;
         }
-        Ok(Self {
+        let forward = Self {
             app: app.map(Arc::from),
             host: host.into(),
             port,
             stream: stream.map(Arc::from),
             vhost: vhost.map(Arc::from),
+        };
+        if forward.may_be_legal() { Ok(forward) } else { Err(ForwardError::Name) }
+    }
+
+    /// Whether the shortest names make it a legal one. Others may be too long, or end in a blank.
+    fn may_be_legal(&self) -> bool {
+        const NO_LIMITS: NameLimits = NameLimits {
+            app_len_max: usize::MAX,
+            stream_len_max: usize::MAX,
+            tc_url_len_max: usize::MAX,
+        };
+        StreamName::new("a", "a", "a", NO_LIMITS).is_ok_and(|name| {
+            let (vhost, app, stream) =
+                (self.vhost_for(&name), self.app_for(&name), self.stream_for(&name));
+            let path = |text: &'_ str| text.split('?').next().unwrap_or_default().to_string();
+            StreamName::new(&vhost, &path(&app), &path(&stream), NO_LIMITS).is_ok()
         })
     }
 

@@ -63,6 +63,15 @@ fn destinations_are_read() {
     check("a:70000", Err(ForwardError::Port));
     check("a:+1", Err(ForwardError::Port));
     check("http://a/b", Err(ForwardError::Scheme));
+    check("a?x=1", Err(ForwardError::Query));
+    check("a?", Err(ForwardError::Query));
+    check("rtmp://a?vhost=b", Err(ForwardError::Query));
+    check("a?vhost=", Err(ForwardError::Name));
+    check("a?vhost=b&x=1", Err(ForwardError::Name));
+    check("rtmp://a/b c/d", Err(ForwardError::Name));
+    check("rtmp://a/b/..", Err(ForwardError::Name));
+    check("rtmp://a/{app}/ {stream}", Err(ForwardError::Name));
+    check("a?vhost={vhost}", Ok(("a", 1935, "-", "-", "{vhost}")));
     check("rtmp://a/{host}/b", Err(ForwardError::Placeholder));
     check("rtmp://a/{app/b", Err(ForwardError::Placeholder));
 }
