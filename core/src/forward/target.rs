@@ -44,15 +44,28 @@ impl Target {
     }
 }
 
-/// Where a stream goes, for the log: without queries, and without a stream that is written out in
-/// the configuration. Both may be keys.
+/// Where a stream goes, for the log: without queries but for a vhost, and without a stream that is
+/// written out in the configuration. Both may be keys.
 pub(crate) fn label(forward: &Forward, name: &StreamName) -> String {
     let (app, stream) = (forward.app_for(name), forward.stream_for(name));
     let template = forward.stream.as_deref().map(without_query);
     let is_secret = template.is_some_and(|template| !template.contains('{'));
     let stream_name = if is_secret { ".." } else { without_query(&stream) };
     let cut = |text: &str| if text.contains('?') { "?.." } else { "" };
-    let (app_cut, stream_cut) = (cut(&app), cut(&stream));
+    let asked = match &forward.vhost {
+        Some(_) => Some(forward.vhost_for(name)),
+        None => app
+            .split_once('?')
+            .and_then(|(_, query)| query.strip_prefix("vhost=").map(String::from)),
+    };
+    let is_name = |text: &String| {
+        text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte))
+    };
+    let app_cut = match asked.filter(is_name) {
+        Some(vhost) => format!("?vhost={vhost}"),
+        None => String::from(cut(&app)),
+    };
+    let stream_cut = cut(&stream);
     let app_name = without_query(&app);
     format!("rtmp://{}/{app_name}{app_cut}/{stream_name}{stream_cut}", authority(forward))
 }

@@ -73,6 +73,11 @@ fn keys_are_not_shown() {
     check("rtmp://b/in/{stream}_x?k=hidden", "rtmp://b/in/cam_x?..");
     check("rtmp://b/in/hidden?k={stream}", "rtmp://b/in/..?..");
     check("rtmp://b/in?k=hidden", "rtmp://b/in?../cam");
+    check("rtmp://b/in?vhost=c&k=hidden", "rtmp://b/in?../cam");
+    check("rtmp://b/in?k=hidden?vhost=c", "rtmp://b/in?../cam");
+    // Or two destinations would look the same.
+    check("b?vhost=c.example", "rtmp://b/live?vhost=c.example/cam");
+    check("rtmp://b/in?vhost=c.example", "rtmp://b/in?vhost=c.example/cam");
 }
 
 quickcheck! {
