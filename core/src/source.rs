@@ -582,7 +582,10 @@ impl Source {
         if let Some(header) = known.and_then(|index| self.headers.get_mut(index)) {
             header.payload = payload;
             // Who joins now gets the new header first: what is coded for the old one is not for it.
-            self.tape.forget_keyframe();
+            // Other metadata do not change how media are decoded.
+            if frame.class == FrameClass::SequenceHeader {
+                self.tape.forget_keyframe();
+            }
             return true;
         }
         let kept = self.headers.iter().filter(|header| header.kind == frame.kind).count();

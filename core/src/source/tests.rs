@@ -653,5 +653,6 @@ quickcheck! {
 }
 
 mod blocks;
+mod kept;
 mod tracks;
 mod zero;
