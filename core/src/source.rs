@@ -517,9 +517,12 @@ impl Source {
         let says = |key: &[u8]| {
             self.metadata.iter().any(|data| data.windows(key.len()).any(|part| part == key))
         };
-        let audio = self.audio_codec.is_some() || says(b"\0\x0Caudiocodecid");
-        let video = self.video_codec.is_some() || says(b"\0\x0Cvideocodecid");
-        let is_told = self.metadata.is_some() || self.is_settled;
+        let says_audio = says(b"\0\x0Caudiocodecid");
+        let says_video = says(b"\0\x0Cvideocodecid");
+        let audio = self.audio_codec.is_some() || says_audio;
+        let video = self.video_codec.is_some() || says_video;
+        // Metadata that name no codec say nothing of what is still to come.
+        let is_told = says_audio || says_video || self.is_settled;
         ((audio && video) || ((audio || video) && is_told)).then_some(Kinds { audio, video })
     }
 
