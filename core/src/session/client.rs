@@ -36,8 +36,9 @@ mod tests;
 pub(super) struct Client {
     request: ClientRequest,
     stage: Stage,
-    /// The servers that the stream has passed, for `connect`.
+    /// The stream is a rendition: `connect` says so.
     is_rendition: bool,
+    /// The servers that the stream has passed, for `connect`.
     route: Option<Arc<str>>,
     /// What the server created for us.
     stream: MessageStreamId,
