@@ -10,6 +10,7 @@ use crate::chunk::ChunkSize;
 use crate::config::{PublishPolicy, Vhost};
 use crate::event::{CloseReason, Event, RefuseReason};
 use crate::forward::Route;
+use crate::frame::FrameKind;
 use crate::id::{ConsumerId, MessageStreamId, RequestId, SourceId};
 use crate::name::{Address, StreamArgument, StreamName, escape, refer_matches};
 use crate::session::{
@@ -190,6 +191,13 @@ impl Server {
         let player = self.attach_player(source, conn, request.stream, request.duration);
         let Some(action) = player else { return };
         self.add_role(conn, request.stream, Some(source), action);
+        if let (Some(consumer), Some(stream)) = (action.player(), self.stream_mut(source)) {
+            let kinds =
+                [(FrameKind::Audio, request.has_audio), (FrameKind::Video, request.has_video)];
+            for (kind, _) in kinds.into_iter().filter(|(_, is_wanted)| !is_wanted) {
+                stream.source.set_selected(consumer, kind, false);
+            }
+        }
         let live = self.stream(source).is_some_and(|stream| stream.source.publisher().is_some());
         self.arm_patience(source, self.config.limits.play_wait);
         self.event(Event::Played { conn: conn.id, source, name, live });

@@ -81,6 +81,10 @@ pub struct PlayRequest {
     pub start: f64,
     /// Milliseconds of stream time to play; `None` for all.
     pub duration: Option<Duration>,
+    /// False where the client has said before that it takes no audio.
+    pub has_audio: bool,
+    /// False where the client has said before that it takes no video.
+    pub has_video: bool,
 }
 
 /// Something that the owner of a session has to know.
@@ -307,6 +311,8 @@ impl fmt::Debug for PlayRequest {
             .field("argument", &without_secrets(self.argument.as_bytes()))
             .field("start", &self.start)
             .field("duration", &self.duration)
+            .field("has_audio", &self.has_audio)
+            .field("has_video", &self.has_video)
             .finish()
     }
 }
@@ -377,6 +383,8 @@ mod tests {
                 argument: "cam?key=hidden".into(),
                 start: -2.0,
                 duration: None,
+                has_audio: true,
+                has_video: true,
             },
             ClientRequest {
                 intent: Intent::Publish,

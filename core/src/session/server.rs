@@ -43,7 +43,7 @@ use smallvec::SmallVec;
 /// | `closeStream` | `_error` | call | call | idle, `Unpublished` | idle, `Stopped` |
 /// | `deleteStream` | `_error` | `_error` | gone | gone, `Unpublished` | gone, `Stopped` |
 /// | `pause`, `pauseRaw` | `_error` | error | error | error | `Paused` |
-/// | `receiveAudio`, `receiveVideo` | `_error` | error | call | error | `Selected` |
+/// | `receiveAudio`, `receiveVideo` | `_error` | error | call, kept for `play` | error | `Selected` |
 /// | `seek` | `_error` | error | error | error | error, goes on |
 /// | media | dropped | dropped | dropped | `Media` | dropped |
 ///
@@ -84,6 +84,9 @@ struct Connect {
 
 #[derive(Clone, Debug)]
 struct Stream {
+    /// Its player takes audio, and video: for this play and for those that follow.
+    has_audio: bool,
+    has_video: bool,
     id: MessageStreamId,
     role: Role,
     /// What `publish` named, without the query: `FCUnpublish` names it again.
@@ -324,7 +327,9 @@ impl Server {
         // The ids are in order: the first that differs from its place leaves that place free.
         let taken = ids.zip(1..).take_while(|(id, place)| id == place).count();
         let id = MessageStreamId(u32::try_from(taken).unwrap_or(u32::MAX).saturating_add(1));
-        self.streams.insert(taken, Stream { id, role: Role::Idle, name: Text::default() });
+        let (has_audio, has_video) = (true, true);
+        let stream = Stream { has_audio, has_video, id, role: Role::Idle, name: Text::default() };
+        self.streams.insert(taken, stream);
         writer.result(command.transaction, &[Value::Null, Value::Number(f64::from(id.0))]);
         Ok(None)
     }
@@ -361,7 +366,7 @@ impl Server {
             writer.status(stream, StatusLevel::Error, "NetStream.Play.Failed", description);
             return out_of_state(command);
         };
-        let stream = idle.id;
+        let Stream { has_audio, has_video, id: stream, .. } = *idle;
         self.pending = Some(Pending::Play(stream));
         // The cast saturates; what is negative (all), 0 or no number is no duration.
         let duration = command.number(3).filter(|millis| *millis >= 1.0);
@@ -371,6 +376,8 @@ impl Server {
             argument: command.text(1),
             start: command.number(2).unwrap_or(START_DEFAULT),
             duration: duration.map(|millis| Duration::from_millis(millis as u64)),
+            has_audio,
+            has_video,
         }))
     }
 
@@ -464,6 +471,12 @@ impl Server {
         }
         writer.result(command.transaction, &[Value::Null, Value::Null]);
         let enabled = command.boolean(1).unwrap_or(true);
+        if let Some(entry) = self.streams.iter_mut().find(|entry| entry.id == stream) {
+            match kind {
+                FrameKind::Audio => entry.has_audio = enabled,
+                FrameKind::Video | FrameKind::Data => entry.has_video = enabled,
+            }
+        }
         is_playing.then_some(SessionEvent::Selected { stream, kind, enabled })
     }
 

@@ -95,6 +95,30 @@ fn a_refused_request_ends_no_publish_of_the_same_connection() {
 }
 
 #[test]
+fn who_takes_no_audio_from_the_beginning_gets_none() {
+    let mut world = world();
+    let publisher = world.raw("127.0.0.1");
+    world.send(publisher, &wire::publishing("a"));
+    let player = world.raw("127.0.0.1");
+    let (mute, unmute) = (
+        command(1, "receiveAudio", 4.0, &[Value::Null, Value::Boolean(false)]),
+        command(1, "receiveAudio", 5.0, &[Value::Null, Value::Boolean(true)]),
+    );
+    let connected = [wire::connected(), command(0, "createStream", 2.0, &[Value::Null])].concat();
+    let play = command(1, "play", 0.0, &[Value::Null, text("a")]);
+    world.send(player, &[connected, mute, play].concat());
+    let sound = |at| timed(8, 1, at, &[0xAF, 1, 0x21]);
+    world.send(publisher, &[timed(9, 1, 0, &keyframe(b"kkkk")), sound(0), sound(20)].concat());
+    let count = |world: &World, what: &str| {
+        world.replies(player).iter().filter(|line| *line == what).count()
+    };
+    assert_eq!((count(&world, "video"), count(&world, "audio")), (1, 0));
+    world.send(player, &unmute);
+    world.send(publisher, &sound(40));
+    assert_eq!(count(&world, "audio"), 1);
+}
+
+#[test]
 fn who_asks_in_vain_for_ever_is_closed() {
     let mut world = world();
     world.client(Intent::Publish, "live", "b");
