@@ -52,6 +52,31 @@ pub enum Warning {
     },
 }
 
+impl fmt::Display for Warning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::BrokenFile { offset } => {
+                write!(f, "the file breaks off at byte {offset}; what came before was read")
+            }
+            Self::OutsideOfWindow { segments } => {
+                write!(f, "{segments} segments fit no connection and were left out")
+            }
+            Self::Skipped { reason, packets } => {
+                let why = match reason {
+                    Skip::Fragment => "parts of IP packets, which are not put together",
+                    Skip::Malformed => "cut short, or with lengths that contradict each other",
+                    Skip::NotTcp => "no TCP over IP",
+                    Skip::UnknownLink => "of a link layer that is not known",
+                };
+                write!(f, "{packets} packets were left out: {why}")
+            }
+            Self::UnknownInterface { packets } => {
+                write!(f, "{packets} packets are of interfaces that the file does not describe")
+            }
+        }
+    }
+}
+
 /// Why bytes are not a capture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]

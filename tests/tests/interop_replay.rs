@@ -10,6 +10,7 @@ use std::process::{Command, Stdio};
 millstream_tests::on_both_transports!(
     ffprobe_reads_the_published_media,
     the_capture_is_not_written_over,
+    what_has_nothing_to_replay_is_told_in_words,
 );
 
 /// The streams of a file; fails on any complaint.
@@ -63,4 +64,22 @@ fn the_capture_is_not_written_over() {
         assert!(complaint.contains("is the capture: name another file"), "{complaint}");
     }
     assert_eq!(fs::read(&capture).expect("a file"), fs::read(&kept).expect("a file"));
+}
+
+fn what_has_nothing_to_replay_is_told_in_words() {
+    let scratch = Scratch::new("replay-cut");
+    let whole = tree::root().join("tests/captures/ffmpeg-5.1.9_publish_srs7_mp3only.pcap");
+    let mut bytes = fs::read(whole).expect("a capture");
+    let cut = scratch.file("x.pcap");
+    let check = |bytes: &[u8], expected: &str| {
+        fs::write(&cut, bytes).expect("a file");
+        let output = Command::new(binary()).arg("replay").arg(&cut).output().expect("it runs");
+        let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!output.status.success(), "{complaint}");
+        assert!(complaint.contains(expected), "{complaint}");
+    };
+    check(&bytes[..30], "(the file breaks off at byte 24; what came before was read)");
+    // As if it were of a wireless network.
+    bytes[20..24].copy_from_slice(&127_u32.to_le_bytes());
+    check(&bytes, "packets were left out: of a link layer that is not known)");
 }

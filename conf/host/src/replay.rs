@@ -125,11 +125,9 @@ fn parse(file: &Path, bytes: &[u8]) -> Result<Capture, String> {
         format!("{shown} is {error}; make one by `{RECORD}`, or save one from Wireshark")
     })?;
     if capture.conversations.is_empty() {
-        let found = if capture.warnings.is_empty() {
-            String::new()
-        } else {
-            format!(" ({:?})", capture.warnings)
-        };
+        let found: Vec<String> = capture.warnings.iter().map(ToString::to_string).collect();
+        let found =
+            if found.is_empty() { String::new() } else { format!(" ({})", found.join("; ")) };
         return Err(format!("{shown} has no TCP connection{found}; make one by `{RECORD}`"));
     }
     Ok(capture)

@@ -13,7 +13,7 @@ use millstream_core::time::Instant;
 use serde_json::{Map, Value, json};
 
 pub(super) fn render(replay: &Replay) -> String {
-    let warnings = replay.warnings.iter().map(|it| timeline::warning_text(*it));
+    let warnings = replay.warnings.iter().map(ToString::to_string);
     let document = json!({
         "span_us": replay.span_micros,
         "warnings": warnings.collect::<Vec<_>>(),

@@ -3,7 +3,7 @@
 use super::track::{Jump, Track};
 use super::wire::{Command, Media, Said, Speech, What};
 use super::{Connection, End, Replay, words};
-use crate::capture::{Protocol, Warning};
+use crate::capture::Protocol;
 use millstream_conf::report::Report;
 use millstream_core::event::Event;
 use millstream_core::flv::codec::describe;
@@ -81,7 +81,7 @@ pub(super) fn header(replay: &Replay) -> String {
     }
     text.push('\n');
     for warning in &replay.warnings {
-        let _ = writeln!(text, "note: {}", warning_text(*warning));
+        let _ = writeln!(text, "note: {}", warning);
     }
     for connection in &replay.connections {
         text.push_str(&introduction(connection));
@@ -114,23 +114,6 @@ pub(super) fn protocol(protocol: Protocol) -> &'static str {
         Protocol::Rtmpt => "RTMPT",
         Protocol::Tls => "TLS",
         Protocol::Unknown => "unknown",
-    }
-}
-
-pub(super) fn warning_text(warning: Warning) -> String {
-    match warning {
-        Warning::BrokenFile { offset } => {
-            format!("the file breaks off at byte {offset}; shown is what came before")
-        }
-        Warning::OutsideOfWindow { segments } => {
-            format!("{segments} segments fit no connection and were left out")
-        }
-        Warning::Skipped { reason, packets } => {
-            format!("{packets} packets were left out: {reason:?}")
-        }
-        Warning::UnknownInterface { packets } => {
-            format!("{packets} packets of interfaces that the file does not describe")
-        }
     }
 }
 
