@@ -96,6 +96,17 @@ impl Ledger {
     pub fn epoch(&self, index: u32) -> &Epoch {
         &self.epochs[index as usize]
     }
+
+    /// By the frame `(epoch, serial)`, all kinds of media of an epoch have surely had the time to show
+    /// themselves: half a second, for the server.
+    #[must_use]
+    pub fn has_settled(&self, (epoch, serial): (u32, u32)) -> bool {
+        let Epoch { notes, jumped, .. } = self.epoch(epoch);
+        let first = notes.iter().find(|note| note.class == FrameClass::Keyframe);
+        let ends = first.zip(notes.get(serial as usize));
+        let span = ends.map(|(first, last)| last.timestamp.wrapping_sub(first.timestamp) as i32);
+        !jumped && span.is_some_and(|span| span >= 1_000)
+    }
 }
 
 /// Where a stamp stands in a frame, by kind: behind the header of the FLV tag.

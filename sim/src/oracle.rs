@@ -373,7 +373,8 @@ impl Oracle {
                     playback.joined_at = told.at;
                     playback.join(*live, told.is_full, known, prompt, publishings, ledger);
                     if self.links[link].plan.role == Role::View {
-                        playback.wait();
+                        let is_settled = known.is_some_and(|at| ledger.has_settled(at));
+                        playback.wait(is_settled);
                     }
                     if self.scenario.server.shards > 1 && !is_far {
                         playback.follow_replica(told.at + self.scenario.server.lag());

@@ -367,7 +367,7 @@ fn files_that_are_no_whole_trace_are_refused_in_words() {
         assert_eq!((code, said.as_str()), (Some(1), ""), "{hint}");
         assert!(complaint.contains(hint), "{complaint}");
     };
-    let title = b"millstream-trace 4\n".as_slice();
+    let title = b"millstream-trace 5\n".as_slice();
     check(b"millstream-trace 9\nbegin\n", &[], "no full trace of this version");
     check(title, &[], "no full trace of this version");
     check(&[title, b"seed many\nbegin\n"].concat(), &[], "no full trace of this version");

@@ -16,6 +16,9 @@ const START_MAX_MS: u32 = 6_000;
 /// The same where it follows a replica, which counts from the headers that it is made with: a
 /// keyframe may be a GOP away.
 const START_OF_REPLICA_MAX_MS: u32 = 30_000;
+/// From when the server counts a player to its first keyframe, in microseconds, while a newer one may
+/// come that it starts at.
+const START_SLACK: Micros = 30_000;
 /// A jump may leave a gap up to this, in milliseconds.
 const JUMP_GAP_MAX_MS: i32 = 1_600;
 
@@ -180,11 +183,15 @@ impl Playback {
         self.first_max = None;
     }
 
-    /// It is a viewer: it joins at the newest keyframe when there is one.
-    pub const fn wait(&mut self) {
+    /// It is a viewer: it joins at the newest keyframe when there is one, and when it is known which
+    /// kinds of media there are.
+    pub const fn wait(&mut self, is_settled: bool) {
         self.breaks += 1;
         self.floats = true;
         self.waits = true;
+        if !is_settled {
+            self.first_max = None;
+        }
     }
 
     /// How times are mended may change while it plays.
@@ -257,7 +264,7 @@ impl Playback {
             return Err(format!("frame {stamp:?} was published as {note:?}"));
         }
         self.follow(stamp, note, ledger)?;
-        self.check_start(stamp, note)?;
+        self.check_start(stamp, note, at)?;
         self.check_headers(stamp, note)?;
         self.check_time(stamp, note, frame.timestamp, ledger, at)?;
         self.last_at = at;
@@ -364,12 +371,14 @@ impl Playback {
     }
 
     /// Who joins a live stream starts at the newest keyframe, not at a later one.
-    fn check_start(&mut self, stamp: Stamp, note: Note) -> Result<(), String> {
+    fn check_start(&mut self, stamp: Stamp, note: Note, at: Micros) -> Result<(), String> {
         if note.class != FrameClass::Keyframe {
             return Ok(());
         }
+        // Where others are written to first, a newer one may have come.
+        let is_late = at.saturating_sub(self.joined_at) > START_SLACK;
         match self.first_max.take() {
-            Some((epoch, latest)) if epoch == stamp.epoch && stamp.serial > latest => {
+            Some((epoch, latest)) if epoch == stamp.epoch && stamp.serial > latest && is_late => {
                 Err(format!("it starts at {stamp:?}, but keyframe {latest} was there"))
             }
             _ => Ok(()),
