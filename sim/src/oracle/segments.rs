@@ -1,8 +1,8 @@
 //! What one who plays segments gets, against what was published.
 //!
 //! Playlists keep the rules of RFC 8216, each by itself and one after the other. A segment is a
-//! transport stream without faults that begins with a keyframe and its parameter sets; its media
-//! are a run of published frames, and continue those of the segment before it unless a
+//! transport stream without faults that begins with a keyframe and its parameter sets, unless none
+//! came for long (where jumps are not mended, they make a group of pictures long); its media are a run of published frames, and continue those of the segment before it unless a
 //! discontinuity is told. Who looks again finds what the playlist had.
 
 use super::{is_coded, slot};
@@ -21,6 +21,9 @@ const PARAMETER_SETS: [u8; 5] = [0, 0, 0, 1, 0x67];
 const ANSWER_MAX: Micros = 2_000_000;
 /// How far `EXTINF` may be from the time to the next segment: one is in milliseconds.
 const DURATION_SLACK: Micros = 60_000;
+
+/// Who has waited so long for a keyframe cuts without one.
+const FORCED_AFTER: Micros = 15_900_000;
 
 /// What a player of segments has got.
 #[derive(Debug)]
@@ -186,6 +189,10 @@ impl Segments {
         let Some(Listed { before, period }) = listed else {
             return Err(fail("it is fetched, and not listed".to_owned()));
         };
+        let is_forced = before.as_ref().is_none_or(|it| it.duration_micros >= FORCED_AFTER);
+        if content.lacks_keyframe && !is_forced {
+            return Err(fail("it begins without a keyframe, or without its parameters".to_owned()));
+        }
         let follows = self.last.filter(|last| last.sequence + 1 == sequence);
         let is_new = follows.is_none_or(|last| last.period != period);
         let mut ends = [None; 2];
@@ -290,6 +297,8 @@ impl Segments {
 #[derive(Debug, Default)]
 struct Content {
     began: Option<u64>,
+    /// Its video begins without a keyframe, or without its parameters.
+    lacks_keyframe: bool,
     stamps: Vec<Stamp>,
 }
 
@@ -330,9 +339,7 @@ impl Content {
             self.began = pes.dts;
             let has_sets =
                 pes.payload.windows(PARAMETER_SETS.len()).any(|part| part == PARAMETER_SETS);
-            if !pes.is_random_access || !has_sets {
-                return Err("it begins without a keyframe, or without its parameters".to_owned());
-            }
+            self.lacks_keyframe = !pes.is_random_access || !has_sets;
         }
         let found = stamps(&pes.payload).ok_or("a frame is damaged")?;
         if found.is_empty() {
