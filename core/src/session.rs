@@ -222,18 +222,11 @@ impl Session {
     }
 
     /// Client side: `connect` says what servers the stream has passed (see
-    /// [`Route`](crate::forward::Route)). To be called before the handshake is complete.
-    pub fn set_route(&mut self, route: Arc<str>) {
+    /// [`Route`](crate::forward::Route)), and whether it is a rendition, of which no other is to be
+    /// made. To be called before the handshake is complete.
+    pub fn set_origin(&mut self, route: Arc<str>, is_rendition: bool) {
         if let Side::Client(client) = &mut self.side {
-            client.set_route(route);
-        }
-    }
-
-    /// Client side: `connect` says that the stream is a rendition, of which no other is to be made.
-    /// To be called before the handshake is complete.
-    pub fn set_rendition(&mut self) {
-        if let Side::Client(client) = &mut self.side {
-            client.set_rendition();
+            client.set_origin(route, is_rendition);
         }
     }
 

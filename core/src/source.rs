@@ -243,7 +243,7 @@ impl Source {
             pushed.dropped = true;
             return pushed;
         }
-        let is_start = self.is_start(frame);
+        let is_start = self.note_track(frame);
         self.awaits_keyframe &= !is_start;
         if self.is_undecodable(frame) {
             pushed.dropped = true;
@@ -607,8 +607,9 @@ impl Source {
         fits.then(|| Bytes::copy_from_slice(payload))
     }
 
-    /// Video can start here: a keyframe of the main track.
-    fn is_start(&mut self, frame: &Frame) -> bool {
+    /// Keeps which video track is the main one; true if players can start at the frame, a keyframe of
+    /// that track.
+    fn note_track(&mut self, frame: &Frame) -> bool {
         let is_keyframe = frame.class == FrameClass::Keyframe;
         let shows_track = is_keyframe || frame.class == FrameClass::SequenceHeader;
         if frame.kind != FrameKind::Video || !shows_track {
@@ -617,7 +618,8 @@ impl Source {
         let id = parse_video(&frame.payload).map_or(0, |info| info.track);
         let (is_main, is_lower) = self.main_track.map_or((false, true), |main| {
             let silence = frame.timestamp.delta(main.seen);
-            let has_ended = !(0..=MAIN_TRACK_SILENT_MS).contains(&silence);
+            // Another track may run a little behind it.
+            let has_ended = silence.saturating_abs() > MAIN_TRACK_SILENT_MS;
             (id == main.id, id < main.id || (has_ended && is_keyframe))
         });
         if is_lower || (is_main && is_keyframe) {

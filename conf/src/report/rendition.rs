@@ -34,7 +34,10 @@ pub(super) fn render(event: &Event) -> Line {
         Event::RenditionRefused { name, engine, reason } => {
             let (reason, word) = match reason {
                 RenditionRefusal::NoListener => ("there is no listener for RTMP", "no_listener"),
-                _ => ("as many processes run as may; raise limits.children", "children_max"),
+                _ => (
+                    "as many processes run as may; it waits for one to end, or raise limits.children",
+                    "children_max",
+                ),
             };
             let text = format!("transcode {} to {engine} is not done: {reason}", short(name));
             let mut line = Line::new("transcode_refused", text).about(name);

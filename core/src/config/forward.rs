@@ -93,7 +93,7 @@ impl Forward {
         StreamName::new("a", "a", "a", NO_LIMITS).is_ok_and(|name| {
             let (vhost, app, stream) =
                 (self.vhost_for(&name), self.app_for(&name), self.stream_for(&name));
-            let path = |text: &'_ str| text.split('?').next().unwrap_or_default().to_string();
+            let path = |text: &str| text.split('?').next().unwrap_or_default().to_string();
             StreamName::new(&vhost, &path(&app), &path(&stream), NO_LIMITS).is_ok()
         })
     }
@@ -169,7 +169,7 @@ fn split_port(authority: &str) -> Result<(&str, u16), ForwardError> {
 
 /// App and stream of a path. A slash in a query divides nothing.
 fn split_stream(path: &str) -> (Option<&str>, Option<&str>) {
-    let named = |text: &'_ str| !text.is_empty();
+    let named = |text: &str| !text.is_empty();
     let names = path.split('?').next().unwrap_or(path);
     // `app?query/stream` is the form of clients that keep the query with the app.
     let query = path.strip_prefix(names).unwrap_or("");

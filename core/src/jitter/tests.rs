@@ -10,6 +10,18 @@ fn run(mode: TimeJitter, input: &[(FrameKind, u32)]) -> Vec<u32> {
     input.iter().map(|&(kind, raw)| jitter.correct(kind, Timestamp(raw), now).timestamp.0).collect()
 }
 
+/// The times of audio and video, given those of the publisher and when they came: both have begun.
+fn in_step() -> impl FnMut(FrameKind, u32, u64) -> u32 {
+    let mut jitter = Jitter::new(TimeJitter::Full);
+    let mut correct = move |kind, raw, at_ms: u64| {
+        let now = Instant::from_micros(at_ms * 1_000);
+        jitter.correct(kind, Timestamp(raw), now).timestamp.0
+    };
+    assert_eq!([correct(Video, 0, 0), correct(Audio, 0, 0)], [0, 0]);
+    assert_eq!([correct(Video, 40, 40), correct(Audio, 40, 40)], [40, 40]);
+    correct
+}
+
 #[test]
 fn a_jump_without_explanation_becomes_one_step() {
     let input = [0, 40, 80, 5000, 5040].map(|raw| (Video, raw));
@@ -49,13 +61,7 @@ fn audio_far_ahead_of_video_stays_ahead() {
 
 #[test]
 fn video_that_waits_for_a_keyframe_across_a_jump_stays_in_step_with_audio() {
-    let mut jitter = Jitter::new(TimeJitter::Full);
-    let mut correct = |kind, raw, at_ms: u64| {
-        let now = Instant::from_micros(at_ms * 1_000);
-        jitter.correct(kind, Timestamp(raw), now).timestamp.0
-    };
-    assert_eq!([correct(Video, 0, 0), correct(Audio, 0, 0)], [0, 0]);
-    assert_eq!([correct(Video, 40, 40), correct(Audio, 40, 40)], [40, 40]);
+    let mut correct = in_step();
     // What was skipped are 20 s; audio is there at once.
     let sound: Vec<u32> = (0..90)
         .map(|index| correct(Audio, 20_040 + index * 40, 80 + u64::from(index) * 40))
@@ -67,13 +73,7 @@ fn video_that_waits_for_a_keyframe_across_a_jump_stays_in_step_with_audio() {
 
 #[test]
 fn a_gap_that_one_kind_comes_in_time_to_explain_is_a_jump_of_both() {
-    let mut jitter = Jitter::new(TimeJitter::Full);
-    let mut correct = |kind, raw, at_ms: u64| {
-        let now = Instant::from_micros(at_ms * 1_000);
-        jitter.correct(kind, Timestamp(raw), now).timestamp.0
-    };
-    assert_eq!([correct(Video, 0, 0), correct(Audio, 0, 0)], [0, 0]);
-    assert_eq!([correct(Video, 40, 40), correct(Audio, 40, 40)], [40, 40]);
+    let mut correct = in_step();
     // Two seconds are skipped on a slow link: the keyframe takes most of one, and audio waits behind it.
     assert_eq!(correct(Video, 2_040, 940), 80);
     assert_eq!(correct(Audio, 2_040, 1_700), 80, "it was 2,040");

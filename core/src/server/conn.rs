@@ -42,7 +42,7 @@ pub(super) struct Conn {
     /// The driver reads from the connection.
     pub(super) reads: bool,
     pub(super) received: u64,
-    /// Requests that were refused while other message streams went on.
+    /// Requests that were refused.
     pub(super) refused: u8,
     /// Replies to be sent; media stay on the tape.
     pub(super) replies: BytesMut,

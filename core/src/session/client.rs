@@ -108,14 +108,10 @@ impl Client {
         self.deadline = Some(Deadline { at, reason: TimerKind::Connect });
     }
 
-    /// Says what servers the stream has passed.
-    pub(super) fn set_route(&mut self, route: Arc<str>) {
+    /// Says what servers the stream has passed, and whether it is a rendition.
+    pub(super) fn set_origin(&mut self, route: Arc<str>, is_rendition: bool) {
         self.route = Some(route);
-    }
-
-    /// Says that the stream is a rendition.
-    pub(super) fn set_rendition(&mut self) {
-        self.is_rendition = true;
+        self.is_rendition = is_rendition;
     }
 
     /// When the server will have been too slow.

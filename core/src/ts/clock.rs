@@ -12,7 +12,7 @@ pub const JUMP_BACK_MAX_MS: i64 = 1_000;
 /// other kind if it is the first of its own or that has gone on while its own was silent.
 #[must_use]
 pub fn is_jump(own: Option<i64>, other: Option<i64>, at_ms: i64) -> bool {
-    let is_beside = |latest: i64| (at_ms.saturating_sub(latest)).saturating_abs() <= JUMP_MAX_MS;
+    let is_beside = |latest: i64| at_ms.saturating_sub(latest).saturating_abs() <= JUMP_MAX_MS;
     match own {
         Some(own) => {
             let step = at_ms.saturating_sub(own);

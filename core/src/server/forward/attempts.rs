@@ -39,10 +39,7 @@ impl Server {
         let rng = Rng::new(self.rng.next_u64());
         let mut replies = bytes::BytesMut::new();
         let mut session = Session::client(config, request, self.now, rng, &mut replies);
-        session.set_route(Arc::from(route));
-        if is_rendition {
-            session.set_rendition();
-        }
+        session.set_origin(Arc::from(route), is_rendition);
         let mut conn = Box::new(Conn::new(id, peer, session, self.now));
         conn.forward = Some(forward_id);
         conn.replies = replies;

@@ -69,7 +69,7 @@ impl Server {
     fn whole_stream(&self, name: &StreamName, sequence: u64) -> Option<StreamName> {
         // Segments are counted in half seconds since 2020: there are none from the time to come.
         let segments_max = start_sequence(self.wall_clock()).saturating_add(NUMBERS_OF_STREAMS_MAX);
-        if (NUMBERS_OF_STREAMS_MAX..=segments_max).contains(&sequence) {
+        if sequence > NUMBERS_OF_STREAMS_MAX && sequence <= segments_max {
             return None;
         }
         let stream = segment_name(name.stream(), sequence);

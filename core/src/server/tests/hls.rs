@@ -39,6 +39,14 @@ fn served(storage: HlsStorage) -> Config {
     Config { listeners, ..Config::with_default_vhost(Vhost { hls, ..vhost() }) }
 }
 
+/// A stream `live/NAME` of audio, so far.
+fn publishing(name: &str, frames: core::ops::Range<u32>) -> (World, usize) {
+    let mut world = World::new(served(HlsStorage::Memory));
+    let publisher = world.client(Intent::Publish, "live", name);
+    world.publish_frames(publisher, &audio(frames));
+    (world, publisher)
+}
+
 fn last(world: &World, peer: usize) -> super::http::Answer {
     answers(&world.peers[peer]).pop().unwrap()
 }
@@ -91,9 +99,7 @@ fn a_stream_is_there_in_segments_as_soon_as_the_first_is_whole() {
 
 #[test]
 fn a_name_with_spaces_was_not_found_by_http() {
-    let mut world = World::new(served(HlsStorage::Memory));
-    let publisher = world.client(Intent::Publish, "live", "my stream");
-    world.publish_frames(publisher, &audio(0..300));
+    let (mut world, publisher) = publishing("my stream", 0..300);
     for name in ["my%20stream", "mystream", "%20my%20%20stream%20"] {
         let peer = get(&mut world, &format!("/live/{name}.m3u8"));
         let names = segments(&text(&world, peer));
@@ -148,9 +154,7 @@ fn what_ts_cannot_carry_was_waited_for() {
 
 #[test]
 fn a_playlist_names_its_segments_relative_to_itself() {
-    let mut world = World::new(served(HlsStorage::Memory));
-    let publisher = world.client(Intent::Publish, "live", "cam/1");
-    world.publish_frames(publisher, &audio(0..300));
+    let (mut world, _) = publishing("cam/1", 0..300);
     let peer = get(&mut world, "/live/cam/1.m3u8");
     let names = segments(&text(&world, peer));
     assert!(names[0].starts_with("1-"), "{names:?}");
@@ -201,9 +205,7 @@ fn who_asked_long_before_the_publish_waits_for_the_first_segment() {
 
 #[test]
 fn a_name_may_end_in_the_time() {
-    let mut world = World::new(served(HlsStorage::Memory));
-    let publisher = world.client(Intent::Publish, "live", "a-1764540001");
-    world.publish_frames(publisher, &audio(0..30));
+    let (mut world, publisher) = publishing("a-1764540001", 0..30);
     let viewer = get(&mut world, "/live/a-1764540001.ts");
     world.publish_frames(publisher, &audio(0..60)[31..]);
     assert_eq!(last(&world, viewer).status, 200);
@@ -211,9 +213,7 @@ fn a_name_may_end_in_the_time() {
 
 #[test]
 fn who_fetches_segments_watches() {
-    let mut world = World::new(served(HlsStorage::Memory));
-    let publisher = world.client(Intent::Publish, "live", "a");
-    world.publish_frames(publisher, &audio(0..300));
+    let (mut world, _) = publishing("a", 0..300);
     let viewers = |world: &World| {
         let streams = world.server.snapshot(Scope::Streams);
         (streams.server.hls_viewers, streams.streams[0].hls_viewers, streams.streams[0].players)
@@ -258,9 +258,7 @@ fn what_is_not_there_is_told_in_time() {
 
 #[test]
 fn what_was_published_stays_for_a_while_and_then_goes() {
-    let mut world = World::new(served(HlsStorage::Memory));
-    let publisher = world.client(Intent::Publish, "live", "a");
-    world.publish_frames(publisher, &audio(0..300));
+    let (mut world, publisher) = publishing("a", 0..300);
     world.hang_up(publisher);
     assert_eq!(world.server.stats().streams, 0);
     let viewer = get(&mut world, "/live/a.m3u8");
@@ -336,9 +334,7 @@ fn any_shard_serves_what_is_at_home_on_another() {
 
 #[test]
 fn a_stream_as_one_transport_stream_is_whole_packets() {
-    let mut world = World::new(served(HlsStorage::Memory));
-    let publisher = world.client(Intent::Publish, "live", "a-1");
-    world.publish_frames(publisher, &audio(0..100));
+    let (mut world, publisher) = publishing("a-1", 0..100);
     let viewer = get(&mut world, "/live/a-1.ts");
     world.publish_frames(publisher, &audio(100..200)[1..]);
     let answer = last(&world, viewer);
@@ -560,9 +556,7 @@ fn files_move_with_their_directory_and_none_is_left_behind() {
 
 #[test]
 fn a_stream_that_comes_back_after_a_reload_is_cut_as_it_says() {
-    let mut world = World::new(served(HlsStorage::Memory));
-    let publisher = world.client(Intent::Publish, "live", "a");
-    world.publish_frames(publisher, &audio(0..400));
+    let (mut world, publisher) = publishing("a", 0..400);
     world.hang_up(publisher);
     let mut next = served(HlsStorage::Memory);
     let mut changed = Vhost::clone(&next.vhosts["__defaultVhost__"]);

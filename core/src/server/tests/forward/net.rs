@@ -133,7 +133,7 @@ impl Net {
             tc_url: "rtmp://h/live".into(),
             stream: stream.into(),
         };
-        self.client_of(server, request, Session::set_rendition)
+        self.client_of(server, request, |session| session.set_origin("".into(), true))
     }
 
     fn client_of(
