@@ -20,6 +20,7 @@ millstream_tests::on_both_transports!(
     two_hundred_viewers_get_the_same,
     requests_on_one_connection_are_answered_in_order,
     row_083_what_is_no_request_is_refused_in_words,
+    who_comes_late_starts_with_the_first_of_several_video_tracks,
     ffmpeg_plays_all_that_http_offers,
     gstreamer_plays_all_that_http_offers,
     mpv_plays_by_http,
@@ -199,11 +200,33 @@ fn row_083_what_is_no_request_is_refused_in_words() {
 
 /// Publishes a sample for ever, and waits for its first segment.
 fn on_air(server: &Server, recipe: Recipe) -> Program {
-    let publisher = publish_forever(&sample::made(recipe), &server.url("live/a"));
-    let url = server.http_url("live/a.m3u8");
+    on_air_as(server, recipe, "live/a")
+}
+
+fn on_air_as(server: &Server, recipe: Recipe, name: &str) -> Program {
+    let publisher = publish_forever(&sample::made(recipe), &server.url(name));
+    wait_for_segment(server, name);
+    publisher
+}
+
+fn wait_for_segment(server: &Server, name: &str) {
+    let url = server.http_url(&format!("{name}.m3u8"));
     let playlist = output_of(Command::new("curl").args(["-sS", "--fail", &url]));
     assert!(playlist.starts_with(b"#EXTM3U"), "the first request waits for the first segment");
-    publisher
+}
+
+fn who_comes_late_starts_with_the_first_of_several_video_tracks() {
+    let server = Server::start();
+    let file = sample::in_repository("enhanced-multitrack-h264x2-aacx2.flv");
+    let _publisher = publish(&file, &server.url("live/a"));
+    wait_for_segment(&server, "live/a");
+    let mut curl = Command::new("curl");
+    curl.args(["-sS", "--max-time", "1", &server.http_url("live/a.flv")]);
+    let played = coded(&curl.output().expect("curl can be started").stdout);
+    // The first track has no number, so it is told from the other one: it is what counts as coded here.
+    let mut videos = played.iter().filter(|body| body.0 == 9).map(|body| &body.1[..2]);
+    assert_eq!(videos.next(), Some(&[0x17, 1][..]), "a keyframe");
+    assert_eq!(videos.next(), Some(&[0x27, 1][..]), "what follows it");
 }
 
 /// Plays four seconds; any complaint of ffmpeg fails.
@@ -216,11 +239,12 @@ fn assert_plays(url: &str) {
 }
 
 fn ffmpeg_plays_all_that_http_offers() {
-    for recipe in [H264_AAC, AAC] {
+    // A stream key may have a slash.
+    for (recipe, name) in [(H264_AAC, "live/cam/1"), (AAC, "live/a")] {
         let server = Server::start();
-        let _publisher = on_air(&server, recipe);
+        let _publisher = on_air_as(&server, recipe, name);
         for end in ["m3u8", "ts", "flv"] {
-            assert_plays(&server.http_url(&format!("live/a.{end}")));
+            assert_plays(&server.http_url(&format!("{name}.{end}")));
         }
     }
 }
