@@ -117,8 +117,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "ADDR", value_parser = HttpFlag::parse)]
     pub http: Vec<HttpFlag>,
 
-    /// Merge media for up to MS milliseconds when the server is busy; 0 sends each frame at once;
-    /// fixed:MS merges always
+    /// Merge media for up to MS milliseconds when the server is busy (0: for up to 9, when writing
+    /// to all players takes as long); fixed:MS merges always, fixed:0 never
     #[arg(long, value_name = "MS", value_parser = parse_send_delay)]
     pub send_delay: Option<SendDelayFlag>,
 
@@ -386,7 +386,6 @@ fn parse_send_delay(text: &str) -> Result<SendDelayFlag, String> {
         "expected milliseconds from 0 to 10000, such as 100, or fixed:100".to_owned()
     })?;
     let delay = Duration::from_millis(millis);
-    let fixed = fixed || millis == 0;
     Ok(SendDelayFlag(if fixed { SendDelay::Fixed(delay) } else { SendDelay::Adaptive(delay) }))
 }
 

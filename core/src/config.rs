@@ -270,9 +270,10 @@ pub struct Refer {
 /// When media go out to players.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SendDelay {
-    /// At once when the shard is quiet; merged up to this long when it is busy.
+    /// At once when the shard is quiet; merged up to this long when it is busy, or for the few
+    /// milliseconds (up to nine) that its turns take, where these are longer.
     Adaptive(Duration),
-    /// Merged for this long; zero sends each frame at once.
+    /// Merged for this long; zero sends each frame at once, whatever that costs.
     Fixed(Duration),
 }
 

@@ -287,9 +287,11 @@ fn directives_of_streams() {
             },
             Row {
                 directive: "send-delay",
-                before: ("vhost \"row.example\" send-delay=0", "one by one"),
+                before: ("vhost \"row.example\" send-delay=\"fixed:0ms\"", "one by one"),
                 after: ("vhost \"row.example\" send-delay=\"fixed:500ms\"", "merged"),
-                plan: &["vhost[row.example].send-delay: \"0ms\" -> \"fixed:500ms\" (at once)"],
+                plan: &[
+                    "vhost[row.example].send-delay: \"fixed:0ms\" -> \"fixed:500ms\" (at once)",
+                ],
                 look: how_media_come,
             },
             Row {

@@ -72,7 +72,8 @@ fn flags_reach_the_configuration() {
     check("--send-delay 350", |_, vhost| {
         vhost.send_delay = SendDelay::Adaptive(Duration::from_millis(350));
     });
-    check("--send-delay 0", |_, vhost| vhost.send_delay = SendDelay::Fixed(Duration::ZERO));
+    check("--send-delay 0", |_, vhost| vhost.send_delay = SendDelay::Adaptive(Duration::ZERO));
+    check("--send-delay fixed:0", |_, vhost| vhost.send_delay = SendDelay::Fixed(Duration::ZERO));
     check("--send-delay fixed:50", |_, vhost| {
         vhost.send_delay = SendDelay::Fixed(Duration::from_millis(50));
     });

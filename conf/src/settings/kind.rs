@@ -264,7 +264,8 @@ impl Kind {
             Self::Number(min, max) => format!("a whole number from {min} to {max}"),
             Self::Picture => "width and height, both even: \"1280x720\"".into(),
             Self::SendDelay => "a delay of at most \"10s\": \"100ms\" merges when the server is \
-                busy, \"fixed:100ms\" always, \"0ms\" never"
+                busy, \"0ms\" too but for 9 ms at most, \"fixed:100ms\" always, \
+                \"fixed:0ms\" never"
                 .into(),
             Self::Secret | Self::Text => "text".into(),
             Self::Size(min, max) => format!(
@@ -296,7 +297,6 @@ impl Value {
             Self::Number(number) => number.to_string(),
             Self::Picture(width, height) => quoted(&format!("{width}x{height}")),
             Self::SendDelay(SendDelay::Adaptive(max)) => quoted(&duration_text(*max)),
-            Self::SendDelay(SendDelay::Fixed(Duration::ZERO)) => quoted("0ms"),
             Self::SendDelay(SendDelay::Fixed(delay)) => {
                 quoted(&format!("fixed:{}", duration_text(*delay)))
             }
@@ -499,7 +499,6 @@ fn parse_send_delay(text: &str) -> Option<Value> {
         None => (false, text),
     };
     let delay = parse_duration(text).filter(|delay| *delay <= Duration::from_secs(10))?;
-    let is_fixed = is_fixed || delay.is_zero();
     Some(Value::SendDelay(match is_fixed {
         true => SendDelay::Fixed(delay),
         false => SendDelay::Adaptive(delay),

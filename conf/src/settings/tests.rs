@@ -91,7 +91,10 @@ fn every_key_of_a_vhost_reaches_its_place() {
     check("time-jitter zero", |vhost| vhost.time_jitter = TimeJitter::Zero);
     check("queue-length \"30s\"", |vhost| vhost.queue_length.time_max = Duration::from_secs(30));
     check("queue-bytes \"1MiB\"", |vhost| vhost.queue_length.bytes_max = 1 << 20);
-    check("send-delay 0", |vhost| vhost.send_delay = SendDelay::Fixed(Duration::ZERO));
+    check("send-delay 0", |vhost| vhost.send_delay = SendDelay::Adaptive(Duration::ZERO));
+    check("send-delay \"fixed:0ms\"", |vhost| {
+        vhost.send_delay = SendDelay::Fixed(Duration::ZERO);
+    });
     check("send-delay \"350ms\"", |vhost| {
         vhost.send_delay = SendDelay::Adaptive(Duration::from_millis(350));
     });

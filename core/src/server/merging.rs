@@ -15,6 +15,8 @@ const FULL_TURN: Duration = Duration::from_millis(10);
 pub(super) struct Load {
     /// Of turns that are over.
     smoothed: Duration,
+    /// The last turn that wrote.
+    last_turn: Duration,
     turn_started: Option<Instant>,
     turn_wrote: bool,
 }
@@ -31,8 +33,10 @@ impl Load {
 
     pub(super) fn end_turn(&mut self, now: Instant) {
         if self.turn_wrote {
+            // Of two turns the shorter one: a single long one is a hiccup of the machine.
+            let this_turn = self.turn(now);
+            let turn = core::mem::replace(&mut self.last_turn, this_turn).min(this_turn);
             // Grows at once, shrinks slowly: bursts are met and calm is awaited.
-            let turn = self.turn(now);
             let sum = self.smoothed.saturating_mul(7).saturating_add(turn);
             let smoothed = sum.checked_div(8).unwrap_or_default();
             self.smoothed = smoothed.max(turn.checked_div(2).unwrap_or_default());
@@ -57,19 +61,29 @@ impl Load {
     }
 }
 
-/// The time from one flush of a stream to the next, when turns take `load`.
+/// When a stream is flushed that gets media `now`, was `flushed` before, and is on a shard whose
+/// turns take `load`.
 ///
 /// A write of many messages costs little more than one of a single message, so longer intervals
-/// make turns shorter, and the two find a balance.
-pub(super) fn merge_interval(send_delay: SendDelay, load: Duration) -> Duration {
+/// make turns shorter, and the two find a balance. Where a delay is not fixed, media of a busy
+/// shard wait about as long as a turn takes, whatever the delay: the last player of a turn waits
+/// that long anyway, and the next frame is often there by then.
+pub(super) fn flush_at(
+    send_delay: SendDelay,
+    load: Duration,
+    now: Instant,
+    flushed: Option<Instant>,
+) -> Instant {
     match send_delay {
-        SendDelay::Fixed(delay) => delay,
+        SendDelay::Fixed(delay) => now.after(delay),
         SendDelay::Adaptive(max) => {
             let over = load.saturating_sub(CALM_TURN).min(FULL_TURN.saturating_sub(CALM_TURN));
             let share = over.as_micros().saturating_mul(max.as_micros());
             let span = FULL_TURN.saturating_sub(CALM_TURN).as_micros();
             let micros = share.checked_div(span).unwrap_or(0);
-            Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX))
+            let interval = Duration::from_micros(u64::try_from(micros).unwrap_or(u64::MAX));
+            // A calm stream is sent at once: the interval counts from the flush before.
+            flushed.map_or(now, |flushed| flushed.after(interval)).max(now.after(over))
         }
     }
 }
@@ -90,10 +104,12 @@ mod tests {
             load.end_turn(at(start + micros));
             load.now(at(start + micros)).as_micros()
         };
-        assert_eq!(turn(0, 8_000), 4_000);
-        assert_eq!(turn(10_000, 8_000), 4_500);
-        assert_eq!(turn(20_000, 0), 3_937);
-        assert_eq!(turn(30_000, 60_000_000), 10_000, "a pause is not remembered for ever");
+        assert_eq!(turn(0, 8_000), 0, "a hiccup");
+        assert_eq!(turn(10_000, 9_000), 4_000);
+        assert_eq!(turn(20_000, 9_000), 4_625);
+        assert_eq!(turn(30_000, 0), 4_046);
+        assert_eq!(turn(40_000, 60_000_000), 3_541);
+        assert_eq!(turn(70_000_000, 60_000_000), 10_000, "a pause is not remembered for ever");
     }
 
     #[test]
@@ -106,16 +122,28 @@ mod tests {
         assert_eq!(load.now(at(5_000)), Duration::from_micros(2_500));
         assert_eq!(load.now(at(9_000_000)), FULL_TURN);
         load.end_turn(at(9_000_000));
+        load.begin_turn(at(9_000_000));
+        load.note_write();
         load.end_turn(at(9_900_000));
-        assert_eq!(load.now(at(9_900_000)), FULL_TURN, "turns without writes do not count");
+        load.begin_turn(at(9_900_000));
+        load.end_turn(at(9_950_000));
+        assert_eq!(load.now(at(9_950_000)), FULL_TURN, "turns without writes do not count");
+    }
+
+    /// How long after a flush the next one is, of media that come `millis` after it.
+    fn micros_between(send_delay: SendDelay, load: Duration, millis: u64) -> u64 {
+        let flushed = Instant::from_micros(1_000_000);
+        let now = flushed.after(Duration::from_millis(millis));
+        let at = flush_at(send_delay, load, now, Some(flushed));
+        u64::try_from(at.since(flushed).as_micros()).unwrap()
     }
 
     #[test]
     fn the_interval_grows_with_turns_from_nothing_to_all_of_the_delay() {
         let check = |max_ms: u64, load_micros: u64, expected_micros: u64| {
             let max = SendDelay::Adaptive(Duration::from_millis(max_ms));
-            let interval = merge_interval(max, Duration::from_micros(load_micros));
-            assert_eq!(interval, Duration::from_micros(expected_micros), "{load_micros}");
+            let interval = micros_between(max, Duration::from_micros(load_micros), 0);
+            assert_eq!(interval, expected_micros, "{load_micros}");
         };
         check(100, 0, 0);
         check(100, 1_000, 0);
@@ -125,16 +153,34 @@ mod tests {
         check(100, 60_000_000, 100_000);
         check(350, 10_000, 350_000);
         check(350, 5_500, 175_000);
-        check(0, 10_000, 0);
         let longest = SendDelay::Adaptive(Duration::MAX);
-        assert_eq!(merge_interval(longest, Duration::MAX), Duration::from_micros(u64::MAX));
+        let start = Instant::from_micros(0);
+        let at = flush_at(longest, Duration::MAX, start, Some(start));
+        assert_eq!(at, start.after(Duration::MAX));
+    }
+
+    #[test]
+    fn media_of_a_busy_shard_wait_as_long_as_its_turns_however_late_they_come() {
+        let check = |max_ms: u64, load_micros: u64, millis: u64, expected_micros: u64| {
+            let max = SendDelay::Adaptive(Duration::from_millis(max_ms));
+            let load = Duration::from_micros(load_micros);
+            let between = micros_between(max, load, millis);
+            assert_eq!(between, expected_micros, "{max_ms} ms, {load_micros} us, {millis} ms");
+            let first = flush_at(max, load, Instant::from_micros(0), None);
+            assert_eq!(first.as_micros(), expected_micros - millis * 1_000);
+        };
+        check(0, 1_000, 20, 20_000);
+        check(0, 5_000, 20, 24_000);
+        check(0, 10_000, 20, 29_000);
+        check(0, 60_000_000, 20, 29_000);
+        check(100, 5_500, 60, 64_500);
     }
 
     #[test]
     fn a_fixed_delay_is_kept_whatever_the_load() {
         let fixed = SendDelay::Fixed(Duration::from_millis(350));
         for load in [Duration::ZERO, Duration::MAX] {
-            assert_eq!(merge_interval(fixed, load), Duration::from_millis(350));
+            assert_eq!(micros_between(fixed, load, 20), 370_000);
         }
     }
 }

@@ -3,12 +3,12 @@
 use super::conn::{Action, Conn, Role};
 use super::hls::HlsId;
 use super::measure::Measure;
-use super::merging::merge_interval;
+use super::merging::flush_at;
 use super::shards::{RemotePublisher, Replica, Subscriber};
 use super::timers::Owner;
 use super::{Server, Slot};
 use crate::chunk::ChunkSize;
-use crate::config::{Config, SendDelay, Vhost};
+use crate::config::{Config, Vhost};
 use crate::event::{CloseReason, Event};
 use crate::flv::codec;
 use crate::forward::Route;
@@ -242,12 +242,7 @@ impl Server {
         if stream.flush_at.is_some() || !stream.source.is_read() {
             return;
         }
-        let delay = merge_interval(stream.vhost.send_delay, load);
-        let at = match stream.vhost.send_delay {
-            // A calm stream is sent at once: the interval counts from the flush before.
-            SendDelay::Adaptive(_) => stream.flushed.map_or(now, |flushed| flushed.after(delay)),
-            SendDelay::Fixed(_) => now.after(delay),
-        };
+        let at = flush_at(stream.vhost.send_delay, load, now, stream.flushed);
         stream.flush_at = Some(at);
         if at <= now {
             self.due.push(id);

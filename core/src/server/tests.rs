@@ -4,6 +4,7 @@ mod forward;
 mod hls;
 mod http;
 mod mended;
+mod merging;
 mod message_streams;
 mod reload;
 mod renditions;

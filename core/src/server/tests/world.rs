@@ -39,6 +39,8 @@ pub(super) struct World {
     pub(super) server: Server,
     /// Timeouts that were handled.
     pub(super) timeouts: u32,
+    /// How long each write takes.
+    pub(super) write_time: Duration,
 }
 
 pub(super) struct Peer {
@@ -89,6 +91,7 @@ impl World {
             said: Vec::new(),
             server,
             timeouts: 0,
+            write_time: Duration::ZERO,
         }
     }
 
@@ -393,7 +396,8 @@ impl World {
         if !peer.reads {
             peer.room -= len;
         }
-        let now = self.tick();
+        let now = self.tick().after(self.write_time);
+        self.now = now.as_micros();
         self.server.handle(now, Input::Wrote { conn, len, offered });
         let peer = &mut self.peers[index];
         peer.writes += 1;
