@@ -181,6 +181,8 @@ pub enum Output {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum IoFailure {
+    /// The host's name has no address.
+    NotFound,
     /// Nobody listens there.
     Refused,
     /// The peer reset the connection.

@@ -55,6 +55,7 @@ impl ForwardFailure {
             Self::Closed => "closed",
             Self::Dial(IoFailure::Refused) => "dial_refused",
             Self::Dial(IoFailure::TimedOut) | Self::DialTimeout => "dial_timeout",
+            Self::Dial(IoFailure::NotFound) => "dial_not_found",
             Self::Dial(IoFailure::Unreachable) => "dial_unreachable",
             Self::Dial(_) => "dial",
             Self::Ended => "ended",

@@ -526,7 +526,8 @@ fn hex(line: &mut String, bytes: &[u8]) {
     }
 }
 
-const FAILURES: [(IoFailure, &str); 5] = [
+const FAILURES: [(IoFailure, &str); 6] = [
+    (IoFailure::NotFound, "not-found"),
     (IoFailure::Refused, "refused"),
     (IoFailure::Reset, "reset"),
     (IoFailure::TimedOut, "timed-out"),

@@ -353,6 +353,7 @@ fn failure_of(error: &io::Error) -> IoFailure {
         Kind::HostUnreachable | Kind::NetworkUnreachable | Kind::NetworkDown => {
             IoFailure::Unreachable
         }
+        Kind::NotFound => IoFailure::NotFound,
         Kind::TimedOut => IoFailure::TimedOut,
         _ => IoFailure::Other,
     }

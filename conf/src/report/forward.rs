@@ -137,6 +137,8 @@ mod tests {
         };
         let refused = ForwardFailure::Dial(IoFailure::Refused);
         check(refused, "", Some(2), "nobody listens there; again in 2s");
+        let unknown = ForwardFailure::Dial(IoFailure::NotFound);
+        check(unknown, "", Some(1), "the name of its host has no address; again in 1s");
         let busy = "NetStream.Publish.BadName";
         let text = "the destination refused (NetStream.Publish.BadName); again in 30s";
         check(ForwardFailure::Refused, busy, Some(30), text);

@@ -56,6 +56,7 @@ pub(super) fn forward_text(failure: ForwardFailure) -> String {
 
 fn dial_text(failure: IoFailure) -> &'static str {
     match failure {
+        IoFailure::NotFound => "the name of its host has no address",
         IoFailure::Refused => "nobody listens there",
         IoFailure::TimedOut => "the destination does not answer",
         IoFailure::Unreachable => "the destination cannot be reached",
@@ -76,6 +77,7 @@ pub(super) fn close_word(reason: CloseReason) -> &'static str {
         CloseReason::Answered => "answered",
         CloseReason::Error(error) => error_word(error),
         CloseReason::Http(error) => error.as_str(),
+        CloseReason::Io(IoFailure::NotFound) => "io_not_found",
         CloseReason::Io(IoFailure::Refused) => "io_refused",
         CloseReason::Io(IoFailure::Reset) => "io_reset",
         CloseReason::Io(IoFailure::TimedOut) => "io_timeout",
@@ -97,6 +99,7 @@ pub(super) fn close_text(reason: CloseReason) -> String {
         CloseReason::Answered => "all was answered",
         CloseReason::Error(error) => return error_text(error),
         CloseReason::Http(error) => error.words(),
+        CloseReason::Io(IoFailure::NotFound) => "the name of the host has no address",
         CloseReason::Io(IoFailure::Refused) => "the connection was refused",
         CloseReason::Io(IoFailure::Reset) => "the peer reset the connection",
         CloseReason::Io(IoFailure::TimedOut) => "the peer's machine does not answer",

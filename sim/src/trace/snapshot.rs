@@ -166,8 +166,9 @@ impl Words for RenditionEnd {
 }
 
 /// One of each word that the API has for a failure: it shows no more of it.
-const FAILURES: [ForwardFailure; 16] = [
+const FAILURES: [ForwardFailure; 17] = [
     ForwardFailure::Closed,
+    ForwardFailure::Dial(IoFailure::NotFound),
     ForwardFailure::Dial(IoFailure::Refused),
     ForwardFailure::Dial(IoFailure::Unreachable),
     ForwardFailure::Dial(IoFailure::Other),

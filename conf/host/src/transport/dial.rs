@@ -71,7 +71,10 @@ impl<R: Runtime> fmt::Debug for Dials<R> {
 /// failed, or has not answered for a while, since those who do not answer take very long to fail
 /// (RFC 8305, section 5).
 async fn connect<R: Runtime>(host: Arc<str>, port: u16) -> io::Result<R::Stream> {
-    let mut untried = R::resolve(host, port).await?.into_iter().take(ADDRESSES_MAX);
+    let addresses = R::resolve(host, port).await;
+    // Resolvers have no kind of error of their own.
+    let addresses = addresses.map_err(|error| io::Error::new(io::ErrorKind::NotFound, error))?;
+    let mut untried = addresses.into_iter().take(ADDRESSES_MAX);
     let mut attempts: Vec<Connecting<R>> = Vec::new();
     let mut timer = R::Timer::new();
     let mut is_timed = false;
