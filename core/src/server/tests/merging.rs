@@ -88,10 +88,10 @@ fn a_calm_shard_never_waits() {
 
 #[test]
 fn a_single_long_turn_is_no_load() {
-    let calm = Duration::from_micros(500);
-    let mut shard = Shard::new(Adaptive(Duration::from_secs(10)), calm);
-    let calm = shard.world.write_time;
     for long in [1, 2] {
+        let calm = Duration::from_micros(500);
+        let mut shard = Shard::new(Adaptive(Duration::from_secs(10)), calm);
+        let calm = shard.world.write_time;
         shard.world.write_time = Duration::from_millis(1);
         for _ in 0..long {
             shard.publish(Duration::from_millis(40));
@@ -100,5 +100,23 @@ fn a_single_long_turn_is_no_load() {
         shard.publish(Duration::ZERO);
         let expected = if long == 1 { 0 } else { 1 };
         assert_eq!(shard.missing(), [expected; PLAYERS], "{long} long turns");
+    }
+}
+
+#[test]
+fn streams_with_few_players_do_not_hide_that_a_shard_is_busy() {
+    let mut shard = Shard::new(Adaptive(Duration::ZERO), Duration::from_millis(8));
+    let other = shard.world.client(Intent::Publish, "live", "b");
+    shard.world.client(Intent::Play, "live", "b");
+    for serial in 0..200 {
+        if serial % 10 == 0 {
+            let before = shard.writes();
+            shard.publish(Duration::from_millis(5));
+            shard.publish(Duration::ZERO);
+            let written = shard.writes() - before;
+            assert!(serial < 100 || written == 0, "the second is awaited");
+        }
+        shard.world.publish(other, serial..serial + 1);
+        shard.world.sleep(Duration::from_millis(2));
     }
 }
