@@ -289,9 +289,7 @@ fn directives_of_streams() {
                 directive: "send-delay",
                 before: ("vhost \"row.example\" send-delay=\"fixed:0ms\"", "one by one"),
                 after: ("vhost \"row.example\" send-delay=\"fixed:500ms\"", "merged"),
-                plan: &[
-                    "vhost[row.example].send-delay: \"fixed:0ms\" -> \"fixed:500ms\" (at once)",
-                ],
+                plan: &["vhost[row.example].send-delay: \"fixed:0s\" -> \"fixed:500ms\" (at once)"],
                 look: how_media_come,
             },
             Row {

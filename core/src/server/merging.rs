@@ -10,19 +10,13 @@ const CALM_TURN: Duration = Duration::from_millis(1);
 /// A shard whose turns take this long merges for as long as it may.
 const FULL_TURN: Duration = Duration::from_millis(10);
 
-/// Turns are forgotten when about so much time has passed between others.
-const MEMORY: Duration = Duration::from_millis(250);
-
 /// How busy a shard is: how long its turns with writes take.
-///
-/// That is the second longest of the last turns: a single long one is a hiccup of the machine, and
-/// the short ones between, those of streams with few players, do not make the long ones bearable.
 #[derive(Debug, Default)]
 pub(super) struct Load {
-    /// The longest of the turns that are over, and the second longest, as they fade.
-    longest: [Duration; 2],
-    /// When the last turn that wrote was over.
-    ended: Option<Instant>,
+    /// Of turns that are over.
+    smoothed: Duration,
+    /// The last turns that wrote, the newest first.
+    last_turns: [Duration; 8],
     turn_started: Option<Instant>,
     turn_wrote: bool,
 }
@@ -39,32 +33,30 @@ impl Load {
 
     pub(super) fn end_turn(&mut self, now: Instant) {
         if self.turn_wrote {
-            let turn = self.turn(now);
-            let [longest, second] = self.longest.map(|turn| self.faded(turn, now));
-            self.longest = [longest.max(turn), second.max(turn.min(longest))];
-            self.ended = Some(now);
+            // One that is longer than all before it is a hiccup of the machine until it is repeated.
+            let this_turn = self.turn(now);
+            let longest = self.last_turns.into_iter().max().unwrap_or_default();
+            let turn = this_turn.min(longest);
+            self.last_turns.rotate_right(1);
+            if let Some(newest) = self.last_turns.first_mut() {
+                *newest = this_turn;
+            }
+            // Grows fast, shrinks slowly: bursts are met and calm is awaited.
+            let sum = self.smoothed.saturating_mul(7).saturating_add(turn);
+            let smoothed = sum.checked_div(8).unwrap_or_default();
+            self.smoothed = smoothed.max(turn.checked_div(2).unwrap_or_default());
         }
         self.turn_started = None;
         self.turn_wrote = false;
     }
 
-    /// A turn that goes on counts by half: that of a shard with too much to do has no end.
+    /// A turn that goes on counts too: that of a shard with too much to do has no end.
     pub(super) fn now(&self, now: Instant) -> Duration {
-        let [_, second] = self.longest;
-        let known = self.faded(second, now);
         if !self.turn_wrote {
-            return known;
+            return self.smoothed;
         }
-        known.max(self.turn(now).checked_div(2).unwrap_or_default())
-    }
-
-    /// What is left of `turn`, from the end of the last turn to the start of this one.
-    fn faded(&self, turn: Duration, now: Instant) -> Duration {
-        let until = self.turn_started.unwrap_or(now);
-        let age = self.ended.map_or(MEMORY, |ended| until.since(ended));
-        let left = MEMORY.saturating_sub(age).as_micros();
-        let micros = turn.as_micros().saturating_mul(left).checked_div(MEMORY.as_micros());
-        Duration::from_micros(micros.and_then(|micros| micros.try_into().ok()).unwrap_or(0))
+        let turn = self.turn(now);
+        self.smoothed.max(turn.checked_div(2).unwrap_or_default())
     }
 
     /// How long the turn has lasted, but not longer than it takes to merge as much as can be.
@@ -107,7 +99,7 @@ mod tests {
     use pretty_assertions::assert_eq;
 
     #[test]
-    fn the_load_is_the_second_longest_of_the_last_turns() {
+    fn load_grows_when_a_long_turn_is_repeated_and_shrinks_slowly() {
         let at = Instant::from_micros;
         let mut load = Load::default();
         let mut turn = |start: u64, micros: u64| {
@@ -118,28 +110,11 @@ mod tests {
             load.now(at(start + micros)).as_micros()
         };
         assert_eq!(turn(0, 8_000), 0, "a hiccup");
-        assert_eq!(turn(9_000, 500), 500);
-        assert_eq!(turn(10_500, 8_000), 7_936, "the first one has faded a little");
-        assert_eq!(turn(19_500, 500), 7_904, "short turns hide no long ones");
-        assert_eq!(turn(21_000, 9_000), 7_936);
-        assert_eq!(turn(500_000, 500), 0, "all is forgotten");
-        assert_eq!(turn(700_000, 60_000_000), 101);
-        assert_eq!(turn(60_700_000, 60_000_000), 20_000, "busy all the time");
-        assert_eq!(turn(180_700_000, 500), 0, "a pause is not remembered for ever");
-    }
-
-    #[test]
-    fn load_fades_while_nothing_happens() {
-        let at = Instant::from_micros;
-        let mut load = Load::default();
-        for start in [0, 8_000] {
-            load.begin_turn(at(start));
-            load.note_write();
-            load.end_turn(at(start + 8_000));
-        }
-        let left = [16_000, 36_000, 141_000, 266_000, 9_000_000].map(|now| load.now(at(now)));
-        let expected = [8_000, 7_360, 4_000, 0, 0].map(Duration::from_micros);
-        assert_eq!(left, expected);
+        assert_eq!(turn(10_000, 9_000), 4_000);
+        assert_eq!(turn(20_000, 9_000), 4_625);
+        assert_eq!(turn(30_000, 0), 4_046);
+        assert_eq!(turn(40_000, 60_000_000), 4_666, "no more than before");
+        assert_eq!(turn(70_000_000, 60_000_000), 10_000, "a pause is not remembered for ever");
     }
 
     #[test]
@@ -157,7 +132,7 @@ mod tests {
         load.end_turn(at(9_900_000));
         load.begin_turn(at(9_900_000));
         load.end_turn(at(9_950_000));
-        assert_eq!(load.now(at(9_900_000)), FULL_TURN * 2, "turns without writes do not count");
+        assert_eq!(load.now(at(9_950_000)), FULL_TURN, "turns without writes do not count");
     }
 
     /// How long after a flush the next one is, of media that come `millis` after it.
